@@ -1,0 +1,8 @@
+//! What the network sees, and in which unit: domains, data sets, splits, groups, scales, files.
+
+pub mod dataset;
+pub mod domain;
+pub mod group;
+pub mod npz;
+pub mod scale;
+pub mod split;

@@ -1,0 +1,157 @@
+//! One error type: what was being done, where, what was found, what was needed, and what to do next.
+//!
+//! Every fallible function of the library returns [`Result`]. An [`Error`] is built by naming the
+//! action and then adding what is known:
+//!
+//! ```
+//! use ptyproof::error::Error;
+//! let e = Error::input("reading the scan")
+//!     .at("xcoords[17]")
+//!     .got("NaN")
+//!     .need("finite positions in pixels");
+//! assert_eq!(
+//!     e.to_string(),
+//!     "reading the scan: at xcoords[17]: got NaN, need finite positions in pixels"
+//! );
+//! ```
+
+use std::fmt;
+
+/// The result of every fallible function of this library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What sort of failure it is; the command line maps it to an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request itself does not fit: an unknown scenario, a count larger than the data allow.
+    Usage,
+    /// A file or an array handed in is not what it says, or not what is needed.
+    Input,
+    /// The file system refused: missing, full, read-only, or already there.
+    Io,
+    /// The person asked to stop.
+    Interrupted,
+    /// A law of the program itself was broken; please report it.
+    Bug,
+}
+
+/// A failure, in the terms of the person who must act on it.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    action: String,
+    place: Option<String>,
+    got: Option<String>,
+    need: Option<String>,
+    help: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync + 'static>>,
+}
+
+impl Error {
+    fn new(kind: Kind, action: impl Into<String>) -> Self {
+        Self {
+            kind,
+            action: action.into(),
+            place: None,
+            got: None,
+            need: None,
+            help: None,
+            source: None,
+        }
+    }
+
+    /// A request that cannot be met, whatever the data.
+    pub fn usage(action: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, action)
+    }
+
+    /// Data that are not what they say or not what is needed.
+    pub fn input(action: impl Into<String>) -> Self {
+        Self::new(Kind::Input, action)
+    }
+
+    /// A refusal of the file system.
+    pub fn io(action: impl Into<String>) -> Self {
+        Self::new(Kind::Io, action)
+    }
+
+    /// The person asked to stop.
+    pub fn interrupted(action: impl Into<String>) -> Self {
+        Self::new(Kind::Interrupted, action)
+    }
+
+    /// A broken law of the program itself.
+    pub fn bug(action: impl Into<String>) -> Self {
+        Self::new(Kind::Bug, action)
+    }
+
+    /// Where: file, array, index, stage.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.place = Some(place.to_string());
+        self
+    }
+
+    /// What was found there.
+    #[must_use]
+    pub fn got(mut self, got: impl fmt::Display) -> Self {
+        self.got = Some(got.to_string());
+        self
+    }
+
+    /// What was needed.
+    #[must_use]
+    pub fn need(mut self, need: impl fmt::Display) -> Self {
+        self.need = Some(need.to_string());
+        self
+    }
+
+    /// What the person can do about it, as a sentence.
+    #[must_use]
+    pub fn help(mut self, help: impl fmt::Display) -> Self {
+        self.help = Some(help.to_string());
+        self
+    }
+
+    /// The lower-level error that caused it.
+    #[must_use]
+    pub fn because(mut self, e: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(e));
+        self
+    }
+
+    /// What sort of failure it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The advice, where there is one.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.action)?;
+        if let Some(p) = &self.place {
+            write!(f, ": at {p}")?;
+        }
+        match (&self.got, &self.need) {
+            (Some(g), Some(n)) => write!(f, ": got {g}, need {n}")?,
+            (Some(g), None) => write!(f, ": got {g}")?,
+            (None, Some(n)) => write!(f, ": need {n}")?,
+            (None, None) => {}
+        }
+        if let Some(s) = &self.source {
+            write!(f, ": {s}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|s| s as _)
+    }
+}
