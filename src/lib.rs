@@ -16,3 +16,4 @@
 pub mod data;
 pub mod error;
 pub mod ground;
+pub mod network;

@@ -1,0 +1,185 @@
+//! Vector lanes of float32: one arithmetic, three instruction sets.
+//!
+//! *Law.* Every implementation does the same IEEE operations per lane (a fused multiply-add is
+//! fused everywhere), so a kernel written once against [`Lanes`] gives the same bits on each.
+
+#![allow(unsafe_code, reason = "vector registers; see Safety of the trait")]
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64 as arch;
+
+/// A register of `COUNT` float32 lanes.
+///
+/// # Safety
+/// The methods of an implementation may only be called on a processor that has its instruction
+/// set, from a function compiled for it. Pointers must be valid for `COUNT` values.
+pub(super) unsafe trait Lanes: Copy {
+    /// Lanes in the register.
+    const COUNT: usize;
+    /// Every lane zero.
+    unsafe fn zero() -> Self;
+    /// Every lane `x`.
+    unsafe fn splat(x: f32) -> Self;
+    /// Reads `COUNT` values.
+    unsafe fn load(p: *const f32) -> Self;
+    /// Writes `COUNT` values.
+    unsafe fn store(self, p: *mut f32);
+    /// `self * b + c`, rounded once.
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    /// `self + b`.
+    unsafe fn add(self, b: Self) -> Self;
+    /// `self` where it is above zero or NaN, else zero: a rectifier that lets a NaN through.
+    unsafe fn rectify(self) -> Self;
+    /// `self` where `gate > 0`, else zero.
+    unsafe fn gate(self, gate: Self) -> Self;
+}
+
+/// Sixteen lanes as an array: what every processor has.
+#[derive(Clone, Copy)]
+pub(super) struct Portable([f32; 16]);
+
+// SAFETY: plain array arithmetic; `load` and `store` touch exactly 16 values, as the caller grants.
+unsafe impl Lanes for Portable {
+    const COUNT: usize = 16;
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Self([0.0; 16])
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        Self([x; 16])
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: the caller grants 16 readable values; the read is unaligned.
+        Self(unsafe { p.cast::<[f32; 16]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: the caller grants 16 writable values; the write is unaligned.
+        unsafe { p.cast::<[f32; 16]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].mul_add(b.0[i], c.0[i])))
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn rectify(self) -> Self {
+        Self(self.0.map(|x| if x <= 0.0 { 0.0 } else { x }))
+    }
+    #[inline(always)]
+    unsafe fn gate(self, gate: Self) -> Self {
+        Self(std::array::from_fn(|i| {
+            if gate.0[i] > 0.0 { self.0[i] } else { 0.0 }
+        }))
+    }
+}
+
+/// Eight lanes of AVX2 with FMA.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(arch::__m256);
+
+// SAFETY: called only below a check for AVX2 and FMA (see `kernel::Isa`).
+#[cfg(target_arch = "x86_64")]
+unsafe impl Lanes for Avx2 {
+    const COUNT: usize = 8;
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(arch::_mm256_setzero_ps()) }
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        unsafe { Self(arch::_mm256_set1_ps(x)) }
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        unsafe { Self(arch::_mm256_loadu_ps(p)) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        unsafe { arch::_mm256_storeu_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        unsafe { Self(arch::_mm256_fmadd_ps(self.0, b.0, c.0)) }
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm256_add_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn rectify(self) -> Self {
+        // "not (x <= 0)" is true for NaN: the mask keeps it
+        unsafe {
+            let keep =
+                arch::_mm256_cmp_ps::<{ arch::_CMP_NLE_UQ }>(self.0, arch::_mm256_setzero_ps());
+            Self(arch::_mm256_and_ps(self.0, keep))
+        }
+    }
+    #[inline(always)]
+    unsafe fn gate(self, gate: Self) -> Self {
+        unsafe {
+            let keep =
+                arch::_mm256_cmp_ps::<{ arch::_CMP_GT_OQ }>(gate.0, arch::_mm256_setzero_ps());
+            Self(arch::_mm256_and_ps(self.0, keep))
+        }
+    }
+}
+
+/// Sixteen lanes of AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(arch::__m512);
+
+// SAFETY: called only below a check for AVX-512F (see `kernel::Isa`).
+#[cfg(target_arch = "x86_64")]
+unsafe impl Lanes for Avx512 {
+    const COUNT: usize = 16;
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(arch::_mm512_setzero_ps()) }
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        unsafe { Self(arch::_mm512_set1_ps(x)) }
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        unsafe { Self(arch::_mm512_loadu_ps(p)) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        unsafe { arch::_mm512_storeu_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        unsafe { Self(arch::_mm512_fmadd_ps(self.0, b.0, c.0)) }
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm512_add_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn rectify(self) -> Self {
+        unsafe {
+            let keep = arch::_mm512_cmp_ps_mask::<{ arch::_CMP_NLE_UQ }>(
+                self.0,
+                arch::_mm512_setzero_ps(),
+            );
+            Self(arch::_mm512_maskz_mov_ps(keep, self.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn gate(self, gate: Self) -> Self {
+        unsafe {
+            let keep =
+                arch::_mm512_cmp_ps_mask::<{ arch::_CMP_GT_OQ }>(gate.0, arch::_mm512_setzero_ps());
+            Self(arch::_mm512_maskz_mov_ps(keep, self.0))
+        }
+    }
+}
