@@ -6,3 +6,4 @@ pub mod geometry;
 pub mod json;
 pub mod par;
 pub mod rng;
+pub mod scalar;

@@ -3,7 +3,7 @@
 //! *Law.* The border is zero at all times, so that a 3x3 "same" convolution needs no edge cases, and
 //! so is every channel at or beyond `channels()`. Only interior rows are handed out for writing.
 
-use super::kernel::Scalar;
+use crate::ground::scalar::Scalar;
 
 /// Channels are stored in multiples of this, so that kernels may load and store whole registers.
 pub const CHANNEL_STEP: usize = 16;

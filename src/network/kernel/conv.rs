@@ -30,7 +30,7 @@ const TILE: usize = 6;
 /// Weight rows are cut into this many tasks, whatever the number of threads.
 const WEIGHT_TASKS: usize = 8;
 
-/// See [`super::Scalar::conv`].
+/// See [`super::Kernels::conv`].
 pub(super) fn conv(
     isa: Isa,
     x: &FeatureMap<f32>,
@@ -265,7 +265,7 @@ unsafe fn pixels<V: Lanes, const P: usize, const NV: usize>(
     }
 }
 
-/// See [`super::Scalar::conv_weights`].
+/// See [`super::Kernels::conv_weights`].
 pub(super) fn conv_weights(
     isa: Isa,
     x: &FeatureMap<f32>,
@@ -486,7 +486,7 @@ unsafe fn outer<V: Lanes, const R: usize, const NV: usize>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Scalar, naive};
+    use super::super::{Kernels, naive};
     use super::*;
     use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 //!
 //! Three kernels carry the whole network: a 3x3 convolution forward (which also gives the gradient
 //! with respect to its input, with turned weights) and the gradient with respect to its weights.
-//! [`Scalar`] chooses them by type: `f64` takes the naive loops of [`naive`], which are the
+//! [`Kernels`] chooses them by type: `f64` takes the naive loops of [`naive`], which are the
 //! definition; `f32` takes the register-tiled ones of [`conv`], dispatched on [`Isa`] at run time.
 //!
 //! *Law.* Every output element has one writer and one chain of fused multiply-adds in a fixed
@@ -14,10 +14,8 @@ pub mod naive;
 
 use std::fmt;
 
-use rustfft::FftNum;
-use rustfft::num_traits::Float;
-
 use super::map::FeatureMap;
+use crate::ground::scalar::Scalar;
 
 /// What is done to a convolution's sums on their way to memory.
 #[derive(Debug, Clone, Copy)]
@@ -146,8 +144,8 @@ impl fmt::Display for Isa {
     }
 }
 
-/// The two precisions of the network: `f32` to run, `f64` to prove.
-pub trait Scalar: FftNum + Float + Default + std::iter::Sum {
+/// The precisions that the kernels exist in: `f32` to run, `f64` to prove.
+pub trait Kernels: Scalar {
     /// `out = epilogue(conv3x3(x[first_channel..], weights))`, zero "same" padding.
     ///
     /// `x` is `[image, h, w, c]`, `out` `[image, h, w, weights.outputs]`.
@@ -173,15 +171,9 @@ pub trait Scalar: FftNum + Float + Default + std::iter::Sum {
         kernel: &mut [Self],
         bias: &mut [Self],
     );
-
-    /// The nearest value to `v`.
-    fn of(v: f64) -> Self;
-
-    /// This value as f64, exactly.
-    fn wide(self) -> f64;
 }
 
-impl Scalar for f64 {
+impl Kernels for f64 {
     fn conv(
         _: Isa,
         x: &FeatureMap<f64>,
@@ -203,17 +195,9 @@ impl Scalar for f64 {
     ) {
         naive::conv_weights(x, first_channel, dy, kernel, bias);
     }
-
-    fn of(v: f64) -> Self {
-        v
-    }
-
-    fn wide(self) -> f64 {
-        self
-    }
 }
 
-impl Scalar for f32 {
+impl Kernels for f32 {
     fn conv(
         isa: Isa,
         x: &FeatureMap<f32>,

@@ -1,6 +1,7 @@
 //! The definition of the convolution and its adjoints, in loops that can be read at a glance.
 
-use super::{Epilogue, Packed, Scalar};
+use super::{Epilogue, Packed};
+use crate::ground::scalar::Scalar;
 use crate::network::map::FeatureMap;
 
 /// `out[y, x, o] = epilogue(sum over tap (kh, kw) and channel i of x[y + kh - 1, x + kw - 1, i] w[kh, kw, i, o])`.

@@ -1,0 +1,7 @@
+//! The measurement: from an object to a far field, each operator with its adjoint beside it.
+
+pub mod forward;
+pub mod loss;
+pub mod object;
+pub mod propagate;
+pub mod translate;

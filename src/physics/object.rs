@@ -1,0 +1,120 @@
+//! From the network's two numbers per pixel to the complex object, and the choice of numerics.
+//!
+//! The two numerics differ in three named places and nowhere else:
+//!
+//! | place | `reference` | `guarded` |
+//! |---|---|---|
+//! | [`Combination`] | `Z = A + i phi` | `Z = A exp(i phi)` |
+//! | [`Numerics::ceiling`] of the amplitude `A = ceiling * sigmoid(a)` | 1 | twice the root mean square amplitude that energy conservation asks for |
+//! | [`crate::physics::loss::Guard`] | none | a floor under the predicted intensity, and no square root |
+//!
+//! *Source.* Reference description, sections 0 and j; the cause of the reference's failure is in the
+//! project's README.
+
+use num_complex::Complex;
+
+use super::loss::Guard;
+use crate::ground::scalar::Scalar;
+
+/// How amplitude and phase make a complex object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Combination {
+    /// `Z = A + i phi`: what the reference did in January 2026.
+    Cartesian,
+    /// `Z = A exp(i phi)`.
+    Polar,
+}
+
+impl Combination {
+    /// The complex object value of amplitude `a` and phase `phi` (radians).
+    pub fn combine<T: Scalar>(self, a: T, phi: T) -> Complex<T> {
+        match self {
+            Self::Cartesian => Complex::new(a, phi),
+            Self::Polar => Complex::new(a * phi.cos(), a * phi.sin()),
+        }
+    }
+
+    /// The gradients with respect to `a` and `phi`, from the gradient `g = dL/dRe + i dL/dIm`.
+    pub fn gradient<T: Scalar>(self, a: T, phi: T, g: Complex<T>) -> (T, T) {
+        match self {
+            Self::Cartesian => (g.re, g.im),
+            Self::Polar => {
+                let (s, c) = (phi.sin(), phi.cos());
+                (g.re * c + g.im * s, a * (g.im * c - g.re * s))
+            }
+        }
+    }
+}
+
+/// The named places where `guarded` and `reference` differ, as values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Numerics {
+    /// How amplitude and phase combine.
+    pub combination: Combination,
+    /// The largest amplitude the network can give.
+    pub ceiling: f64,
+    /// What keeps the loss and its gradient finite.
+    pub guard: Guard,
+}
+
+impl Numerics {
+    /// Exactly what the reference program did in January 2026.
+    pub fn reference() -> Self {
+        Self {
+            combination: Combination::Cartesian,
+            ceiling: 1.0,
+            guard: Guard::None,
+        }
+    }
+
+    /// The default: finite loss and gradient for every finite input.
+    ///
+    /// `probe_energy` is the sum of `|P|^2` over the (masked) probe, `n` the side of the patterns
+    /// and `scale` the factor from normalized to model amplitude.
+    ///
+    /// *Ceiling.* Patterns are normalized to a mean sum of squares of `(N/2)^2`; by Parseval an object
+    /// of constant amplitude `z` gives `z^2 * probe_energy`. So `z = (N/2) / sqrt(probe_energy)` is the
+    /// root mean square amplitude to expect, and twice it is where the sigmoid ends: an untrained
+    /// network (sigmoid 1/2) begins at the expected energy.
+    ///
+    /// *Floor.* See [`Guard::floor`].
+    pub fn guarded(n: usize, probe_energy: f64, scale: f64) -> Self {
+        let half = n as f64 / 2.0;
+        let mean_counts = (scale * half).powi(2) / (n * n) as f64;
+        Self {
+            combination: Combination::Polar,
+            ceiling: 2.0 * half / probe_energy.sqrt(),
+            guard: Guard::floor(n, mean_counts),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_gradient_is_the_derivative(a in 0.01f64..3.0, phi in -3.1f64..3.1, gr in -1.0f64..1.0, gi in -1.0f64..1.0) {
+            // L = Re(conj(g) Z): dL/da, dL/dphi against central differences
+            for c in [Combination::Cartesian, Combination::Polar] {
+                let loss = |a: f64, phi: f64| { let z = c.combine(a, phi); z.re * gr + z.im * gi };
+                let h = 1e-6;
+                let num = ((loss(a + h, phi) - loss(a - h, phi)) / (2.0 * h), (loss(a, phi + h) - loss(a, phi - h)) / (2.0 * h));
+                let got = c.gradient(a, phi, Complex::new(gr, gi));
+                prop_assert!((got.0 - num.0).abs() < 1e-8 && (got.1 - num.1).abs() < 1e-8);
+            }
+        }
+    }
+
+    #[test]
+    fn the_two_numerics_differ_in_the_object_and_the_ceiling() {
+        let (r, g) = (Numerics::reference(), Numerics::guarded(64, 440.0, 988.21));
+        assert_eq!(r.combination.combine(1.0f64, 2.0), Complex::new(1.0, 2.0));
+        assert!((g.combination.combine(1.0f64, 2.0).norm() - 1.0).abs() < 1e-15);
+        assert_eq!(r.ceiling, 1.0);
+        // 2 * 32 / sqrt(440)
+        assert!((g.ceiling - 3.0511).abs() < 1e-3);
+    }
+}
