@@ -67,32 +67,39 @@ impl<T: Scalar> Packed<T> {
         &self.panels[k * len..(k + 1) * len]
     }
 
-    fn put(&mut self, tap: usize, input: usize, output: usize, value: T) {
-        let (panel, column) = (output / self.width, output % self.width);
-        let row = tap * self.inputs + input;
-        self.panels[(panel * 9 * self.inputs + row) * self.width + column] = value;
+    /// The packed rows `(row, that row's columns of one panel)`, where a row is a tap and an input.
+    fn rows_mut(&mut self, panel: usize) -> impl Iterator<Item = &mut [T]> {
+        let len = 9 * self.inputs * self.width;
+        self.panels[panel * len..(panel + 1) * len].chunks_exact_mut(self.width)
     }
 
     /// Packs `kernel` (HWIO, `9 * inputs * outputs` values) for the forward pass.
     pub fn pack_forward(&mut self, kernel: &[T]) {
-        let (inputs, outputs) = (self.inputs, self.outputs);
-        for tap in 0..9 {
-            for i in 0..inputs {
-                for o in 0..outputs {
-                    self.put(tap, i, o, kernel[(tap * inputs + i) * outputs + o]);
-                }
+        let (outputs, width) = (self.outputs, self.width);
+        for panel in 0..outputs.div_ceil(width) {
+            let columns = panel * width..((panel + 1) * width).min(outputs);
+            for (to, from) in self.rows_mut(panel).zip(kernel.chunks_exact(outputs)) {
+                to[..columns.len()].copy_from_slice(&from[columns.clone()]);
             }
         }
     }
 
-    /// Packs `kernel` of the convolution `outputs -> inputs` turned by half a turn and transposed:
-    /// the adjoint convolution, which takes output gradients to input gradients.
+    /// Packs `kernel` of the convolution `used -> inputs` turned by half a turn and transposed: the
+    /// adjoint convolution, which takes output gradients to input gradients. Outputs beyond the
+    /// `used` ones get zero weights: the layer did not read those channels.
     pub fn pack_adjoint(&mut self, kernel: &[T]) {
-        let (inputs, outputs) = (self.inputs, self.outputs);
-        for tap in 0..9 {
-            for o in 0..outputs {
-                for i in 0..inputs {
-                    self.put(8 - tap, i, o, kernel[(tap * outputs + o) * inputs + i]);
+        let (inputs, width) = (self.inputs, self.width);
+        let used = kernel.len() / (9 * inputs);
+        assert!(used <= self.outputs, "channels");
+        for panel in 0..used.div_ceil(width) {
+            let first = panel * width;
+            for (row, to) in self.rows_mut(panel).enumerate() {
+                let (tap, i) = (8 - row / inputs, row % inputs);
+                let from = kernel[(tap * used + first) * inputs + i..]
+                    .iter()
+                    .step_by(inputs);
+                for (to, &from) in to.iter_mut().zip(from.take(used - first)) {
+                    *to = from;
                 }
             }
         }
@@ -218,17 +225,5 @@ impl Kernels for f32 {
         bias: &mut [f32],
     ) {
         conv::conv_weights(isa, x, first_channel, dy, kernel, bias);
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rounding to float32 is the meaning"
-    )]
-    fn of(v: f64) -> Self {
-        v as f32
-    }
-
-    fn wide(self) -> f64 {
-        f64::from(self)
     }
 }

@@ -1,0 +1,102 @@
+//! The Adam optimizer, in the form that Keras gives it.
+//!
+//! `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
+//! `w -= lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps)`.
+//!
+//! *Source.* Kingma and Ba, arXiv:1412.6980, with the epsilon outside of the bias correction;
+//! reference description, section k.
+
+use crate::ground::scalar::Scalar;
+
+/// First moment's decay.
+pub const BETA1: f64 = 0.9;
+/// Second moment's decay.
+pub const BETA2: f64 = 0.999;
+/// Added to the root of the second moment.
+pub const EPSILON: f64 = 1e-7;
+
+/// The state of the optimizer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adam<T> {
+    /// First moments, one per weight.
+    pub m: Vec<T>,
+    /// Second moments, one per weight.
+    pub v: Vec<T>,
+    /// Steps taken.
+    pub t: u64,
+}
+
+impl<T: Scalar> Adam<T> {
+    /// The state before the first step, for `len` weights.
+    pub fn new(len: usize) -> Self {
+        Self {
+            m: vec![T::zero(); len],
+            v: vec![T::zero(); len],
+            t: 0,
+        }
+    }
+
+    /// Takes one step; returns the 2-norm of the change.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn step(&mut self, weights: &mut [T], gradient: &[T], learning_rate: f64) -> f64 {
+        assert_eq!(
+            (weights.len(), gradient.len()),
+            (self.m.len(), self.m.len()),
+            "weights"
+        );
+        self.t += 1;
+        #[expect(clippy::cast_precision_loss, reason = "2^53 steps are out of reach")]
+        let t = self.t as f64;
+        let rate = T::of(learning_rate * (1.0 - BETA2.powf(t)).sqrt() / (1.0 - BETA1.powf(t)));
+        let (b1, b2, epsilon) = (T::of(1.0 - BETA1), T::of(1.0 - BETA2), T::of(EPSILON));
+        let mut norm = 0.0;
+        let moments = self.m.iter_mut().zip(&mut self.v);
+        for ((w, &g), (m, v)) in weights.iter_mut().zip(gradient).zip(moments) {
+            *m = *m + (g - *m) * b1;
+            *v = *v + (g * g - *v) * b2;
+            let change = rate * *m / (v.sqrt() + epsilon);
+            *w = *w - change;
+            norm += change.wide() * change.wide();
+        }
+        norm.sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_is_the_learning_rate() {
+        // m = 0.1 g, v = 0.001 g^2: the corrections cancel and the change is lr * sign(g)
+        let mut adam = Adam::<f64>::new(2);
+        let mut w = [1.0, 1.0];
+        let norm = adam.step(&mut w, &[5.0, -0.02], 1e-3);
+        assert!(
+            (w[0] - 0.999).abs() < 1e-9 && (w[1] - 1.001).abs() < 1e-8,
+            "{w:?}"
+        );
+        assert!((norm - 1e-3 * 2f64.sqrt()).abs() < 1e-8);
+    }
+
+    #[test]
+    fn it_walks_down_a_bowl() {
+        let mut adam = Adam::<f64>::new(1);
+        let mut w = [1.0];
+        for _ in 0..2000 {
+            let g = [2.0 * (w[0] - 0.25)];
+            adam.step(&mut w, &g, 1e-2);
+        }
+        assert!((w[0] - 0.25).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_nan_gradient_reaches_its_weight_alone() {
+        let mut adam = Adam::<f32>::new(2);
+        let mut w = [1.0, 1.0];
+        let norm = adam.step(&mut w, &[f32::NAN, 1.0], 1e-3);
+        assert!(w[0].is_nan() && w[1].is_finite() && norm.is_nan());
+    }
+}
