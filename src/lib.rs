@@ -16,5 +16,6 @@
 pub mod data;
 pub mod error;
 pub mod ground;
+pub mod learn;
 pub mod network;
 pub mod physics;

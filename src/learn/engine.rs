@@ -1,0 +1,235 @@
+//! One batch through network, physics and loss, and its gradient back: the unit of all training.
+//!
+//! *Law.* The loss of a batch is the fold, in group order, of per-group sums that depend on nothing
+//! but their group; so neither the number of threads nor the neighbours in a batch change its bits.
+
+use ndarray::ArrayView4;
+use num_complex::Complex;
+use rayon::prelude::*;
+
+use crate::ground::geometry::Position;
+use crate::network::kernel::Kernels;
+use crate::network::model::Model;
+use crate::network::workspace::Workspace;
+use crate::physics::forward::{GroupLoss, GroupState, Physics};
+
+/// Means over a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct BatchLoss {
+    /// Mean Poisson loss per pixel.
+    pub nll: f64,
+    /// Mean `|s X - predicted amplitude|` per pixel, in sqrt(counts).
+    pub absolute_error: f64,
+    /// Pixels whose predicted intensity lay under the guard's floor.
+    pub floored: usize,
+    /// Pixels whose predicted amplitude was exactly zero.
+    pub zeros: usize,
+}
+
+/// A network with its physics and the memory for batches of a fixed largest size.
+#[derive(Debug)]
+pub struct Engine<T: Kernels> {
+    model: Model<T>,
+    physics: Physics<T>,
+    workspace: Workspace<T>,
+    states: Vec<GroupState<T>>,
+    label: Vec<T>,
+    relative: Vec<[T; 2]>,
+    gradient: Vec<T>,
+}
+
+impl<T: Kernels> Engine<T> {
+    /// Memory for batches of up to `groups` groups; `training` adds what gradients need.
+    pub fn new(model: Model<T>, physics: Physics<T>, groups: usize, training: bool) -> Self {
+        let a = model.architecture();
+        let workspace = Workspace::new(a, groups, training);
+        let label = vec![T::zero(); groups * workspace.per_group()];
+        let relative = vec![[T::zero(); 2]; groups * a.channels];
+        let gradient = if training {
+            vec![T::zero(); a.parameters()]
+        } else {
+            Vec::new()
+        };
+        let states = vec![GroupState::default(); groups];
+        Self {
+            model,
+            physics,
+            workspace,
+            states,
+            label,
+            relative,
+            gradient,
+        }
+    }
+
+    /// The network.
+    pub fn model(&self) -> &Model<T> {
+        &self.model
+    }
+
+    /// The physics.
+    pub fn physics(&self) -> &Physics<T> {
+        &self.physics
+    }
+
+    /// The activations of the last batch.
+    pub fn workspace(&self) -> &Workspace<T> {
+        &self.workspace
+    }
+
+    /// The fields of group `k` of the last batch.
+    pub fn state(&self, k: usize) -> &GroupState<T> {
+        &self.states[k]
+    }
+
+    /// The offsets `[x, y]` of the channels of group `k` of the last batch, in pixels.
+    pub fn relative_of(&self, k: usize) -> &[[T; 2]] {
+        let c = self.model.architecture().channels;
+        &self.relative[k * c..(k + 1) * c]
+    }
+
+    /// The gradient of the last batch, flat, in the order of the parameters.
+    pub fn gradient(&self) -> &[T] {
+        &self.gradient
+    }
+
+    /// The largest batch.
+    pub fn capacity(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Takes a step of whatever optimizer `f` is: from weights and gradient.
+    pub fn update<R>(&mut self, f: impl FnOnce(&mut [T], &[T]) -> R) -> R {
+        let gradient = &self.gradient;
+        let mut result = None;
+        self.model
+            .update(|weights| result = Some(f(weights, gradient)));
+        result.expect("update calls its closure")
+    }
+
+    /// Loads the `members` of a data set as the batch.
+    ///
+    /// `amplitude` is `[group, row, col, channel]`, model amplitude `s X`; `relative` the offsets
+    /// `[group * C + channel]` in pixels.
+    ///
+    /// # Panics
+    /// If a member or the batch is out of bounds.
+    pub fn load(
+        &mut self,
+        amplitude: ArrayView4<'_, f32>,
+        relative: &[Position],
+        members: &[usize],
+    ) {
+        let (_, n, _, c) = amplitude.dim();
+        let per_group = self.workspace.per_group();
+        assert_eq!(n * n * c, per_group, "patterns of the network's size");
+        self.workspace.set_groups(members.len());
+        let scale = self.physics.scale();
+        for (k, &member) in members.iter().enumerate() {
+            let from = amplitude.index_axis(ndarray::Axis(0), member);
+            let label = &mut self.label[k * per_group..(k + 1) * per_group];
+            for (to, &v) in label.iter_mut().zip(from) {
+                *to = T::of(f64::from(v));
+            }
+            for (p, values) in label.chunks_exact(c).enumerate() {
+                let to = self.workspace.input.pixel_mut(k, p / n, p % n);
+                for (t, &v) in to.iter_mut().zip(values) {
+                    *t = v / scale;
+                }
+            }
+            for (channel, p) in relative[member * c..(member + 1) * c].iter().enumerate() {
+                // the reference hands positions to its model as float32
+                #[expect(clippy::cast_possible_truncation, reason = "float32 is the meaning")]
+                let [x, y] = [p.x as f32, p.y as f32];
+                self.relative[k * c + channel] = [T::of(f64::from(x)), T::of(f64::from(y))];
+            }
+        }
+    }
+
+    /// The network's pass over the loaded batch, up to the assembled object of every group.
+    pub fn assemble(&mut self) {
+        self.model.forward(&mut self.workspace);
+        let (groups, per_group) = (self.workspace.groups(), self.workspace.per_group());
+        let c = self.model.architecture().channels;
+        let [amplitude, phase] = &self.workspace.outputs;
+        let (physics, relative) = (&self.physics, &self.relative);
+        self.states[..groups]
+            .par_iter_mut()
+            .enumerate()
+            .for_each(|(k, state)| {
+                let range = k * per_group..(k + 1) * per_group;
+                let rel = &relative[k * c..(k + 1) * c];
+                physics.assemble(&amplitude[range.clone()], &phase[range], rel, state);
+            });
+    }
+
+    /// The loss of the loaded batch.
+    pub fn forward(&mut self) -> BatchLoss {
+        self.assemble();
+        let (groups, per_group) = (self.workspace.groups(), self.workspace.per_group());
+        let c = self.model.architecture().channels;
+        let (physics, relative, label) = (&self.physics, &self.relative, &self.label);
+        let found: Vec<GroupLoss> = self.states[..groups]
+            .par_iter_mut()
+            .enumerate()
+            .map(|(k, state)| {
+                let rel = &relative[k * c..(k + 1) * c];
+                physics.forward(rel, &label[k * per_group..(k + 1) * per_group], state)
+            })
+            .collect();
+        let sum = found.iter().fold(GroupLoss::default(), |a, b| GroupLoss {
+            nll: a.nll + b.nll,
+            absolute_error: a.absolute_error + b.absolute_error,
+            floored: a.floored + b.floored,
+            zeros: a.zeros + b.zeros,
+        });
+        let count = (groups * per_group) as f64;
+        BatchLoss {
+            nll: sum.nll / count,
+            absolute_error: sum.absolute_error / count,
+            floored: sum.floored,
+            zeros: sum.zeros,
+        }
+    }
+
+    /// The gradient of the batch's mean loss, into [`Engine::gradient`]. Call after
+    /// [`Engine::forward`], once.
+    pub fn backward(&mut self) {
+        let (groups, per_group) = (self.workspace.groups(), self.workspace.per_group());
+        let c = self.model.architecture().channels;
+        let weight = 1.0 / (groups * per_group) as f64;
+        let (physics, relative, label) = (&self.physics, &self.relative, &self.label);
+        let Workspace {
+            outputs: [amplitude, phase],
+            d_outputs: [da, dp],
+            ..
+        } = &mut self.workspace;
+        self.states[..groups]
+            .par_iter_mut()
+            .zip(
+                da.par_chunks_exact_mut(per_group)
+                    .zip(dp.par_chunks_exact_mut(per_group)),
+            )
+            .enumerate()
+            .for_each(|(k, (state, (da, dp)))| {
+                let range = k * per_group..(k + 1) * per_group;
+                let rel = &relative[k * c..(k + 1) * c];
+                let maps = (&amplitude[range.clone()], &phase[range.clone()]);
+                physics.backward(maps, rel, &label[range], weight, state, (da, dp));
+            });
+        self.model.backward(&mut self.workspace, &mut self.gradient);
+    }
+
+    /// The objects of the loaded batch, `N x N` each, in order; call after [`Engine::assemble`].
+    pub fn objects(&self) -> Vec<Vec<Complex<T>>> {
+        let n = self.physics.side();
+        self.states[..self.workspace.groups()]
+            .iter()
+            .map(|state| {
+                let mut out = vec![Complex::new(T::zero(), T::zero()); n * n];
+                self.physics.trimmed(state, &mut out);
+                out
+            })
+            .collect()
+    }
+}
