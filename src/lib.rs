@@ -17,3 +17,4 @@ pub mod assemble;
 pub mod data;
 pub mod error;
 pub mod ground;
+pub mod verify;

@@ -160,7 +160,12 @@ fn shift(p: Position, mean: Position) -> [f32; 2] {
 
 /// `p = ceil(max |d|)` made even, and the canvas `m + 2 p`.
 fn room(shifts: &[[f32; 2]], m: usize) -> Result<(usize, CanvasSize)> {
-    let largest = shifts.iter().flatten().fold(0.0f32, |a, d| a.max(d.abs()));
+    // A NaN (an infinite offset less an infinite mean) must not be lost in a maximum.
+    let larger = |a: f32, d: &f32| if d.abs() <= a { a } else { d.abs() };
+    let largest = match shifts.iter().flatten().find(|d| !d.is_finite()) {
+        Some(d) => *d,
+        None => shifts.iter().flatten().fold(0.0, larger),
+    };
     ceil_index(f64::from(largest))
         .map(|p| p.next_multiple_of(2))
         .filter(|p| m + 2 * p <= MAX_SIDE)
