@@ -224,7 +224,7 @@ mod tests {
         stitching patches: at the side M of the part used of each patch: got 9, need 1 to 8, the side of a patch
         stitching patches: at offset 1: got (1, NaN), need finite positions in object pixels
         sizing a canvas: at largest distance of a patch from the mean position: got 500000 pixels, need a canvas of at most 16384 pixels a side
-        sizing a canvas: at largest distance of a patch from the mean position: got inf pixels, need a canvas of at most 16384 pixels a side
+        sizing a canvas: at largest distance of a patch from the mean position: got NaN pixels, need a canvas of at most 16384 pixels a side
         ");
     }
 
