@@ -17,4 +17,5 @@ pub mod assemble;
 pub mod data;
 pub mod error;
 pub mod ground;
+pub mod scenario;
 pub mod verify;
