@@ -18,4 +18,5 @@ pub mod data;
 pub mod error;
 pub mod ground;
 pub mod scenario;
+pub mod score;
 pub mod verify;

@@ -32,6 +32,7 @@ pub struct Snapshot {
 
 /// What all scenarios share. Not yet checked: that is done when a scenario is resolved.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(expecting = "the parameters that all scenarios share")]
 pub struct RunParams {
     /// Side of a pattern, pixels.
     #[serde(rename = "N")]
@@ -105,6 +106,7 @@ pub struct Defaults {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a snapshot")]
 struct File {
     run_params: RunParams,
     scenarios: Vec<Entry>,

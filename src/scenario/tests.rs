@@ -1,16 +1,17 @@
 //! The laws of resolution.
 
+use super::resolve::share;
 use super::*;
 use proptest::prelude::*;
 
-fn resolve(name: &str, flags: &Overrides) -> Result<Scenario> {
+fn made(name: &str, flags: &Overrides) -> Result<Scenario> {
     Scenario::resolve(&Snapshot::builtin().unwrap(), name, flags)
 }
 
 #[test]
 fn the_builtin_scenarios_are_what_they_were() {
     for name in Snapshot::builtin().unwrap().names() {
-        let s = resolve(name, &Overrides::default()).unwrap();
+        let s = made(name, &Overrides::default()).unwrap();
         insta::assert_json_snapshot!(name.to_owned(), s);
         assert!(s.warnings().is_empty());
     }
@@ -26,7 +27,7 @@ fn the_reference_snapshot_resolves_to_the_same_configuration() {
     }
     let reference = Snapshot::read(&path).unwrap();
     for name in Snapshot::builtin().unwrap().names() {
-        let a = resolve(name, &Overrides::default()).unwrap();
+        let a = made(name, &Overrides::default()).unwrap();
         let b = Scenario::resolve(&reference, name, &Overrides::default()).unwrap();
         let mut of_b = b.settings().clone();
         of_b.custom_probe_path = None;
@@ -54,7 +55,7 @@ fn a_flag_displaces_a_preference_on_record() {
         neighbor_count: Some(7),
         ..Overrides::default()
     };
-    let s = resolve("gs2_ideal", &flags).unwrap();
+    let s = made("gs2_ideal", &flags).unwrap();
     assert_eq!((s.group_count, s.neighbor_count), (100, 7));
     insta::assert_json_snapshot!(s.profile());
     insta::assert_snapshot!(s.warnings().join("\n"), @r"
@@ -70,7 +71,7 @@ fn a_flag_without_effect_and_a_clamped_one_are_announced() {
         buffer: Some(300.0),
         ..Overrides::default()
     };
-    let s = resolve("gs1_ideal", &flags).unwrap();
+    let s = made("gs1_ideal", &flags).unwrap();
     assert_eq!(s.buffer, 195.0);
     insta::assert_snapshot!(s.warnings().join("\n"), @r"
     neighbor_count = 7: has no effect: a group of one pattern has no neighbours
@@ -235,7 +236,7 @@ fn what_cannot_be_run_is_refused_with_both_numbers() {
     ];
     let mut said = String::new();
     for (name, flags) in cases {
-        let e = resolve(name, &flags).unwrap_err();
+        let e = made(name, &flags).unwrap_err();
         said += &format!("{e}\n");
         if let Some(help) = e.advice() {
             said += &format!("  help: {help}\n");
@@ -308,7 +309,7 @@ proptest! {
     #[test]
     fn a_scenario_is_valid_or_is_not(name in "gs[12]_(ideal|custom)", flags in any_flags()) {
         // law: resolve = Ok(s)  =>  every bound of Settings holds and no flag is lost
-        if let Ok(s) = resolve(&name, &flags) {
+        if let Ok(s) = made(&name, &flags) {
             let c = s.gridsize.channels();
             prop_assert_eq!(s.total_images, s.base_total_images * c * s.image_multiplier);
             prop_assert_eq!(s.train_count + s.test_count, s.total_images);
@@ -347,7 +348,7 @@ proptest! {
     #[test]
     fn the_hash_is_of_the_configuration_alone(name in "gs[12]_(ideal|custom)", flags in any_flags()) {
         // law: same settings <=> same hash; stating a default by flag changes the record, not the hash
-        if let (Ok(s), Ok(plain)) = (resolve(&name, &flags), resolve(&name, &Overrides::default())) {
+        if let (Ok(s), Ok(plain)) = (made(&name, &flags), made(&name, &Overrides::default())) {
             let (a, b) = (s.config_hash()?, plain.config_hash()?);
             prop_assert_eq!(a.len(), 64);
             prop_assert_eq!(a == b, s.settings() == plain.settings());
