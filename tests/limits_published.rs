@@ -1,6 +1,12 @@
 //! The reassembly limits of the published runs, from the scan up: a small oracle of NumPy's legacy
 //! stream, written here apart from the library's, draws the scan and the groups again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test panics where it fails and prints what it measured"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

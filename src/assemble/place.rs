@@ -13,6 +13,11 @@
 //!
 //! *Source.* Reference description, sections j and l.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "array views are passed by value, as ndarray does"
+)]
+
 use std::fmt::Debug;
 use std::ops::{AddAssign, Mul, Range};
 

@@ -13,6 +13,11 @@
 //! *Source.* Reference description, section l (`reassemble_position`), and section g for what an
 //! offset is. Sums are float32, in the order of the patches.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "array views are passed by value, as ndarray does"
+)]
+
 use ndarray::{Array2, ArrayView3, s};
 use num_complex::Complex32;
 

@@ -12,6 +12,11 @@
 //!
 //! *Source.* Reference description, section n.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "array views are passed by value, as ndarray does"
+)]
+
 pub mod truth;
 
 use std::f64::consts::{PI, TAU};

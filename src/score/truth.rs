@@ -11,6 +11,11 @@
 //!
 //! *Source.* Reference description, sections c, d, l and n.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "array views are passed by value, as ndarray does"
+)]
+
 use ndarray::ArrayView2;
 use num_complex::{Complex32, Complex64};
 use serde::{Deserialize, Serialize};
