@@ -36,8 +36,13 @@ pub enum Kind {
 }
 
 /// A failure, in the terms of the person who must act on it.
+///
+/// It is one pointer wide, so that a `Result` costs nothing where all is well.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Fields>);
+
+#[derive(Debug)]
+struct Fields {
     kind: Kind,
     action: String,
     place: Option<String>,
@@ -49,7 +54,7 @@ pub struct Error {
 
 impl Error {
     fn new(kind: Kind, action: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Fields {
             kind,
             action: action.into(),
             place: None,
@@ -57,7 +62,7 @@ impl Error {
             need: None,
             help: None,
             source: None,
-        }
+        }))
     }
 
     /// A request that cannot be met, whatever the data.
@@ -88,62 +93,62 @@ impl Error {
     /// Where: file, array, index, stage.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.place = Some(place.to_string());
+        self.0.place = Some(place.to_string());
         self
     }
 
     /// What was found there.
     #[must_use]
     pub fn got(mut self, got: impl fmt::Display) -> Self {
-        self.got = Some(got.to_string());
+        self.0.got = Some(got.to_string());
         self
     }
 
     /// What was needed.
     #[must_use]
     pub fn need(mut self, need: impl fmt::Display) -> Self {
-        self.need = Some(need.to_string());
+        self.0.need = Some(need.to_string());
         self
     }
 
     /// What the person can do about it, as a sentence.
     #[must_use]
     pub fn help(mut self, help: impl fmt::Display) -> Self {
-        self.help = Some(help.to_string());
+        self.0.help = Some(help.to_string());
         self
     }
 
     /// The lower-level error that caused it.
     #[must_use]
     pub fn because(mut self, e: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(e));
+        self.0.source = Some(Box::new(e));
         self
     }
 
     /// What sort of failure it is.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// The advice, where there is one.
     pub fn advice(&self) -> Option<&str> {
-        self.help.as_deref()
+        self.0.help.as_deref()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.action)?;
-        if let Some(p) = &self.place {
+        write!(f, "{}", self.0.action)?;
+        if let Some(p) = &self.0.place {
             write!(f, ": at {p}")?;
         }
-        match (&self.got, &self.need) {
+        match (&self.0.got, &self.0.need) {
             (Some(g), Some(n)) => write!(f, ": got {g}, need {n}")?,
             (Some(g), None) => write!(f, ": got {g}")?,
             (None, Some(n)) => write!(f, ": need {n}")?,
             (None, None) => {}
         }
-        if let Some(s) = &self.source {
+        if let Some(s) = &self.0.source {
             write!(f, ": {s}")?;
         }
         Ok(())
@@ -152,6 +157,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|s| s as _)
+        self.0.source.as_deref().map(|s| s as _)
     }
 }

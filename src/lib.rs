@@ -13,9 +13,14 @@
 //! * **Determinism.** The same binary gives the same bits for 1 and n threads: see [`ground::par`].
 //! * **Non-finite values** are events: counted, located, reported, and never a reason to stop.
 
+pub mod assemble;
 pub mod data;
 pub mod error;
 pub mod ground;
 pub mod learn;
 pub mod network;
 pub mod physics;
+pub mod scenario;
+pub mod score;
+pub mod specimen;
+pub mod verify;

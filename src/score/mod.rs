@@ -1,0 +1,334 @@
+//! A figure of merit says what it was taken over, and stands beside the one that is honest.
+//!
+//! [`ComparisonMetrics`] repeats the reference's comparison with the truth: both arrays cropped about
+//! their centres to a common size, no alignment, no scale, uncovered pixels included. Under
+//! `registered` stands the same taken where patches fell, with the truth read at the place the
+//! canvas really shows, and with the least-squares amplitude scale stated: see [`truth`].
+//!
+//! *Conventions.* `pred - truth`; phase differences are wrapped to `(-pi, pi]`; a pixel counts if
+//! prediction, truth and difference are finite. Means are taken in f64. Pearson's r uses population
+//! moments and is null where either spread is 0 (the published phase always: the truth is flat).
+//! A figure over no pixel is null.
+//!
+//! *Source.* Reference description, section n.
+
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "array views are passed by value, as ndarray does"
+)]
+
+pub mod truth;
+
+use std::f64::consts::{PI, TAU};
+
+use ndarray::{Array2, ArrayView2, s};
+use num_complex::Complex32;
+use serde::{Deserialize, Serialize};
+
+use crate::assemble::Stitched;
+use crate::error::{Error, Result};
+pub use truth::Registered;
+
+/// Errors over the pixels where everything is finite.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Pixels counted.
+    pub count: usize,
+    /// Mean absolute error.
+    pub mae: Option<f64>,
+    /// Largest absolute error.
+    pub max_abs: Option<f64>,
+    /// Pearson's correlation of prediction and truth.
+    pub pearson_r: Option<f64>,
+    /// Root of the mean squared error.
+    pub rmse: Option<f64>,
+}
+
+/// A range of colours for pictures of differences.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ColorRange {
+    /// Upper end.
+    pub vmax: f64,
+    /// Lower end.
+    pub vmin: f64,
+}
+
+/// One quantity of the reference's comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Colours of the difference: amplitude `± max |truth|`, phase `± pi`.
+    pub color_range: ColorRange,
+    /// The errors.
+    #[serde(flatten)]
+    pub metrics: Metrics,
+}
+
+/// The comparison with the truth, `comparison_metrics.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonMetrics {
+    /// `|R|` against `|object|`, centre against centre.
+    pub amplitude: Compared,
+    /// `arg R` against `arg object`, centre against centre.
+    pub phase: Compared,
+    /// The same where patches fell, at the place they belong.
+    pub registered: Registered,
+    /// `[rows, cols]` compared centre against centre.
+    pub shape: [usize; 2],
+}
+
+/// [`ComparisonMetrics`] and the pictures behind it, `[row, col]` of the common size, float32.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The figures.
+    pub metrics: ComparisonMetrics,
+    /// Amplitude of the prediction less that of the truth.
+    pub diff_amp: Array2<f32>,
+    /// Phase of the prediction less that of the truth, wrapped.
+    pub diff_phase: Array2<f32>,
+}
+
+/// Compares a stitched canvas with the object it should show.
+///
+/// `truth`: `[row, col]`, complex object values in object pixels.
+///
+/// # Errors
+/// If the truth is empty or holds a value that is not finite. Such values in the canvas are left out
+/// and show in the counts.
+pub fn compare(stitched: &Stitched, truth: ArrayView2<'_, Complex32>) -> Result<Comparison> {
+    let (h, w) = truth.dim();
+    if h == 0 || w == 0 {
+        return Err(Error::input("comparing with the truth")
+            .got(format!("an object of {h} x {w}"))
+            .need("at least one pixel"));
+    }
+    if let Some(((r, c), v)) = truth.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        return Err(Error::input("comparing with the truth")
+            .at(format!("object[{r}, {c}]"))
+            .got(v)
+            .need("finite values"));
+    }
+    let (rows, cols) = stitched.canvas.dim();
+    let shape = [rows.min(h), cols.min(w)];
+    let pred = centre(stitched.canvas.view(), shape);
+    let truth_centre = centre(truth, shape);
+    let (pa, ta) = (
+        pred.mapv(Complex32::norm),
+        truth_centre.mapv(Complex32::norm),
+    );
+    let (pp, tp) = (pred.mapv(Complex32::arg), truth_centre.mapv(Complex32::arg));
+    let mut diff_phase = &pp - &tp;
+    diff_phase.mapv_inplace(wrapped);
+    let largest = ta.iter().fold(0.0f32, |a, v| v.abs().max(a));
+    let both = |a: &Array2<f32>, b: &Array2<f32>| -> Vec<[f64; 2]> {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| [f64::from(*a), f64::from(*b)])
+            .collect()
+    };
+    let metrics = ComparisonMetrics {
+        amplitude: Compared {
+            color_range: symmetric(f64::from(largest)),
+            metrics: Metrics::of(both(&pa, &ta), Difference::Plain),
+        },
+        phase: Compared {
+            color_range: symmetric(PI),
+            metrics: Metrics::of(both(&pp, &tp), Difference::Wrapped),
+        },
+        registered: Registered::of(stitched, truth),
+        shape,
+    };
+    Ok(Comparison {
+        metrics,
+        diff_amp: &pa - &ta,
+        diff_phase,
+    })
+}
+
+/// How prediction and truth are subtracted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// `pred - truth`.
+    Plain,
+    /// The same, wrapped to `(-pi, pi]`.
+    Wrapped,
+}
+
+impl Metrics {
+    /// The errors over pairs `[pred, truth]`; pairs that are not finite do not count.
+    #[expect(clippy::cast_precision_loss, reason = "a count of pixels")]
+    pub fn of(pairs: impl IntoIterator<Item = [f64; 2]>, difference: Difference) -> Self {
+        let pairs: Vec<[f64; 2]> = pairs
+            .into_iter()
+            .filter(|[p, t]| p.is_finite() && t.is_finite())
+            .collect();
+        if pairs.is_empty() {
+            return Self::default();
+        }
+        let n = pairs.len() as f64;
+        let errors = pairs.iter().map(|[p, t]| match difference {
+            Difference::Plain => p - t,
+            Difference::Wrapped => wrap(p - t),
+        });
+        let (mut sum, mut squares, mut largest) = (0.0, 0.0, 0.0f64);
+        for e in errors {
+            sum += e.abs();
+            squares += e * e;
+            largest = largest.max(e.abs());
+        }
+        Self {
+            count: pairs.len(),
+            mae: Some(sum / n),
+            max_abs: Some(largest),
+            pearson_r: pearson(&pairs),
+            rmse: Some((squares / n).sqrt()),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of pixels")]
+fn pearson(pairs: &[[f64; 2]]) -> Option<f64> {
+    let n = pairs.len() as f64;
+    let mean = |i: usize| pairs.iter().map(|v| v[i]).sum::<f64>() / n;
+    let (mp, mt) = (mean(0), mean(1));
+    let moment =
+        |f: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|[p, t]| f(p - mp, t - mt)).sum::<f64>() / n;
+    let (vp, vt) = (moment(&|p, _| p * p), moment(&|_, t| t * t));
+    // A constant has no spread, though its rounded mean may say otherwise.
+    let flat = |i: usize| pairs.iter().all(|v| v[i] == pairs[0][i]);
+    if vp <= 0.0 || vt <= 0.0 || flat(0) || flat(1) {
+        return None;
+    }
+    let r = moment(&|p, t| p * t) / (vp.sqrt() * vt.sqrt());
+    r.is_finite().then(|| r.clamp(-1.0, 1.0))
+}
+
+/// An angle in `(-pi, pi]`.
+fn wrap(angle: f64) -> f64 {
+    let a = angle - TAU * (angle / TAU).round();
+    if a <= -PI { a + TAU } else { a }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "pictures are float32")]
+fn wrapped(angle: f32) -> f32 {
+    wrap(f64::from(angle)) as f32
+}
+
+fn symmetric(v: f64) -> ColorRange {
+    ColorRange { vmax: v, vmin: -v }
+}
+
+/// The central `shape` of an array, the start rounded down.
+fn centre(a: ArrayView2<'_, Complex32>, [rows, cols]: [usize; 2]) -> ArrayView2<'_, Complex32> {
+    let (r, c) = ((a.nrows() - rows) / 2, (a.ncols() - cols) / 2);
+    a.slice_move(s![r..r + rows, c..c + cols])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assemble::stitch;
+    use crate::ground::geometry::Position;
+    use ndarray::Array3;
+    use proptest::prelude::*;
+
+    #[test]
+    fn errors_on_paper() {
+        // law: p - t = (1, -2, 3) -> mae 2, rmse sqrt(14/3), max 3; NaN does not count
+        let m = Metrics::of(
+            [
+                [2.0, 1.0],
+                [0.0, 2.0],
+                [6.0, 3.0],
+                [f64::NAN, 1.0],
+                [1.0, f64::INFINITY],
+            ],
+            Difference::Plain,
+        );
+        assert_eq!((m.count, m.mae, m.max_abs), (3, Some(2.0), Some(3.0)));
+        assert_eq!(m.rmse, Some((14.0f64 / 3.0).sqrt()));
+        // r: p about its mean 8/3, t about 2: cov 4/3, var_p 56/9, var_t 2/3
+        let r = (4.0f64 / 3.0) / ((56.0f64 / 9.0).sqrt() * (2.0f64 / 3.0).sqrt());
+        assert!((m.pearson_r.unwrap() - r).abs() < 1e-15);
+        assert_eq!(Metrics::of([], Difference::Plain), Metrics::default());
+    }
+
+    #[test]
+    fn a_flat_truth_has_no_correlation() {
+        let flat = Metrics::of((0..9).map(|i| [f64::from(i), 0.1]), Difference::Wrapped);
+        assert_eq!(flat.pearson_r, None);
+    }
+
+    #[test]
+    fn an_uncovered_pixel_sets_the_largest_error() {
+        // law: max |pred - truth| over the whole crop >= max |truth| where nothing fell
+        let truth = Array2::from_shape_fn((30, 30), |(r, c)| Complex32::new((r + c) as f32, 0.0));
+        let o = Array3::from_elem((1, 8, 8), Complex32::new(1.0, 0.0));
+        let s = stitch(o.view(), &[Position::new(15.0, 15.0)], 4).unwrap();
+        let c = compare(&s, truth.view()).unwrap();
+        assert_eq!(c.metrics.shape, [4, 4]);
+        assert_eq!(c.metrics.amplitude.color_range, symmetric(32.0));
+        assert_eq!(c.metrics.phase.metrics.mae, Some(0.0));
+        assert_eq!(c.metrics.phase.metrics.pearson_r, None);
+        insta::assert_json_snapshot!(c.metrics);
+    }
+
+    #[test]
+    fn a_truth_that_is_no_number_is_refused() {
+        let o = Array3::from_elem((1, 8, 8), Complex32::new(1.0, 0.0));
+        let s = stitch(o.view(), &[Position::new(4.0, 4.0)], 4).unwrap();
+        let mut truth = Array2::from_elem((8, 8), Complex32::new(1.0, 0.0));
+        truth[[3, 5]].im = f32::NAN;
+        let e = compare(&s, truth.view()).unwrap_err();
+        insta::assert_snapshot!(e, @"comparing with the truth: at object[3, 5]: got 1+NaNi, need finite values");
+        assert!(compare(&s, Array2::zeros((0, 3)).view()).is_err());
+    }
+
+    #[test]
+    fn a_canvas_of_nan_is_counted_out_not_fatal() {
+        let o = Array3::from_elem((1, 8, 8), Complex32::new(f32::NAN, 0.0));
+        let s = stitch(o.view(), &[Position::new(4.0, 4.0)], 4).unwrap();
+        let truth = Array2::from_elem((8, 8), Complex32::new(1.0, 0.0));
+        let c = compare(&s, truth.view()).unwrap().metrics;
+        assert_eq!(c.amplitude.metrics, Metrics::default());
+        assert_eq!(c.registered.amplitude, Metrics::default());
+        assert_eq!(
+            (c.registered.covered_pixels, c.registered.non_finite),
+            (16, 16)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn errors_keep_their_order(pairs in proptest::collection::vec([-5.0f64..5.0, -5.0f64..5.0], 1..60)) {
+            // law: 0 <= mae <= rmse <= max_abs, |r| <= 1
+            for d in [Difference::Plain, Difference::Wrapped] {
+                let m = Metrics::of(pairs.clone(), d);
+                let (mae, rmse, max) = (m.mae.unwrap(), m.rmse.unwrap(), m.max_abs.unwrap());
+                prop_assert!(mae >= 0.0 && mae <= rmse * (1.0 + 1e-14) && rmse <= max * (1.0 + 1e-14));
+                prop_assert!(m.pearson_r.is_none_or(|r| r.abs() <= 1.0));
+                prop_assert!(d == Difference::Plain || max <= PI);
+            }
+        }
+
+        #[test]
+        fn wrapping_moves_by_whole_turns(a in -50.0f64..50.0) {
+            // law: wrap(a) in (-pi, pi], a - wrap(a) = 2 pi k
+            let w = wrap(a);
+            prop_assert!(w > -PI - 1e-12 && w <= PI + 1e-12);
+            let turns = (a - w) / TAU;
+            prop_assert!((turns - turns.round()).abs() < 1e-12);
+        }
+
+        #[test]
+        fn correlation_does_not_know_scale_and_offset(
+            pairs in proptest::collection::vec([-5.0f64..5.0, -5.0f64..5.0], 3..40), k in 0.1f64..10.0, b in -3.0f64..3.0,
+        ) {
+            // law: r(k p + b, t) = r(p, t) for k > 0
+            let moved: Vec<_> = pairs.iter().map(|[p, t]| [k * p + b, *t]).collect();
+            let (a, c) = (pearson(&pairs), pearson(&moved));
+            if let (Some(a), Some(c)) = (a, c) {
+                prop_assert!((a - c).abs() < 1e-9);
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Is a run what it claims to be: canvases that hold what is put on them.
+
+pub mod limits;

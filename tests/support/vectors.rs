@@ -1,0 +1,53 @@
+//! Reference vectors: `$PTYPROOF_VECTORS`, else `../shared/reference/vectors`. A test that finds none says so and passes.
+
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use ndarray::{Array, Dimension};
+use ndarray_npy::{NpzReader, ReadableElement};
+
+/// The folder of the vectors; `None`, with a word why, where there is none.
+pub(crate) fn folder() -> Option<PathBuf> {
+    let path = std::env::var_os("PTYPROOF_VECTORS").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/vectors"),
+        PathBuf::from,
+    );
+    if path.is_dir() {
+        Some(path)
+    } else {
+        println!("skipped: no reference vectors at {}", path.display());
+        None
+    }
+}
+
+/// The folder of published artifact hubs, beside the vectors.
+pub(crate) fn hubs() -> Option<PathBuf> {
+    let path = folder()?.join("../hubs");
+    if path.is_dir() {
+        Some(path)
+    } else {
+        println!("skipped: no published hubs at {}", path.display());
+        None
+    }
+}
+
+/// A JSON file of the vectors.
+pub(crate) fn json(name: &str) -> Option<serde_json::Value> {
+    let text = std::fs::read_to_string(folder()?.join(name)).unwrap();
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+/// An archive of the vectors.
+pub(crate) fn npz(name: &str) -> Option<NpzReader<File>> {
+    Some(NpzReader::new(File::open(folder()?.join(name)).unwrap()).unwrap())
+}
+
+/// An array of an archive.
+pub(crate) fn array<T: ReadableElement, D: Dimension>(
+    z: &mut NpzReader<File>,
+    key: &str,
+) -> Array<T, D> {
+    z.by_name(key).unwrap_or_else(|e| panic!("{key}: {e}"))
+}
