@@ -16,3 +16,6 @@
 pub mod data;
 pub mod error;
 pub mod ground;
+pub mod hub;
+pub mod report;
+pub mod verify;
