@@ -7,6 +7,8 @@ pub mod log;
 pub mod lut;
 pub mod machine;
 pub mod manifest;
+pub mod metadata;
+pub mod picture;
 pub mod stats;
 
 pub use dir::Hub;

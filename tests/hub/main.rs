@@ -1,0 +1,19 @@
+//! Laws of the artifact hub that need a file system, and its agreement with the reference's hubs.
+
+mod directory;
+mod reference;
+mod schema;
+mod snapshots;
+
+use std::path::PathBuf;
+
+/// The reference's published hubs, or nothing (with the reason printed) where they are not at hand.
+fn reference_hubs(test: &str) -> Option<PathBuf> {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/hubs");
+    if dir.is_dir() {
+        Some(dir)
+    } else {
+        println!("skipped {test}: no reference hubs at {}", dir.display());
+        None
+    }
+}
