@@ -205,16 +205,40 @@ fn quote_bare_tokens(text: &str) -> Cow<'_, str> {
 
 /// A finite float as Python's `repr` spells it: shortest digits, exponent from 1e16 and below 1e-4.
 fn python_repr(v: f64) -> String {
-    let scientific = format!("{v:e}"); // shortest digits that round-trip
-    let Some((mantissa, exponent)) = scientific.split_once('e') else {
-        return scientific;
+    let shortest = format!("{v:e}"); // as many digits as it takes to round-trip
+    let digits = shortest
+        .bytes()
+        .take_while(|b| *b != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    // Two shortest spellings can be equally near (24.1176300048828125 has 17 digits ending in 12 and in
+    // 13): Python takes the even one, and so does rounding the exact value to that many digits.
+    let even = format!("{v:.*e}", digits - 1);
+    let Some((mantissa, exponent)) = even.split_once('e') else {
+        return even;
     };
     let e: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&e) {
-        return format!("{v:?}"); // positional, with ".0" for whole numbers
+    if !(-4..16).contains(&e) {
+        let sign = if e < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", e.abs());
     }
-    let sign = if e < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", e.abs())
+    let (sign, mantissa) = mantissa
+        .strip_prefix('-')
+        .map_or(("", mantissa), |m| ("-", m));
+    let digits = mantissa.replace('.', "");
+    let point = usize::try_from(e + 1).unwrap_or(0); // digits before the point
+    let (whole, part) = if point == 0 {
+        let zeros = usize::try_from(-e - 1).unwrap_or(0);
+        ("0".to_string(), format!("{}{digits}", "0".repeat(zeros)))
+    } else if digits.len() <= point {
+        (
+            format!("{digits}{}", "0".repeat(point - digits.len())),
+            "0".to_string(),
+        )
+    } else {
+        (digits[..point].to_string(), digits[point..].to_string())
+    };
+    format!("{sign}{whole}.{part}")
 }
 
 /// serde_json's pretty layout with Python's floats and Python's escapes.
@@ -311,6 +335,9 @@ mod tests {
             (1.7976931348623157e308, "1.7976931348623157e+308"),
             (-2.549072064539359e-16, "-2.549072064539359e-16"),
             (381.8949744624406, "381.8949744624406"),
+            (24.117630004882812, "24.117630004882812"), // and not ...813, which is as near
+            (-0.00012, "-0.00012"),
+            (123.0, "123.0"),
             (f64::from(0.1f32), "0.10000000149011612"),
         ] {
             assert_eq!(to_text(&Real(v)).unwrap(), spelt);

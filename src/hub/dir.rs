@@ -213,6 +213,10 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::write_bytes`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a view is a pointer and a shape"
+    )]
     pub fn write_npy(&self, rel: &str, array: ArrayView2<'_, f32>) -> Result<()> {
         let mut bytes = Vec::with_capacity(array.len() * 4 + 128);
         let failed = |e| Error::bug("encoding an array").at(rel).because(e);

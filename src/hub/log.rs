@@ -166,11 +166,13 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    fn recorder() -> (Arc<Mutex<Vec<String>>>, impl Fn(Level, &str) + Send + Sync) {
+    type Seen = Arc<Mutex<Vec<String>>>;
+
+    fn recorder() -> (Seen, impl Fn(Level, &str) + Send + Sync) {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let copy = Arc::clone(&seen);
         (seen, move |_: Level, l: &str| {
-            copy.lock().unwrap().push(l.to_string())
+            copy.lock().unwrap().push(l.to_string());
         })
     }
 

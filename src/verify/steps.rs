@@ -44,8 +44,11 @@ pub struct StepRecord {
     pub non_finite_parameters: u64,
 }
 
+/// Where a record keeps the value of a column.
+type Field<T> = fn(&mut StepRecord) -> &mut T;
+
 /// The float columns in the order in which a step computes them: the first to go bad is the cause.
-const REAL: [(&str, fn(&mut StepRecord) -> &mut f64); 6] = [
+const REAL: [(&str, Field<f64>); 6] = [
     ("pred_intensity_loss", |r| &mut r.pred_intensity_loss),
     ("intensity_scaler_inv_loss", |r| {
         &mut r.intensity_scaler_inv_loss
@@ -57,7 +60,7 @@ const REAL: [(&str, fn(&mut StepRecord) -> &mut f64); 6] = [
 ];
 
 /// The integer columns.
-const COUNT: [(&str, fn(&mut StepRecord) -> &mut u64); 6] = [
+const COUNT: [(&str, Field<u64>); 6] = [
     ("epoch", |r| &mut r.epoch),
     ("batch_size", |r| &mut r.batch_size),
     ("floored_pixels", |r| &mut r.floored_pixels),

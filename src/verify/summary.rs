@@ -189,7 +189,7 @@ impl Summary {
         let line = |(name, p): (&String, &NanPlace)| {
             let mut line = format!("metric {name} is not finite");
             if let Some(epoch) = p.first_nan_epoch {
-                line += &format!(" from epoch {epoch}");
+                line += &format!(" from epoch {}", epoch.0);
             }
             if let Some(step) = p.first_nan_step {
                 line += &format!(", step {step} on");

@@ -1,5 +1,11 @@
 //! Laws of the artifact hub that need a file system, and its agreement with the reference's hubs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail loudly, and says what it skips"
+)]
+
 mod directory;
 mod reference;
 mod schema;

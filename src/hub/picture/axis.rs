@@ -14,7 +14,7 @@ pub(super) struct Ticks {
     pub(super) factor: String,
 }
 
-/// Around `most` ticks (two at least) in `[low, high]`, both finite and `low < high`.
+/// Around `most` ticks (taken as three at least, so that one is inside) in `[low, high]`, both finite and `low < high`.
 pub(super) fn ticks(low: f64, high: f64, most: u32) -> Ticks {
     if (low + PI).abs() < 1e-6 && (high - PI).abs() < 1e-6 {
         let labels = ["\u{2212}π", "\u{2212}π/2", "0", "π/2", "π"];
@@ -25,7 +25,7 @@ pub(super) fn ticks(low: f64, high: f64, most: u32) -> Ticks {
             factor: String::new(),
         };
     }
-    let raw = (high - low) / f64::from(most.max(2));
+    let raw = (high - low) / f64::from(most.max(3));
     let power = 10f64.powf(raw.log10().floor());
     let step = power
         * [1.0, 2.0, 5.0]
@@ -34,7 +34,13 @@ pub(super) fn ticks(low: f64, high: f64, most: u32) -> Ticks {
             .unwrap_or(10.0);
     let first = (low / step - 1e-9).ceil();
     let count = ((high / step + 1e-9).floor() - first).clamp(0.0, 100.0) as u32;
-    let places: Vec<f64> = (0..=count).map(|k| (first + f64::from(k)) * step).collect();
+    let mut places: Vec<f64> = (0..=count).map(|k| (first + f64::from(k)) * step).collect();
+    // A narrow range far from zero: multiples of the step are no longer exact.
+    places.retain(|v| (low - step * 1e-6..=high + step * 1e-6).contains(v));
+    places.dedup();
+    if places.is_empty() {
+        places.push(low);
+    }
 
     let largest = low.abs().max(high.abs());
     // With less than 4 digits in common labels stay short; beyond that they share an offset.

@@ -17,12 +17,14 @@
 
 mod axis;
 mod canvas;
+mod colour;
 mod curves;
 mod panels;
 
 pub use canvas::Rgb;
+pub use colour::{ColourMap, Range};
 pub use curves::{Chart, Curve, charts, training_history};
-pub use panels::{ColourMap, Panel, Range, comparison, panels};
+pub use panels::{Panel, comparison, panels};
 
 /// The colour of a pixel that is not finite: in no colour table, visible on dark and on light.
 pub const NOT_FINITE: Rgb = [0, 255, 127];
