@@ -1,8 +1,8 @@
 //! A hub appears whole or not at all: it is built in `<output>.partial` and renamed at the end.
 //!
 //! *Law.* Kill the program at any moment: there is either no hub, or the finished one, or a
-//! `.partial` directory whose `lock.json` or `INCOMPLETE.json` says so. A hub that exists is never
-//! written to.
+//! `.partial` directory whose `lock.json` or `INCOMPLETE.json` says so (or, in the instant before the
+//! rename, whose manifest says that nothing is missing). A hub that exists is never written to.
 //!
 //! *Conventions.* Paths inside a hub are relative, with `/`, and end up in its manifest. Files may be
 //! rewritten while the hub is partial (a history grows with the epochs), each time in one step.
@@ -158,7 +158,10 @@ impl Hub {
                     )),
                 );
             }
-            None if !hub.partial.join(INCOMPLETE).is_file() => {
+            None if ![INCOMPLETE, manifest::MANIFEST]
+                .iter()
+                .any(|note| hub.partial.join(note).is_file()) =>
+            {
                 return Err(refuse(&format!("neither {LOCK} nor {INCOMPLETE}")));
             }
             _ => {}

@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, s};
 use ndarray_npy::ReadNpyExt;
+use proptest::prelude::*;
 use ptyproof::error::Kind;
 use ptyproof::ground::json::from_text;
 use ptyproof::hub::dir::{self, Hub, Incomplete, Status};
@@ -68,6 +69,19 @@ fn a_killed_run_can_be_resumed_and_finished() {
     let hub = Hub::reopen(&partial, STARTED).unwrap();
     hub.finish().unwrap();
     assert_eq!(names(&output), ["a.txt", "manifest.json"]);
+}
+
+#[test]
+fn a_run_killed_in_the_instant_before_the_rename_can_be_resumed() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (output, partial) = (tmp.path().join("hub"), tmp.path().join("hub.partial"));
+    let hub = Hub::create(&output, STARTED).unwrap();
+    hub.write_text("a.txt", "kept").unwrap();
+    let finished = hub.finish().unwrap();
+    fs::rename(finished, &partial).unwrap(); // the state just before
+    Hub::reopen(&partial, STARTED).unwrap().finish().unwrap();
+    assert_eq!(names(&output), ["a.txt", "manifest.json"]);
+    assert_eq!(manifest::verify(&output).unwrap(), []);
 }
 
 #[test]
@@ -210,6 +224,31 @@ fn an_array_comes_back_with_its_bits() {
         let back = Array2::<f32>::read_npy(file).unwrap();
         let bits = |v: &f32| v.to_bits();
         assert_eq!(back.map(bits), view.map(bits), "{rel}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_array_under_any_name_comes_back_with_its_bits(
+        name in "[\\w .,;+@-]{1,40}",
+        values in prop::collection::vec(any::<u32>(), 1..60),
+        width in 1usize..8,
+    ) {
+        // read(write(a)) = a, bit for bit, and the manifest agrees
+        prop_assume!(![".", ".."].contains(&name.as_str()));
+        let a = Array2::from_shape_fn((values.len().div_ceil(width), width), |(r, c)| {
+            f32::from_bits(values[(r * width + c) % values.len()])
+        });
+        let tmp = tempfile::tempdir().unwrap();
+        let hub = Hub::create(&tmp.path().join("hub"), STARTED).unwrap();
+        let rel = format!("arrays/{name}");
+        hub.write_npy(&rel, a.view()).unwrap();
+        let output = hub.finish().unwrap();
+        let back = Array2::<f32>::read_npy(fs::File::open(output.join(&rel)).unwrap()).unwrap();
+        prop_assert_eq!(back.map(|v| v.to_bits()), a.map(|v| v.to_bits()));
+        prop_assert_eq!(manifest::verify(&output).unwrap(), []);
     }
 }
 
