@@ -3,6 +3,7 @@
 use ndarray::Array2;
 use ptyproof::error::{Error, Result};
 use ptyproof::hub::picture::{self, ColourMap, Panel};
+use ptyproof::report::training;
 use ptyproof::verify::history::History;
 use ptyproof::verify::steps::{StepHistory, StepRecord};
 
@@ -99,7 +100,7 @@ fn main() -> Result<()> {
         } else {
             "history.png"
         };
-        write(name, picture::training_history("gs1_ideal", &h, &s)?)?;
+        write(name, training::picture("gs1_ideal", &h, &s)?)?;
     }
     Ok(())
 }

@@ -7,8 +7,8 @@
 //! *Source.* Reference description, section m, and `run_metadata.json` of its hubs; mission,
 //! requirements 5 to 7.
 
+use super::overview::NanOverview;
 use crate::ground::json::Real;
-use crate::verify::summary::NanOverview;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;

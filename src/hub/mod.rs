@@ -8,6 +8,7 @@ pub mod lut;
 pub mod machine;
 pub mod manifest;
 pub mod metadata;
+pub mod overview;
 pub mod picture;
 pub mod stats;
 

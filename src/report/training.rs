@@ -1,4 +1,4 @@
-//! The training summary that people read and scripts diff, one per scenario.
+//! The training run as people see it: a summary that scripts can diff, and a picture of its curves.
 //!
 //! *Law.* While everything is finite the text is byte for byte the reference's form; otherwise one
 //! line more, below the table, names the first event.
@@ -6,7 +6,11 @@
 //! *Source.* Reference description, section m, and `gs1_ideal_training_summary.md` of its hubs.
 
 use super::markdown::{Table, g6_or_dash, or_dash};
+use crate::error::Result;
 use crate::ground::json::Real;
+use crate::hub::picture::{Chart, Curve, charts};
+use crate::verify::history::History;
+use crate::verify::steps::StepHistory;
 use crate::verify::summary::Summary;
 use std::fmt::Write as _;
 
@@ -63,10 +67,53 @@ pub fn summary(s: &Summary, scenario: &str, history_path: &str, summary_path: &s
     t
 }
 
+/// The picture of a training run: loss per epoch beside loss per optimiser step.
+///
+/// # Errors
+/// None that a history can cause.
+pub fn picture(scenario: &str, history: &History, steps: &StepHistory) -> Result<Vec<u8>> {
+    let per_epoch = |name: &str, label: &str| {
+        let values = history.metrics.get(name)?;
+        let x = |k: usize| history.epochs.get(k).map_or(k as f64, |e| *e);
+        let points = values.iter().enumerate().map(|(k, &v)| (x(k), v)).collect();
+        Some(Curve {
+            label: label.into(),
+            points,
+        })
+    };
+    let mut all = vec![Chart {
+        title: "loss per epoch".into(),
+        x: "epoch".into(),
+        curves: [
+            per_epoch("loss", "training"),
+            per_epoch("val_loss", "validation"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    }];
+    if !steps.records.is_empty() {
+        let points = steps
+            .records
+            .iter()
+            .map(|r| (r.step as f64, r.loss))
+            .collect();
+        all.push(Chart {
+            title: "loss per optimiser step".into(),
+            x: "optimiser step".into(),
+            curves: vec![Curve {
+                label: "batch".into(),
+                points,
+            }],
+        });
+    }
+    charts(&format!("{scenario}: training history"), &all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::history::History;
+    use crate::verify::steps::StepRecord;
 
     #[test]
     fn a_finite_history_has_no_line_below_the_table() {
@@ -93,5 +140,23 @@ mod tests {
     fn a_run_without_a_history_says_so() {
         let text = summary(&Summary::default(), "gs1", "h.json", "s.json");
         assert!(text.ends_with("No history metrics were reported for this run.\n"));
+    }
+
+    #[test]
+    fn any_history_is_drawn() {
+        let (mut h, mut s) = (History::default(), StepHistory::default());
+        picture("empty", &h, &s).unwrap();
+        for (k, loss) in [f64::NAN, f64::INFINITY, 0.0, 1e300]
+            .into_iter()
+            .enumerate()
+        {
+            h.push(k as f64, [("loss", loss), ("val_loss", f64::NAN)]);
+            s.push(StepRecord {
+                step: k as u64 + 1,
+                loss,
+                ..Default::default()
+            });
+            picture("any", &h, &s).unwrap();
+        }
     }
 }

@@ -23,7 +23,7 @@ mod panels;
 
 pub use canvas::Rgb;
 pub use colour::{ColourMap, Range};
-pub use curves::{Chart, Curve, charts, training_history};
+pub use curves::{Chart, Curve, charts};
 pub use panels::{Panel, comparison, panels};
 
 /// The colour of a pixel that is not finite: in no colour table, visible on dark and on light.
