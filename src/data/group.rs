@@ -1,8 +1,17 @@
 //! Groups of neighbouring scan positions: the channels of one network input.
 //!
+//! A group is a seed position and `C - 1` of its `K` nearest others. *Tie rule.* Neighbours are ranked
+//! by (squared distance, index): equal distances, as on a grid, go to the smaller index, which no
+//! search tree promises by itself.
+//!
 //! *Source.* Reference description, section g.
 
+use rstar::primitives::GeomWithData;
+use rstar::{PointDistance, RTree};
+
+use crate::error::{Error, Result};
 use crate::ground::geometry::{GridSize, Position};
+use crate::ground::rng::NumpyLegacy;
 
 /// Groups of `C` patterns each, as indices into the subset they were drawn from.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +27,106 @@ pub struct Grouping {
 }
 
 impl Grouping {
+    /// Draws up to `requested` groups from `positions`.
+    ///
+    /// Fewer than the positions: seeds are drawn without replacement from `rng`; otherwise every
+    /// position is a seed once, in order, and nothing is drawn for the seeds. With more than one
+    /// channel the other members are drawn, seed by seed, from its `neighbours` nearest others.
+    ///
+    /// # Errors
+    /// If `positions` is empty, `requested` is 0, `neighbours < C - 1`, there are fewer than
+    /// `neighbours + 1` positions, or one of them is not finite.
+    pub fn draw(
+        positions: &[Position],
+        gridsize: GridSize,
+        requested: usize,
+        neighbours: usize,
+        rng: &mut NumpyLegacy,
+    ) -> Result<Self> {
+        let action = "grouping the scan positions";
+        let channels = gridsize.channels();
+        if positions.is_empty() || requested == 0 {
+            return Err(Error::input(action)
+                .got(format!(
+                    "{requested} groups of {} positions",
+                    positions.len()
+                ))
+                .need("at least one of each"));
+        }
+        if let Some(bad) = positions.iter().position(|p| !p.is_finite()) {
+            return Err(Error::input(action)
+                .at(format!("position {bad}"))
+                .got(format!("({}, {})", positions[bad].x, positions[bad].y))
+                .need("finite coordinates"));
+        }
+        if channels > 1 && neighbours < channels - 1 {
+            return Err(Error::usage(action)
+                .at("--neighbor-count")
+                .got(neighbours)
+                .need(format!(
+                    "at least {} for gridsize {}",
+                    channels - 1,
+                    gridsize.get()
+                )));
+        }
+        if channels > 1 && positions.len() <= neighbours {
+            return Err(Error::input(action)
+                .got(format!("{} positions", positions.len()))
+                .need(format!(
+                    "at least {}: a seed and {neighbours} neighbours",
+                    neighbours + 1
+                )));
+        }
+        let seeds = if requested < positions.len() {
+            rng.choice(positions.len(), requested)
+        } else {
+            (0..positions.len()).collect()
+        };
+        let mut members = Vec::with_capacity(seeds.len() * channels);
+        if channels == 1 {
+            members = seeds;
+        } else {
+            let search = Neighbours::new(positions);
+            for seed in seeds {
+                let near = search.nearest(seed, neighbours);
+                members.push(seed);
+                members.extend(
+                    rng.choice(near.len(), channels - 1)
+                        .iter()
+                        .map(|&k| near[k]),
+                );
+            }
+        }
+        Ok(Self::of(positions, channels, members))
+    }
+
+    /// The grouping with these members, `[group * channels + channel]`.
+    ///
+    /// # Panics
+    /// If a member is not among the positions.
+    pub fn of(positions: &[Position], channels: usize, members: Vec<usize>) -> Self {
+        let mut centres = Vec::with_capacity(members.len() / channels);
+        let mut relative = Vec::with_capacity(members.len());
+        for group in members.chunks_exact(channels) {
+            let mean = |axis: fn(&Position) -> f64| {
+                let sum: f64 = group.iter().map(|&m| axis(&positions[m])).sum();
+                sum / channels as f64
+            };
+            let centre = Position::new(mean(|p| p.x), mean(|p| p.y));
+            centres.push(centre);
+            relative.extend(group.iter().map(|&m| {
+                let p = positions[m];
+                Position::new(-(p.x - centre.x), -(p.y - centre.y))
+            }));
+        }
+        Self {
+            channels,
+            members,
+            centres,
+            relative,
+        }
+    }
+
     /// The number of groups.
     pub fn len(&self) -> usize {
         self.centres.len()
@@ -32,7 +141,147 @@ impl Grouping {
     ///
     /// # Errors
     /// If the channel count is not the square of a grid size.
-    pub fn gridsize(&self) -> crate::error::Result<GridSize> {
+    pub fn gridsize(&self) -> Result<GridSize> {
         GridSize::new((1..=3).find(|g| g * g == self.channels).unwrap_or(0))
+    }
+
+    /// The largest `|x|` or `|y|` of the group centres.
+    pub fn reach(&self) -> f64 {
+        self.centres.iter().fold(0.0, |m, p| m.max(p.max_abs()))
+    }
+}
+
+/// A search tree over positions, with the tie rule.
+struct Neighbours<'a> {
+    positions: &'a [Position],
+    tree: RTree<GeomWithData<[f64; 2], usize>>,
+}
+
+impl<'a> Neighbours<'a> {
+    fn new(positions: &'a [Position]) -> Self {
+        let points = positions.iter().enumerate();
+        let tree = RTree::bulk_load(
+            points
+                .map(|(k, p)| GeomWithData::new([p.x, p.y], k))
+                .collect(),
+        );
+        Self { positions, tree }
+    }
+
+    /// The `k` positions nearest to position `seed`, itself excluded, by (squared distance, index).
+    fn nearest(&self, seed: usize, k: usize) -> Vec<usize> {
+        let p = self.positions[seed];
+        let mut found: Vec<(f64, usize)> = Vec::with_capacity(k + 1);
+        for point in self.tree.nearest_neighbor_iter([p.x, p.y]) {
+            let d2 = point.distance_2(&[p.x, p.y]);
+            // everything as near as the k-th is a candidate for its place
+            if found.len() >= k && d2 > found[k - 1].0 {
+                break;
+            }
+            if point.data != seed {
+                found.push((d2, point.data));
+            }
+        }
+        found.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        found.into_iter().take(k).map(|(_, i)| i).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The definition: every other position, sorted by (squared distance, index).
+    fn oracle(positions: &[Position], seed: usize, k: usize) -> Vec<usize> {
+        let d2 = |i: usize| {
+            let (dx, dy) = (
+                positions[i].x - positions[seed].x,
+                positions[i].y - positions[seed].y,
+            );
+            dx * dx + dy * dy
+        };
+        let mut all: Vec<usize> = (0..positions.len()).filter(|&i| i != seed).collect();
+        all.sort_by(|&a, &b| d2(a).total_cmp(&d2(b)).then(a.cmp(&b)));
+        all.truncate(k);
+        all
+    }
+
+    fn scan(n: usize, grid: bool, seed: u32) -> Vec<Position> {
+        let mut r = NumpyLegacy::new(seed);
+        (0..n)
+            .map(|k| {
+                if grid {
+                    Position::new((k % 6) as f64, (k / 6) as f64)
+                } else {
+                    Position::new(r.uniform(0.0, 90.0), r.uniform(0.0, 90.0))
+                }
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn the_tree_is_the_definition_also_with_ties(n in 6usize..200, grid: bool, k in 1usize..6, seed in 0u32..99) {
+            let p = scan(n, grid, seed);
+            let search = Neighbours::new(&p);
+            for s in 0..n {
+                prop_assert_eq!(search.nearest(s, k), oracle(&p, s, k));
+            }
+        }
+
+        #[test]
+        fn members_are_distinct_and_offsets_sum_to_zero(n in 12usize..80, gs in 1usize..4, seed in 0u32..99, ask in 1usize..100) {
+            let p = scan(n, false, seed);
+            let g = Grouping::draw(&p, GridSize::new(gs).unwrap(), ask, 9, &mut NumpyLegacy::new(seed)).unwrap();
+            prop_assert_eq!(g.len(), ask.min(n));
+            for (k, group) in g.members.chunks(gs * gs).enumerate() {
+                let mut m = group.to_vec();
+                m.sort_unstable();
+                m.dedup();
+                prop_assert_eq!(m.len(), gs * gs);
+                let rel = &g.relative[k * gs * gs..(k + 1) * gs * gs];
+                prop_assert!(rel.iter().map(|r| r.x).sum::<f64>().abs() < 1e-12);
+                prop_assert!(rel.iter().map(|r| r.y).sum::<f64>().abs() < 1e-12);
+            }
+        }
+
+        #[test]
+        fn groups_do_not_depend_on_the_origin(seed in 0u32..99, dx in -64i32..64, dy in -64i32..64) {
+            // a shift by whole multiples of a power of two keeps every difference exact
+            let p: Vec<_> = scan(60, false, seed).iter()
+                .map(|q| Position::new((q.x * 64.0).round() / 64.0, (q.y * 64.0).round() / 64.0)).collect();
+            let moved: Vec<_> = p.iter().map(|q| Position::new(q.x + f64::from(dx), q.y + f64::from(dy))).collect();
+            let draw = |p: &[Position]| Grouping::draw(p, GridSize::new(2).unwrap(), 20, 4, &mut NumpyLegacy::new(1)).unwrap();
+            let (a, b) = (draw(&p), draw(&moved));
+            prop_assert_eq!(&a.members, &b.members);
+            for (r, s) in a.relative.iter().zip(&b.relative) {
+                prop_assert!((r.x - s.x).abs() < 1e-12 && (r.y - s.y).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn too_few_positions_or_neighbours_are_named() {
+        let p = scan(4, false, 1);
+        let gs2 = GridSize::new(2).unwrap();
+        let draw = |p: &[Position], k| Grouping::draw(p, gs2, 2, k, &mut NumpyLegacy::new(1));
+        assert!(draw(&p, 4).unwrap_err().to_string().contains("at least 5"));
+        assert!(
+            draw(&p, 2)
+                .unwrap_err()
+                .to_string()
+                .contains("--neighbor-count")
+        );
+        assert!(draw(&[], 4).is_err());
+        let mut bad = scan(9, false, 1);
+        bad[7].y = f64::NAN;
+        assert!(
+            draw(&bad, 4)
+                .unwrap_err()
+                .to_string()
+                .contains("position 7")
+        );
     }
 }

@@ -74,11 +74,10 @@ mod tests {
         let mut adam = Adam::<f64>::new(2);
         let mut w = [1.0, 1.0];
         let norm = adam.step(&mut w, &[5.0, -0.02], 1e-3);
-        assert!(
-            (w[0] - 0.999).abs() < 1e-9 && (w[1] - 1.001).abs() < 1e-8,
-            "{w:?}"
-        );
-        assert!((norm - 1e-3 * 2f64.sqrt()).abs() < 1e-8);
+        // epsilon takes its share: eps / (|g| sqrt(1 - b2)), 1.6e-4 for the smaller gradient
+        assert!((w[0] - 0.999).abs() < 1e-9, "{w:?}");
+        assert!((w[1] - 1.001).abs() < 2e-7, "{w:?}");
+        assert!((norm - 1e-3 * 2f64.sqrt()).abs() < 2e-7);
     }
 
     #[test]

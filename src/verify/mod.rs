@@ -1,3 +1,7 @@
-//! Is a run what it claims to be: canvases that hold what is put on them.
+//! What a run says about itself, and whether it is so: histories, summaries, canvases that hold what
+//! is put on them.
 
+pub mod history;
 pub mod limits;
+pub mod steps;
+pub mod summary;

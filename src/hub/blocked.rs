@@ -1,0 +1,161 @@
+//! A run that cannot go on says so in a file: `blocked_<timestamp>.log`.
+//!
+//! *Conventions.* The report lies in the partial hub if there is one, else beside the output
+//! directory; where nothing is writable the text comes back to the caller, who has a terminal. An
+//! earlier report is never overwritten.
+//!
+//! *Source.* Mission, requirement 9.
+
+use super::manifest;
+use crate::error::Error;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+/// What is known about the failure.
+#[derive(Debug, Clone)]
+pub struct Blocked {
+    /// When, as passed in.
+    pub time: String,
+    /// The command that was run.
+    pub command: String,
+    /// The failure, as a sentence.
+    pub error: String,
+    /// What to do about it, if known.
+    pub help: Option<String>,
+}
+
+impl Blocked {
+    /// The report of `error`.
+    pub fn new(time: &str, command: &str, error: &Error) -> Self {
+        Self {
+            time: time.into(),
+            command: command.into(),
+            error: error.to_string(),
+            help: error.advice().map(Into::into),
+        }
+    }
+
+    /// The text of the report; `there` are the files that exist already.
+    pub fn text(&self, there: &[String]) -> String {
+        let mut t = format!(
+            "blocked: {}\ntime:    {}\ncommand: {}\n",
+            self.error, self.time, self.command
+        );
+        if let Some(help) = &self.help {
+            let _ = writeln!(t, "help:    {help}"); // a String takes every write
+        }
+        if there.is_empty() {
+            t.push_str("\nNothing had been written.\n");
+        } else {
+            let _ = writeln!(t, "\nWritten before ({} files):", there.len());
+            for f in there {
+                let _ = writeln!(t, "  {f}");
+            }
+        }
+        t
+    }
+
+    /// Writes the report into `partial`, or else beside `output`.
+    ///
+    /// # Errors
+    /// The text itself, if it could be written nowhere: show it to the person.
+    pub fn write(&self, partial: Option<&Path>, output: &Path) -> Result<PathBuf, String> {
+        let there: Vec<String> = partial
+            .and_then(|p| manifest::walk(p).ok())
+            .map(|found| found.into_keys().collect())
+            .unwrap_or_default();
+        let text = self.text(&there);
+        let beside = match output.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            _ => Path::new("."),
+        };
+        [partial, Some(beside)]
+            .into_iter()
+            .flatten()
+            .find_map(|dir| self.write_new(dir, &text))
+            .ok_or(text)
+    }
+
+    /// Writes to a name that is still free in `dir`, or nothing.
+    fn write_new(&self, dir: &Path, text: &str) -> Option<PathBuf> {
+        let keep = |c: char| {
+            if c.is_ascii_alphanumeric() || "-+.".contains(c) {
+                Some(c)
+            } else {
+                None
+            }
+        };
+        let stamp: String = self.time.chars().filter_map(keep).collect();
+        for n in 1..1000 {
+            let suffix = if n == 1 {
+                String::new()
+            } else {
+                format!("_{n}")
+            };
+            let path = dir.join(format!("blocked_{stamp}{suffix}.log"));
+            match File::create_new(&path) {
+                Ok(mut f) => {
+                    let written = f.write_all(text.as_bytes()).and_then(|()| f.sync_all());
+                    if written.is_ok() {
+                        return Some(path);
+                    }
+                    let _ = fs::remove_file(&path); // an empty report would mislead
+                    return None;
+                }
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Blocked {
+        let e = Error::io("writing").at("x.npy").help("free some space");
+        Blocked::new("2026-01-20T06:03:07Z", "ptyproof run", &e)
+    }
+
+    #[test]
+    fn a_report_names_command_error_help_and_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let partial = dir.path().join("hub.partial");
+        fs::create_dir(&partial).unwrap();
+        fs::write(partial.join("history.json"), "{}").unwrap();
+        let path = report()
+            .write(Some(&partial), &dir.path().join("hub"))
+            .unwrap();
+        assert_eq!(path, partial.join("blocked_2026-01-20T060307Z.log"));
+        let text = fs::read_to_string(path).unwrap();
+        for part in [
+            "writing: at x.npy",
+            "ptyproof run",
+            "free some space",
+            "  history.json",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn a_second_report_does_not_replace_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("hub");
+        let first = report().write(None, &output).unwrap();
+        let second = report().write(None, &output).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(first.parent(), Some(dir.path()));
+    }
+
+    #[test]
+    fn where_nothing_is_writable_the_text_comes_back() {
+        let nowhere = Path::new("/proc/no/such/hub");
+        let text = report().write(Some(nowhere), nowhere).unwrap_err();
+        assert!(text.contains("ptyproof run"));
+    }
+}

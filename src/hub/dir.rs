@@ -1,0 +1,389 @@
+//! A hub appears whole or not at all: it is built in `<output>.partial` and renamed at the end.
+//!
+//! *Law.* Kill the program at any moment: there is either no hub, or the finished one, or a
+//! `.partial` directory whose `lock.json` or `INCOMPLETE.json` says so (or, in the instant before the
+//! rename, whose manifest says that nothing is missing). A hub that exists is never written to.
+//!
+//! *Conventions.* Paths inside a hub are relative, with `/`, and end up in its manifest. Files may be
+//! rewritten while the hub is partial (a history grows with the epochs), each time in one step.
+//! Dropping a [`Hub`] without [`Hub::finish`] leaves the partial directory as a kill would.
+//! Timestamps are passed in.
+//!
+//! *Source.* Mission, requirements 9 and 11; reference description, section m, for the file names.
+
+use super::file;
+use super::manifest::{self, Manifest};
+use crate::error::{Error, Result};
+use crate::ground::json;
+use ndarray::ArrayView2;
+use ndarray_npy::WriteNpyExt;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+
+/// Who writes here; gone when the hub is finished.
+pub const LOCK: &str = "lock.json";
+/// Why there is no finished hub; in a partial directory that was left on purpose.
+pub const INCOMPLETE: &str = "INCOMPLETE.json";
+/// What the run was and where its files are.
+pub const METADATA: &str = "run_metadata.json";
+/// The log of the run.
+pub const LOG: &str = "runner.log";
+/// Metrics per epoch.
+pub const HISTORY: &str = "train_outputs/history.json";
+/// Metrics per optimiser step.
+pub const HISTORY_STEPS: &str = "train_outputs/history_steps.json";
+/// Summary of the history.
+pub const HISTORY_SUMMARY: &str = "train_outputs/history_summary.json";
+/// Curves of the history.
+pub const HISTORY_PICTURE: &str = "train_outputs/training_history.png";
+/// Reconstructed amplitude.
+pub const AMPLITUDE: &str = "inference_outputs/amplitude.npy";
+/// Reconstructed phase, radians.
+pub const PHASE: &str = "inference_outputs/phase.npy";
+/// Picture of the amplitude.
+pub const AMPLITUDE_PICTURE: &str = "inference_outputs/amplitude.png";
+/// Picture of the phase.
+pub const PHASE_PICTURE: &str = "inference_outputs/phase.png";
+/// Statistics of both.
+pub const STATS: &str = "inference_outputs/stats.json";
+
+/// The readable twin of the history summary.
+pub fn summary_markdown(scenario: &str) -> String {
+    format!("{scenario}_training_summary.md")
+}
+
+/// `lock.json`: who is writing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// Process number.
+    pub pid: u32,
+    /// When the run started, as passed in.
+    pub started: String,
+    /// Version of this program.
+    pub version: String,
+}
+
+/// Why a hub was left unfinished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The person stopped it.
+    Interrupted,
+    /// Something made it impossible to go on.
+    Blocked,
+}
+
+/// `INCOMPLETE.json`: what a partial directory holds, and why it is partial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incomplete {
+    /// Interrupted or blocked.
+    pub status: Status,
+    /// The reason, as a sentence.
+    pub reason: String,
+    /// The command that would run it again.
+    pub command: String,
+    /// When, as passed in.
+    pub time: String,
+    /// Files that were written, sorted.
+    pub files: Vec<String>,
+}
+
+/// A hub that is being built.
+#[derive(Debug)]
+pub struct Hub {
+    partial: PathBuf,
+    output: PathBuf,
+}
+
+impl Hub {
+    /// Begins the hub that will be `output`; its parents are created.
+    ///
+    /// # Errors
+    /// If `output` exists (an empty directory excepted, it will be replaced), if `<output>.partial`
+    /// exists, or if the file system refuses.
+    pub fn create(output: &Path, started: &str) -> Result<Self> {
+        let hub = Self::at(output)?;
+        hub.check_free()?;
+        if let Some(parent) = parent(&hub.output) {
+            let failed = |e| file::explain("creating the parent of the hub", parent, e);
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        // The one step that decides between two runs: create_dir fails if the name is taken.
+        fs::create_dir(&hub.partial).map_err(|e| {
+            let error = file::explain("starting the hub", &hub.partial, e);
+            match fs::symlink_metadata(&hub.partial) {
+                Err(_) => error,
+                Ok(_) => error.help(format!(
+                    "another run is writing there, or an earlier one was killed: {}. Wait for it, or \
+                     look at it, then remove {} or resume it",
+                    hub.owner(),
+                    hub.partial.display()
+                )),
+            }
+        })?;
+        hub.lock(started)?;
+        Ok(hub)
+    }
+
+    /// Takes up a partial directory that a killed or marked run has left. Files that were being
+    /// written when it died are removed, all others stay.
+    ///
+    /// # Errors
+    /// If it is not such a directory, or the process that its lock names is still alive.
+    pub fn reopen(partial: &Path, started: &str) -> Result<Self> {
+        let refuse = |got: &str| {
+            Error::input("resuming a hub")
+                .at(partial.display())
+                .got(got)
+                .need("a .partial directory that a run has left")
+        };
+        let name = partial
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned());
+        let Some(output) = name.as_deref().and_then(|n| n.strip_suffix(".partial")) else {
+            return Err(refuse("another name"));
+        };
+        if !fs::symlink_metadata(partial).is_ok_and(|m| m.is_dir()) {
+            return Err(refuse("no directory"));
+        }
+        let hub = Self::at(&partial.with_file_name(output))?;
+        hub.check_free()?;
+        match hub.read_lock() {
+            Some(lock) if lock.pid != std::process::id() && alive(lock.pid) => {
+                return Err(
+                    refuse(&format!("one that process {} is writing", lock.pid)).help(format!(
+                        "wait for it; if it is another program, remove {LOCK}"
+                    )),
+                );
+            }
+            None if ![INCOMPLETE, manifest::MANIFEST]
+                .iter()
+                .any(|note| hub.partial.join(note).is_file()) =>
+            {
+                return Err(refuse(&format!("neither {LOCK} nor {INCOMPLETE}")));
+            }
+            _ => {}
+        }
+        for path in manifest::walk(&hub.partial)?.into_keys() {
+            if path.ends_with(file::TEMPORARY) || path == INCOMPLETE || path == manifest::MANIFEST {
+                let path = hub.partial.join(path);
+                let failed = |e| file::explain("clearing a half-written file", &path, e);
+                fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        hub.lock(started)?;
+        Ok(hub)
+    }
+
+    /// Where the files are for now.
+    pub fn path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Where they will be.
+    pub fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// Writes a file in one step; directories on the way are created.
+    ///
+    /// # Errors
+    /// If `rel` is not a plain relative path, or the file system refuses; the hub stays as it was.
+    pub fn write_bytes(&self, rel: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.place(rel)?;
+        file::write_atomic(&path, bytes)
+    }
+
+    /// Writes a text.
+    ///
+    /// # Errors
+    /// As [`Hub::write_bytes`].
+    pub fn write_text(&self, rel: &str, text: &str) -> Result<()> {
+        self.write_bytes(rel, text.as_bytes())
+    }
+
+    /// Writes strict JSON (see [`json`]).
+    ///
+    /// # Errors
+    /// As [`Hub::write_bytes`].
+    pub fn write_json(&self, rel: &str, value: &impl Serialize) -> Result<()> {
+        self.write_text(rel, &json::to_text(value)?)
+    }
+
+    /// Writes an array `[row, col]` of float32 as `.npy`, bits unchanged.
+    ///
+    /// # Errors
+    /// As [`Hub::write_bytes`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a view is a pointer and a shape"
+    )]
+    pub fn write_npy(&self, rel: &str, array: ArrayView2<'_, f32>) -> Result<()> {
+        let mut bytes = Vec::with_capacity(array.len() * 4 + 128);
+        let failed = |e| Error::bug("encoding an array").at(rel).because(e);
+        array.write_npy(&mut bytes).map_err(failed)?;
+        self.write_bytes(rel, &bytes)
+    }
+
+    /// The place of `rel` in the partial directory, whose directories now exist.
+    ///
+    /// # Errors
+    /// If `rel` is not a plain relative path, or the file system refuses.
+    pub fn place(&self, rel: &str) -> Result<PathBuf> {
+        let plain = Path::new(rel)
+            .components()
+            .all(|c| matches!(c, Component::Normal(_)));
+        let kept = [LOCK, INCOMPLETE, manifest::MANIFEST].contains(&rel);
+        if rel.is_empty() || !plain || kept || rel.contains('\\') || rel.ends_with(file::TEMPORARY)
+        {
+            return Err(Error::bug("naming a file of the hub").at(rel).need(
+                "a relative path with '/', no '..', and no name that the hub keeps for itself",
+            ));
+        }
+        let path = self.partial.join(rel);
+        if let Some(dir) = path.parent() {
+            let failed = |e| file::explain("creating a directory of the hub", dir, e);
+            fs::create_dir_all(dir).map_err(failed)?;
+        }
+        Ok(path)
+    }
+
+    /// Finishes: writes the manifest, drops the lock, and renames the directory to `output`.
+    ///
+    /// Close the log before.
+    ///
+    /// # Errors
+    /// If the file system refuses, or `output` has appeared meanwhile; the partial directory stays.
+    pub fn finish(self) -> Result<PathBuf> {
+        let lock = self.partial.join(LOCK);
+        let text = fs::read(&lock).map_err(|e| file::explain("finishing the hub", &lock, e))?;
+        fs::remove_file(&lock).map_err(|e| file::explain("finishing the hub", &lock, e))?;
+        self.seal().inspect_err(|_| {
+            let _ = fs::remove_file(self.partial.join(manifest::MANIFEST)); // it is not finished
+            let _ = file::write_atomic(&lock, &text); // so it still belongs to this run
+        })?;
+        if let Some(parent) = parent(&self.output) {
+            file::sync_dir(parent)?;
+        }
+        Ok(self.output)
+    }
+
+    fn seal(&self) -> Result<()> {
+        Manifest::of(&self.partial)?.write(&self.partial)?;
+        for dir in directories(&self.partial)? {
+            file::sync_dir(&dir)?;
+        }
+        // Replaces nothing but an empty directory: the kernel refuses a full one.
+        fs::rename(&self.partial, &self.output).map_err(|e| {
+            file::explain("finishing the hub", &self.output, e).help(format!(
+                "the results are complete in {}; move them by hand",
+                self.partial.display()
+            ))
+        })
+    }
+
+    /// Leaves the partial directory with a note that says why and what is there; returns its path.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn mark(self, status: Status, reason: &str, command: &str, time: &str) -> Result<PathBuf> {
+        let mut files: Vec<String> = manifest::walk(&self.partial)?.into_keys().collect();
+        files.retain(|f| f != LOCK && !f.ends_with(file::TEMPORARY));
+        let note = Incomplete {
+            status,
+            reason: reason.into(),
+            command: command.into(),
+            time: time.into(),
+            files,
+        };
+        let path = self.partial.join(INCOMPLETE);
+        file::write_atomic(&path, json::to_text(&note)?.as_bytes())?;
+        let lock = self.partial.join(LOCK);
+        fs::remove_file(&lock).map_err(|e| file::explain("releasing the hub", &lock, e))?;
+        Ok(self.partial)
+    }
+
+    fn at(output: &Path) -> Result<Self> {
+        let Some(name) = output.file_name() else {
+            return Err(Error::usage("naming the hub")
+                .at(output.display())
+                .need("an output directory with a name of its own"));
+        };
+        let mut partial = name.to_owned();
+        partial.push(".partial");
+        Ok(Self {
+            partial: output.with_file_name(partial),
+            output: output.with_file_name(name), // without a trailing slash
+        })
+    }
+
+    fn check_free(&self) -> Result<()> {
+        let got = match fs::symlink_metadata(&self.output) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(file::explain("looking at the hub", &self.output, e)),
+            Ok(m) if m.is_dir() => {
+                let mut entries = fs::read_dir(&self.output)
+                    .map_err(|e| file::explain("looking at the hub", &self.output, e))?;
+                if entries.next().is_none() {
+                    return Ok(());
+                }
+                "a directory with files in it"
+            }
+            Ok(_) => "a file or a link",
+        };
+        Err(Error::usage("starting the hub")
+            .at(self.output.display())
+            .got(got)
+            .need("a name that is free: hubs are never overwritten")
+            .help("choose another output directory, or move the old hub away"))
+    }
+
+    fn lock(&self, started: &str) -> Result<()> {
+        let lock = Lock {
+            pid: std::process::id(),
+            started: started.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        file::write_atomic(&self.partial.join(LOCK), json::to_text(&lock)?.as_bytes())
+    }
+
+    fn read_lock(&self) -> Option<Lock> {
+        let text = fs::read_to_string(self.partial.join(LOCK)).ok()?;
+        json::from_text(&text).ok()
+    }
+
+    fn owner(&self) -> String {
+        match self.read_lock() {
+            Some(l) if alive(l.pid) => format!("process {} runs, started {}", l.pid, l.started),
+            Some(l) => format!("process {}, started {}, is gone", l.pid, l.started),
+            None => "it names no owner".into(),
+        }
+    }
+}
+
+/// The directory that holds `path`, when it has a name.
+fn parent(path: &Path) -> Option<&Path> {
+    let p = path.parent()?;
+    Some(if p.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        p
+    })
+}
+
+/// Whether a process runs here; where the system cannot say, it does not count as running.
+fn alive(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+fn directories(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut all: Vec<PathBuf> = manifest::walk(dir)?
+        .into_keys()
+        .filter_map(|f| dir.join(f).parent().map(Path::to_path_buf))
+        .collect();
+    all.dedup();
+    all.push(dir.into());
+    Ok(all)
+}

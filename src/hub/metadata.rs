@@ -1,0 +1,316 @@
+//! `run_metadata.json` tells what a run was, so that its consumers need not open the other files.
+//!
+//! *Conventions.* Every field of the reference's file is here under its name, then ours. Paths are
+//! relative to the hub, with `/`. Absent is `null`; a number that is not finite is a string (see
+//! [`crate::ground::json`]). `timestamp` and the wall times are passed in.
+//!
+//! *Source.* Reference description, section m, and `run_metadata.json` of its hubs; mission,
+//! requirements 5 to 7.
+
+use super::overview::NanOverview;
+use crate::ground::json::Real;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The colour range of the amplitude picture.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AmplitudeRange {
+    /// Value of the first colour.
+    pub vmin: Real,
+    /// Value of the last colour, at least `1e-9`.
+    pub vmax: Real,
+}
+
+/// Where the results are; relative to the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Artifacts {
+    /// Amplitude, `.npy`.
+    pub amplitude_npy: String,
+    /// Amplitude, picture.
+    pub amplitude_png: String,
+    /// Directory of the inference.
+    pub inference_dir: String,
+    /// Phase, `.npy`.
+    pub phase_npy: String,
+    /// Phase, picture.
+    pub phase_png: String,
+    /// Statistics.
+    pub stats_json: String,
+    /// Directory of the training.
+    pub train_dir: String,
+}
+
+/// The baked profile of a scenario, and what became of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ProfileRecord {
+    /// Whether the scenario has one.
+    pub active: bool,
+    /// Fields that were used.
+    pub applied: BTreeMap<String, Value>,
+    /// All its fields.
+    pub defaults: BTreeMap<String, Value>,
+    /// Batch size that was used.
+    pub effective_batch_size: Option<u64>,
+    /// Group count that was used.
+    pub effective_group_count: Option<u64>,
+    /// Its label.
+    pub label: Option<String>,
+    /// The scenario.
+    pub name: String,
+    /// Fields that gave way to an override.
+    pub skipped: BTreeMap<String, Skipped>,
+}
+
+/// A profile field that gave way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// What the profile says.
+    pub preferred: Value,
+    /// What was used.
+    #[serde(rename = "override")]
+    pub used: Value,
+    /// Why: `cli_override`.
+    pub reason: String,
+}
+
+/// A value that displaced another; overrides win and are recorded, never silently.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Override {
+    /// The field.
+    pub field: String,
+    /// What it would have been.
+    pub displaced: Value,
+    /// What it is.
+    pub value: Value,
+    /// Who says so: a flag, a file.
+    pub source: String,
+}
+
+/// The files of the training history; relative to the hub.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HistoryRecord {
+    /// Metrics per epoch.
+    pub history_json: String,
+    /// What is not finite in them.
+    pub nan_overview: NanOverview,
+    /// Their summary.
+    pub summary_json: String,
+    /// Its readable twin.
+    pub summary_markdown: String,
+}
+
+/// The programs that made the run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Versions {
+    /// This one.
+    pub ptyproof: String,
+    /// Its compiler, where known.
+    pub rustc: Option<String>,
+}
+
+/// All seeds of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Seeds {
+    /// Of the object.
+    pub object_seed: u64,
+    /// Of scan and noise.
+    pub sim_seed: u64,
+    /// Of weights and shuffling.
+    pub seed: u64,
+}
+
+/// `run_metadata.json`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RunMetadata {
+    // The reference's fields.
+    /// Colour range of `amplitude.png`.
+    pub amp_png_range: AmplitudeRange,
+    /// Where the results are.
+    pub artifacts: Artifacts,
+    /// Least distance of scan positions from the object's rim, pixels.
+    pub buffer: Real,
+    /// The command line, field by field; `null` where nothing was given.
+    pub cli_args: BTreeMap<String, Value>,
+    /// Wall time of the run.
+    pub elapsed_seconds: Real,
+    /// Groups per subset.
+    pub group_count: u64,
+    /// Groups of the inference at most.
+    pub group_limit: Option<u64>,
+    /// Neighbours that a group chooses from.
+    pub neighbor_count: u64,
+    /// Epochs asked for.
+    pub nepochs: u64,
+    /// Mean photons per pattern.
+    pub nphotons: Real,
+    /// Seed of the object.
+    pub object_seed: u64,
+    /// Whether the probe branch outside the centre is used; absent: the scenario's default.
+    pub probe_big: Option<bool>,
+    /// Whether the probe is masked; absent: the scenario's default.
+    pub probe_mask: Option<bool>,
+    /// `idealized` or `custom`.
+    pub probe_mode: String,
+    /// Scale of the probe.
+    pub probe_scale: Real,
+    /// What became of the profile.
+    pub profile: ProfileRecord,
+    /// The scenario.
+    pub scenario: String,
+    /// Seed of scan and noise.
+    pub sim_seed: u64,
+    /// Share of the patterns that are for testing.
+    pub split_fraction: Real,
+    /// Patterns for testing.
+    pub test_count: u64,
+    /// When the run began.
+    pub timestamp: String,
+    /// Patterns simulated.
+    pub total_images: u64,
+    /// Patterns for training.
+    pub train_count: u64,
+    /// The files of the history; absent if training did not begin, and in the reference's older hubs.
+    pub training_history: Option<HistoryRecord>,
+    /// `history.json`.
+    pub training_history_path: Option<String>,
+    /// What is not finite in it.
+    pub training_nan_overview: Option<NanOverview>,
+    /// The readable summary.
+    pub training_summary_markdown_path: Option<String>,
+    /// `history_summary.json`.
+    pub training_summary_path: Option<String>,
+
+    // Ours.
+    /// SHA-256 of the configuration as JSON; equal for runs that were asked the same.
+    #[serde(default)]
+    pub config_sha256: Option<String>,
+    /// What was lost on the way, by name: patches dropped, pixels outside, values floored.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
+    /// Model of the processor, where the system says.
+    #[serde(default)]
+    pub cpu: Option<String>,
+    /// What a person should know about the data.
+    #[serde(default)]
+    pub data_notes: Vec<String>,
+    /// `guarded` or `reference`.
+    #[serde(default)]
+    pub numerics: String,
+    /// Everything that displaced a default, in the order in which it was applied.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+    /// Most memory held at once, where the system says.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
+    /// All seeds.
+    #[serde(default)]
+    pub seeds: Seeds,
+    /// `complete`, or what went wrong.
+    #[serde(default)]
+    pub status: String,
+    /// Worker threads; they never change a result.
+    #[serde(default)]
+    pub threads: u64,
+    /// The programs.
+    #[serde(default)]
+    pub versions: Versions,
+    /// Wall time per stage.
+    #[serde(default)]
+    pub wall_seconds: BTreeMap<String, Real>,
+}
+
+impl RunMetadata {
+    /// Refers to the history files, and carries their NaN overview in both of the reference's places.
+    pub fn refer_to_history(
+        &mut self,
+        history_path: &str,
+        summary_path: &str,
+        markdown_path: &str,
+        overview: &NanOverview,
+    ) {
+        self.training_history = Some(HistoryRecord {
+            history_json: history_path.into(),
+            nan_overview: overview.clone(),
+            summary_json: summary_path.into(),
+            summary_markdown: markdown_path.into(),
+        });
+        self.training_history_path = Some(history_path.into());
+        self.training_nan_overview = Some(overview.clone());
+        self.training_summary_markdown_path = Some(markdown_path.into());
+        self.training_summary_path = Some(summary_path.into());
+    }
+
+    /// Adds to the counter `name`.
+    pub fn count(&mut self, name: &str, n: u64) {
+        *self.counters.entry(name.into()).or_default() += n;
+    }
+
+    /// Every path in it, for the check that all of them exist in the hub.
+    pub fn paths(&self) -> Vec<&str> {
+        let a = &self.artifacts;
+        let mut all: Vec<&str> = vec![
+            &a.amplitude_npy,
+            &a.amplitude_png,
+            &a.inference_dir,
+            &a.phase_npy,
+            &a.phase_png,
+            &a.stats_json,
+            &a.train_dir,
+        ];
+        let rest = [
+            &self.training_history_path,
+            &self.training_summary_markdown_path,
+            &self.training_summary_path,
+        ];
+        all.extend(rest.into_iter().flatten().map(String::as_str));
+        all.retain(|p| !p.is_empty());
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ground::json::{from_text, to_text};
+
+    #[test]
+    fn a_counter_adds_up() {
+        let mut m = RunMetadata::default();
+        m.count("dropped_patches", 2);
+        m.count("dropped_patches", 3);
+        assert_eq!(m.counters["dropped_patches"], 5);
+    }
+
+    #[test]
+    fn the_history_is_referred_to_where_the_reference_does() {
+        let mut m = RunMetadata::default();
+        m.refer_to_history("t/h.json", "t/s.json", "s.md", &NanOverview::default());
+        let v: Value = from_text(&to_text(&m).unwrap()).unwrap();
+        assert_eq!(v["training_history_path"], "t/h.json");
+        assert_eq!(
+            v["training_nan_overview"],
+            v["training_history"]["nan_overview"]
+        );
+        assert_eq!(m.paths(), ["t/h.json", "s.md", "t/s.json"]);
+    }
+
+    #[test]
+    fn what_was_written_comes_back() {
+        let mut m = RunMetadata {
+            nphotons: Real(f64::INFINITY),
+            buffer: Real(f64::NAN),
+            ..Default::default()
+        };
+        m.wall_seconds.insert("train".into(), Real(1e-9));
+        m.profile.skipped.insert(
+            "batch_size".into(),
+            Skipped {
+                preferred: 8.into(),
+                used: 16.into(),
+                reason: "cli_override".into(),
+            },
+        );
+        assert_eq!(from_text::<RunMetadata>(&to_text(&m).unwrap()).unwrap(), m);
+    }
+}

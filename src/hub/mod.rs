@@ -1,0 +1,15 @@
+//! The artifact directory as a type: it appears whole, or not at all.
+
+pub mod blocked;
+pub mod dir;
+pub mod file;
+pub mod log;
+pub mod lut;
+pub mod machine;
+pub mod manifest;
+pub mod metadata;
+pub mod overview;
+pub mod picture;
+pub mod stats;
+
+pub use dir::Hub;

@@ -1,0 +1,4 @@
+//! What people read: Markdown built from values, never from files.
+
+pub mod markdown;
+pub mod training;
