@@ -1,5 +1,6 @@
 //! What the network sees, and in which unit: domains, data sets, splits, groups, scales, files.
 
+pub mod container;
 pub mod dataset;
 pub mod domain;
 pub mod group;

@@ -192,6 +192,22 @@ impl<T: Kernels> Engine<T> {
         }
     }
 
+    /// How many predicted amplitudes of the batch are not finite. Call after [`Engine::forward`] and
+    /// before [`Engine::backward`].
+    pub fn non_finite_predictions(&self) -> u64 {
+        let groups = &self.states[..self.workspace.groups()];
+        let counts: Vec<u64> = groups
+            .par_iter()
+            .map(|s| {
+                s.fields
+                    .iter()
+                    .filter(|z| !(z.re.is_finite() && z.im.is_finite()))
+                    .count() as u64
+            })
+            .collect();
+        counts.iter().sum()
+    }
+
     /// The gradient of the batch's mean loss, into [`Engine::gradient`]. Call after
     /// [`Engine::forward`], once.
     pub fn backward(&mut self) {

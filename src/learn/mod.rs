@@ -1,3 +1,7 @@
 //! Training and inference: batches through network and physics, step by step.
 
+pub mod checkpoint;
 pub mod engine;
+pub mod infer;
+pub mod schedule;
+pub mod train;

@@ -6,12 +6,16 @@
 //! *Source.* Kingma and Ba, arXiv:1412.6980, with the epsilon outside of the bias correction;
 //! reference description, section k.
 
+use rayon::prelude::*;
+
 use crate::ground::scalar::Scalar;
 
 /// First moment's decay.
 pub const BETA1: f64 = 0.9;
 /// Second moment's decay.
 pub const BETA2: f64 = 0.999;
+/// Weights that one task works on.
+const CHUNK: usize = 1 << 16;
 /// Added to the root of the second moment.
 pub const EPSILON: f64 = 1e-7;
 
@@ -51,16 +55,30 @@ impl<T: Scalar> Adam<T> {
         let t = self.t as f64;
         let rate = T::of(learning_rate * (1.0 - BETA2.powf(t)).sqrt() / (1.0 - BETA1.powf(t)));
         let (b1, b2, epsilon) = (T::of(1.0 - BETA1), T::of(1.0 - BETA2), T::of(EPSILON));
-        let mut norm = 0.0;
-        let moments = self.m.iter_mut().zip(&mut self.v);
-        for ((w, &g), (m, v)) in weights.iter_mut().zip(gradient).zip(moments) {
-            *m = *m + (g - *m) * b1;
-            *v = *v + (g * g - *v) * b2;
-            let change = rate * *m / (v.sqrt() + epsilon);
-            *w = *w - change;
-            norm += change.wide() * change.wide();
-        }
-        norm.sqrt()
+        // fixed chunks, folded in order: the threads change no bit
+        let squares: Vec<f64> = self
+            .m
+            .par_chunks_mut(CHUNK)
+            .zip(self.v.par_chunks_mut(CHUNK))
+            .zip(
+                weights
+                    .par_chunks_mut(CHUNK)
+                    .zip(gradient.par_chunks(CHUNK)),
+            )
+            .map(|((m, v), (weights, gradient))| {
+                let mut sum = 0.0;
+                let moments = m.iter_mut().zip(v);
+                for ((w, &g), (m, v)) in weights.iter_mut().zip(gradient).zip(moments) {
+                    *m = *m + (g - *m) * b1;
+                    *v = *v + (g * g - *v) * b2;
+                    let change = rate * *m / (v.sqrt() + epsilon);
+                    *w = *w - change;
+                    sum += change.wide() * change.wide();
+                }
+                sum
+            })
+            .collect();
+        squares.iter().sum::<f64>().sqrt()
     }
 }
 

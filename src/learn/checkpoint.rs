@@ -1,0 +1,245 @@
+//! A checkpoint: all that training needs to go on as if it had never stopped.
+//!
+//! *Format.* safetensors: the weights under their names, Adam's moments under `adam.m.<name>` and
+//! `adam.v.<name>`, float32 little-endian; the rest is strict JSON in the header's metadata under the
+//! key `ptyproof`. *Law.* Writing and reading back gives the same bits, NaN included.
+
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+
+use super::schedule::Schedule;
+use super::train::Progress;
+use crate::error::{Error, Result};
+use crate::ground::json;
+use crate::network::adam::Adam;
+use crate::network::architecture::Architecture;
+use crate::network::parameters::tensors;
+use crate::verify::history::History;
+use crate::verify::steps::StepHistory;
+
+/// The metadata key.
+const KEY: &str = "ptyproof";
+
+/// Everything of a training at the end of an epoch.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// Hash of the configuration that the run was made with, epochs excepted.
+    pub config: String,
+    /// Epochs, learning rate, histories.
+    pub progress: Progress,
+    /// The weights, flat.
+    pub weights: Vec<f32>,
+    /// The optimizer.
+    pub adam: Adam<f32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    config: String,
+    epochs: u64,
+    schedule: Schedule,
+    adam_steps: u64,
+    history: String,
+    steps: String,
+}
+
+impl Checkpoint {
+    /// The checkpoint as a file's bytes.
+    ///
+    /// # Errors
+    /// If the weights are not the architecture's.
+    pub fn to_bytes(&self, architecture: &Architecture) -> Result<Vec<u8>> {
+        let action = "writing a checkpoint";
+        let all = tensors(architecture);
+        if self.weights.len() != architecture.parameters() {
+            return Err(Error::bug(action)
+                .got(format!("{} weights", self.weights.len()))
+                .need(architecture.parameters()));
+        }
+        let state = State {
+            config: self.config.clone(),
+            epochs: self.progress.epochs,
+            schedule: self.progress.schedule.clone(),
+            adam_steps: self.adam.t,
+            history: self.progress.history.to_text()?,
+            steps: self.progress.steps.to_text()?,
+        };
+        let sources = [
+            ("", &self.weights),
+            ("adam.m.", &self.adam.m),
+            ("adam.v.", &self.adam.v),
+        ];
+        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = sources
+            .iter()
+            .flat_map(|(prefix, values)| {
+                all.iter().map(move |t| {
+                    let part = &values[t.range.clone()];
+                    let bytes = part.iter().flat_map(|v| v.to_le_bytes()).collect();
+                    (format!("{prefix}{}", t.name), t.shape.clone(), bytes)
+                })
+            })
+            .collect();
+        let mut views = BTreeMap::new();
+        for (name, shape, bytes) in &bytes {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
+                .map_err(|e| Error::bug(action).at(name).because(e))?;
+            views.insert(name.as_str(), view);
+        }
+        let metadata = [(KEY.to_owned(), json::to_text(&state)?)].into();
+        serialize(views, Some(metadata)).map_err(|e| Error::bug(action).because(e))
+    }
+
+    /// Reads a checkpoint of this architecture.
+    ///
+    /// # Errors
+    /// If the bytes are no checkpoint, a tensor is missing, or one has another shape.
+    pub fn from_bytes(bytes: &[u8], architecture: &Architecture) -> Result<Self> {
+        let action = "reading a checkpoint";
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| {
+            Error::input(action)
+                .because(e)
+                .help("the file is damaged; take an earlier one")
+        })?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| Error::input(action).because(e))?;
+        let text = header
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get(KEY))
+            .ok_or_else(|| {
+                Error::input(action)
+                    .at("metadata")
+                    .got(format!("no key '{KEY}'"))
+                    .need("a checkpoint that this program wrote")
+            })?;
+        let state: State = json::from_text(text)?;
+        let read = |prefix: &str| -> Result<Vec<f32>> {
+            let mut values = Vec::with_capacity(architecture.parameters());
+            for t in tensors(architecture) {
+                let name = format!("{prefix}{}", t.name);
+                let view = file
+                    .tensor(&name)
+                    .map_err(|e| Error::input(action).at(&name).because(e))?;
+                if view.shape() != t.shape || view.dtype() != Dtype::F32 {
+                    return Err(Error::input(action)
+                        .at(name)
+                        .got(format!("{:?} {:?}", view.dtype(), view.shape()))
+                        .need(format!("F32 {:?}", t.shape))
+                        .help("the checkpoint belongs to another network"));
+                }
+                let (words, _) = view.data().as_chunks::<4>();
+                values.extend(words.iter().map(|&w| f32::from_le_bytes(w)));
+            }
+            Ok(values)
+        };
+        Ok(Self {
+            config: state.config,
+            progress: Progress {
+                epochs: state.epochs,
+                schedule: state.schedule,
+                history: History::from_text(&state.history)?,
+                steps: StepHistory::from_text(&state.steps)?,
+            },
+            weights: read("")?,
+            adam: Adam {
+                m: read("adam.m.")?,
+                v: read("adam.v.")?,
+                t: state.adam_steps,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::steps::StepRecord;
+
+    fn checkpoint(a: &Architecture) -> Checkpoint {
+        let wave = |f: f32| {
+            (0..a.parameters())
+                .map(|k| (k as f32 * f).sin())
+                .collect::<Vec<_>>()
+        };
+        let mut progress = Progress {
+            epochs: 2,
+            ..Progress::default()
+        };
+        progress.schedule.after_epoch(-1.25, Some(f64::NAN));
+        progress
+            .history
+            .push(0.0, [("loss", -0.1), ("val_loss", f64::NAN)]);
+        progress.steps.push(StepRecord {
+            step: 1,
+            loss: f64::INFINITY,
+            ..StepRecord::default()
+        });
+        let mut weights = wave(0.7);
+        weights[3] = f32::NAN;
+        Checkpoint {
+            config: "abc".into(),
+            progress,
+            weights,
+            adam: Adam {
+                m: wave(0.3),
+                v: wave(0.1),
+                t: 62,
+            },
+        }
+    }
+
+    #[test]
+    fn what_is_written_comes_back_to_the_bit() {
+        let a = Architecture {
+            n: 16,
+            channels: 1,
+            encoder: vec![3, 5],
+            decoder: vec![6],
+            outer: None,
+        };
+        let c = checkpoint(&a);
+        let bytes = c.to_bytes(&a).unwrap();
+        assert_eq!(bytes, c.to_bytes(&a).unwrap(), "the same bytes twice");
+        let back = Checkpoint::from_bytes(&bytes, &a).unwrap();
+        let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&back.weights), bits(&c.weights));
+        assert_eq!(
+            (bits(&back.adam.m), bits(&back.adam.v)),
+            (bits(&c.adam.m), bits(&c.adam.v))
+        );
+        assert_eq!(back.adam.t, 62);
+        assert!(back.progress.history.same(&c.progress.history));
+        assert_eq!(
+            back.progress.steps.to_text().unwrap(),
+            c.progress.steps.to_text().unwrap()
+        );
+        assert_eq!(
+            back.progress.schedule.learning_rate,
+            c.progress.schedule.learning_rate
+        );
+    }
+
+    #[test]
+    fn damage_and_strangers_are_named() {
+        let a = Architecture {
+            n: 16,
+            channels: 1,
+            encoder: vec![3, 5],
+            decoder: vec![6],
+            outer: None,
+        };
+        let bytes = checkpoint(&a).to_bytes(&a).unwrap();
+        for cut in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+            assert!(
+                Checkpoint::from_bytes(&bytes[..cut], &a).is_err(),
+                "cut at {cut}"
+            );
+        }
+        let other = Architecture { channels: 4, ..a };
+        let e = Checkpoint::from_bytes(&bytes, &other)
+            .unwrap_err()
+            .to_string();
+        assert!(e.contains("encoder.conv1.weight"), "{e}");
+    }
+}
