@@ -1,0 +1,26 @@
+//! `.npz` files: data sets in and out.
+//!
+//! *Law.* What [`write_dataset`] wrote, [`read_dataset`] reads back equal, bit for bit. A file that
+//! is not what it says is refused with its path, the key, what was found and what was needed; it
+//! never makes the program panic, and nothing is allocated for bytes that the file does not have.
+//!
+//! *Conventions.* Keys of the raw NPZ contract, `M` patterns of side `N`:
+//!
+//! | key | shape | dtype | |
+//! |---|---|---|---|
+//! | `diff3d` or `diffraction` | `(M, N, N)` or `(N, N, M)` | float, integer | amplitude, DC at `[N/2, N/2]` |
+//! | `xcoords`, `ycoords` | `(M,)` | float, integer | column and row, object pixels |
+//! | `xcoords_start`, `ycoords_start` | `(M,)` | float, integer | optional, before correction |
+//! | `scan_index` | `(M,)` | integer | optional, zeros |
+//! | `probeGuess` | `(N, N)` | complex, float | optional |
+//! | `objectGuess` | `(H, W)` | complex, float | optional |
+//!
+//! *Source.* Reference description, section p.
+
+mod archive;
+mod header;
+mod read;
+mod write;
+
+pub use read::{DataFile, read_dataset, read_object, read_probe};
+pub use write::write_dataset;
