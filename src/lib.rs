@@ -14,6 +14,7 @@
 //! * **Non-finite values** are events: counted, located, reported, and never a reason to stop.
 
 pub mod assemble;
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod ground;
@@ -21,6 +22,7 @@ pub mod hub;
 pub mod learn;
 pub mod network;
 pub mod physics;
+pub mod pipeline;
 pub mod report;
 pub mod scenario;
 pub mod score;

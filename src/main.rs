@@ -1,1 +1,7 @@
-fn main() {}
+//! The command line: parse, dispatch, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ptyproof::cli::main()
+}

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use ptyproof::assemble::Layout;
 use ptyproof::data::group::Grouping;
 use ptyproof::ground::geometry::{GridSize, PatchSize, Position};
-use ptyproof::verify::limits::{CanvasRule, LimitsReport, Metadata, Subset, limits};
+use ptyproof::verify::limits::{CanvasRule, GROUP_LIMIT, LimitsReport, Metadata, Subset, limits};
 use rand_mt::Mt;
 use serde_json::Value;
 use support::vectors;
@@ -126,6 +126,7 @@ fn report(gs: usize, rule: CanvasRule) -> LimitsReport {
         metadata,
         layout,
         rule,
+        GROUP_LIMIT,
         of(&train, &gtrain),
         of(&test, &gtest),
     )

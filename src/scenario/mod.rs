@@ -19,6 +19,7 @@
 //! # Ok::<(), ptyproof::error::Error>(())
 //! ```
 
+pub mod measured;
 pub mod overrides;
 pub mod profile;
 mod resolve;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use measured::Measured;
 pub use overrides::{Override, Overrides, Source};
 pub use profile::ProfileRecord;
 pub use snapshot::Snapshot;
@@ -213,7 +215,7 @@ impl Scenario {
         let entry = snapshot.find(name)?;
         let record = profile::find(name).map(|p| (Some(p), ProfileRecord::of(p)));
         let (profile, record) = record.unwrap_or_default();
-        resolve(snapshot, entry, overrides, profile, record)
+        resolve(snapshot, entry, overrides, profile, record, None)
     }
 
     /// The same without its profile: what the reassembly-limits report is about.
@@ -226,7 +228,35 @@ impl Scenario {
         overrides: &Overrides,
     ) -> Result<Self> {
         let entry = snapshot.find(name)?;
-        resolve(snapshot, entry, overrides, None, ProfileRecord::default())
+        resolve(
+            snapshot,
+            entry,
+            overrides,
+            None,
+            ProfileRecord::default(),
+            None,
+        )
+    }
+
+    /// The scenario of a data file: a named one that takes over the file's facts, or, without a name,
+    /// one made from the file alone.
+    ///
+    /// # Errors
+    /// As [`Scenario::resolve`].
+    pub fn resolve_measured(
+        snapshot: &Snapshot,
+        name: Option<&str>,
+        overrides: &Overrides,
+        measured: &Measured,
+    ) -> Result<Self> {
+        let Some(name) = name else {
+            let (entry, record) = (measured.entry(), ProfileRecord::default());
+            return resolve(snapshot, &entry, overrides, None, record, Some(measured));
+        };
+        let entry = snapshot.find(name)?;
+        let record = profile::find(name).map(|p| (Some(p), ProfileRecord::of(p)));
+        let (profile, record) = record.unwrap_or_default();
+        resolve(snapshot, entry, overrides, profile, record, Some(measured))
     }
 
     /// The settings alone.

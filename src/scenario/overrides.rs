@@ -70,6 +70,8 @@ pub enum Source {
     ScenarioDefaults,
     /// A limit of the data.
     Clamp,
+    /// The data file.
+    Data,
 }
 
 /// A value that is not simply what the snapshot or the profile says.

@@ -1,5 +1,6 @@
 //! Resolution settles each value once, checks it, and counts what follows from it.
 
+use super::measured::Measured;
 use super::overrides::Ledger;
 use super::profile::Profile;
 use super::snapshot::Entry;
@@ -18,6 +19,7 @@ pub(super) fn resolve(
     flags: &Overrides,
     profile: Option<&Profile>,
     mut record: ProfileRecord,
+    measured: Option<&Measured>,
 ) -> Result<Scenario> {
     let shared = &snapshot.run_params;
     let mut ledger = Ledger::default();
@@ -106,9 +108,12 @@ pub(super) fn resolve(
         total_images: 0,
         train_count: 0,
     };
+    if let Some(m) = measured {
+        m.take_over(&mut settings, l, flags);
+    }
     check(&settings, l)?;
     clamp(&mut settings, l)?;
-    count(&mut settings, l, base_groups)?;
+    count(&mut settings, l, base_groups, measured)?;
     record.effective_batch_size = settings.batch_size;
     record.effective_group_count = settings.group_count;
     Ok(Scenario {
@@ -192,13 +197,20 @@ fn clamp(s: &mut Settings, l: &mut Ledger) -> Result<()> {
 }
 
 /// How many patterns, positions and groups there are.
-fn count(s: &mut Settings, l: &mut Ledger, base_groups: usize) -> Result<()> {
+fn count(
+    s: &mut Settings,
+    l: &mut Ledger,
+    base_groups: usize,
+    measured: Option<&Measured>,
+) -> Result<()> {
     let c = s.gridsize.channels();
-    let total = s
+    let simulated = s
         .base_total_images
         .checked_mul(c)
         .and_then(|v| v.checked_mul(s.image_multiplier))
-        .filter(|v| u32::try_from(*v).is_ok())
+        .filter(|v| u32::try_from(*v).is_ok());
+    let total = measured
+        .map_or(simulated, |m| Some(m.total))
         .ok_or_else(|| {
             refuse(
                 s,
@@ -222,7 +234,17 @@ fn count(s: &mut Settings, l: &mut Ledger, base_groups: usize) -> Result<()> {
             ))
             .need("at least one of each"));
     }
-    let groups = base_groups.checked_mul(s.group_multiplier);
+    let mut groups = base_groups.checked_mul(s.group_multiplier);
+    let asked = l.place("group_count").starts_with("--") || s.group_multiplier > 1;
+    if measured.is_some() && !asked && base_groups > least {
+        l.record(
+            "group_count",
+            Some(base_groups.into()),
+            least.into(),
+            Source::Data,
+        );
+        groups = Some(least);
+    }
     s.group_count = match groups {
         Some(g) if (1..=least).contains(&g) => g,
         _ => {

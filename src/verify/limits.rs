@@ -232,6 +232,7 @@ pub struct ReassemblyReport {
 }
 
 /// Measures the canvas of both subsets, train first: the room that train needs is still there for test.
+/// The sums are over the first `group_limit` groups ([`GROUP_LIMIT`] in the reference).
 ///
 /// # Errors
 /// If a subset has no group, a position is not finite or needs a canvas above [`CanvasSize::MAX`], or
@@ -240,6 +241,7 @@ pub fn limits(
     metadata: Metadata,
     layout: Layout,
     rule: CanvasRule,
+    group_limit: usize,
     train: Subset<'_>,
     test: Subset<'_>,
 ) -> Result<LimitsReport> {
@@ -253,7 +255,7 @@ pub fn limits(
             jitter = jitter.grow(layout, largest(&subset.grouping.centres))?;
         }
         let padded = layout.padded_size(jitter)?;
-        let (report, dropped) = measure(name, subset, layout, rule, padded)?;
+        let (report, dropped) = measure(name, subset, layout, (rule, group_limit), padded)?;
         let here = worst_position(name, subset.grouping, layout, padded)?;
         if worst.as_ref().is_none_or(|w| w.max_abs() < here.max_abs()) {
             worst = Some(here);
@@ -380,7 +382,7 @@ fn measure(
     name: &str,
     subset: Subset<'_>,
     layout: Layout,
-    rule: CanvasRule,
+    (rule, group_limit): (CanvasRule, usize),
     padded: CanvasSize,
 ) -> Result<(SubsetReport, usize)> {
     let (g, n) = (subset.grouping, layout.n.get());
@@ -391,7 +393,7 @@ fn measure(
         CanvasRule::Legacy => required_canvas(layout.n, max_combined, false)?,
     };
     let canvas = CanvasSize::new(even(n, required.get()))?;
-    let used = g.len().min(GROUP_LIMIT);
+    let used = g.len().min(group_limit);
     let first = &all[..used * g.channels];
     let (padded_sum, dropped) = ones(n, g.channels, padded, first)?;
     let required_sum = if canvas == padded {
@@ -586,7 +588,7 @@ mod tests {
             requested_groups: 1,
             grouping: g,
         };
-        limits(metadata, l, rule, of(train), of(test))
+        limits(metadata, l, rule, GROUP_LIMIT, of(train), of(test))
     }
 
     #[test]

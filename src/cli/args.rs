@@ -1,0 +1,226 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::pipeline::NumericsChoice;
+use crate::scenario::{ObjectKind, Overrides, ProbeMode};
+
+/// A numerical verification harness for ptychography.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ptyproof",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Exit codes: 0 well, 1 failed or a limit does not hold, 2 usage, 3 complete but \
+                        not finite, 70 a bug, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Simulate (or read) diffraction, train, infer, reassemble, and leave a hub.
+    Run(Box<RunArgs>),
+    /// List the scenarios and the counts each derives.
+    Scenarios(ScenariosArgs),
+    /// Report whether reassembly's canvas holds every scan position.
+    Limits(LimitsArgs),
+}
+
+/// Flags that displace what a scenario says.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[command(next_help_heading = "Overrides (each wins over the profile, and is recorded)")]
+pub(super) struct OverrideArgs {
+    /// Scan positions per channel of a group, before the factors.
+    #[arg(long, value_name = "COUNT")]
+    base_total_images: Option<usize>,
+    /// Groups per training step.
+    #[arg(long, value_name = "COUNT")]
+    batch_size: Option<usize>,
+    /// Pixels at the object's rim without scan positions.
+    #[arg(long, value_name = "PIXELS")]
+    buffer: Option<f64>,
+    /// Side of a group: 1, 2 or 3.
+    #[arg(long, value_name = "SIDE")]
+    gridsize: Option<usize>,
+    /// Groups of each half, before the factor.
+    #[arg(long, value_name = "COUNT")]
+    group_count: Option<usize>,
+    /// Groups used for inference, at most.
+    #[arg(long, value_name = "COUNT")]
+    group_limit: Option<usize>,
+    /// Factor on the number of groups.
+    #[arg(long, value_name = "FACTOR")]
+    group_multiplier: Option<usize>,
+    /// Factor on the number of patterns.
+    #[arg(long, value_name = "FACTOR")]
+    image_multiplier: Option<usize>,
+    /// Neighbours that a group's members are drawn from.
+    #[arg(long, value_name = "COUNT")]
+    neighbor_count: Option<usize>,
+    /// Training epochs.
+    #[arg(long, value_name = "COUNT")]
+    nepochs: Option<usize>,
+    /// Mean photons per pattern.
+    #[arg(long, value_name = "PHOTONS")]
+    nphotons: Option<f64>,
+    /// Synthetic object: lines, grf, points or diagonals.
+    #[arg(long, value_name = "KIND")]
+    object: Option<ObjectKind>,
+    /// Seed of the object, and of the groups drawn after it.
+    #[arg(long, value_name = "SEED")]
+    object_seed: Option<u32>,
+    /// Whether the network fills the border outside the central half.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    probe_big: Option<bool>,
+    /// Whether the model masks the probe.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    probe_mask: Option<bool>,
+    /// Probe: idealized or custom.
+    #[arg(long, value_name = "MODE")]
+    probe_mode: Option<ProbeMode>,
+    /// The normalized probe's mean amplitude is 1 over this.
+    #[arg(long, value_name = "SCALE")]
+    probe_scale: Option<f64>,
+    /// Seed of the scan.
+    #[arg(long, value_name = "SEED")]
+    sim_seed: Option<u32>,
+    /// Share of the positions that test.
+    #[arg(long, value_name = "SHARE")]
+    split_fraction: Option<f64>,
+}
+
+impl OverrideArgs {
+    /// The flags as the scenario takes them.
+    pub(super) fn overrides(&self, amp_vmax: Option<f64>) -> Overrides {
+        Overrides {
+            nepochs: self.nepochs,
+            group_limit: self.group_limit,
+            image_multiplier: self.image_multiplier,
+            group_multiplier: self.group_multiplier,
+            group_count: self.group_count,
+            gridsize: self.gridsize,
+            probe_mode: self.probe_mode,
+            probe_scale: self.probe_scale,
+            probe_big: self.probe_big,
+            probe_mask: self.probe_mask,
+            object: self.object,
+            object_seed: self.object_seed,
+            sim_seed: self.sim_seed,
+            buffer: self.buffer,
+            neighbor_count: self.neighbor_count,
+            nphotons: self.nphotons,
+            split_fraction: self.split_fraction,
+            amp_vmax,
+            base_total_images: self.base_total_images,
+            batch_size: self.batch_size,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum NumericsArg {
+    /// Finite loss and gradient for every finite input.
+    Guarded,
+    /// Exactly what the reference program did in January 2026.
+    Reference,
+}
+
+impl From<NumericsArg> for NumericsChoice {
+    fn from(n: NumericsArg) -> Self {
+        match n {
+            NumericsArg::Guarded => Self::Guarded,
+            NumericsArg::Reference => Self::Reference,
+        }
+    }
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(super) struct RunArgs {
+    /// Scenario to run; see `ptyproof scenarios`. With --data it may be left out.
+    #[arg(long, value_name = "NAME", required_unless_present = "data")]
+    pub(super) scenario: Option<String>,
+    /// Where the hub is to be; it must not exist yet.
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(super) output_dir: PathBuf,
+    /// Snapshot of scenarios, instead of the built-in one.
+    #[arg(long, value_name = "FILE.json")]
+    pub(super) snapshot: Option<PathBuf>,
+    /// Measured or earlier simulated data, instead of a simulation.
+    #[arg(long, value_name = "FILE.npz")]
+    pub(super) data: Option<PathBuf>,
+    /// A probe of your own (key probeGuess).
+    #[arg(long, value_name = "FILE.npz")]
+    pub(super) custom_probe: Option<PathBuf>,
+    /// An object of your own to simulate with (npz key objectGuess, or npy).
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    pub(super) custom_object: Option<PathBuf>,
+    /// Give the object a phase made from its amplitude.
+    #[arg(long)]
+    pub(super) object_phase: bool,
+    /// Which numerics.
+    #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
+    pub(super) numerics: NumericsArg,
+    /// Seed of weights, shuffling and photon noise.
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Go on from a checkpoint: a .safetensors file, a hub, or an interrupted .partial hub.
+    #[arg(long, value_name = "PATH")]
+    pub(super) resume: Option<PathBuf>,
+    /// Threads; the result does not depend on it [default: all cores].
+    #[arg(long, value_name = "COUNT")]
+    pub(super) threads: Option<usize>,
+    /// Upper end of the amplitude picture's colours.
+    #[arg(long, value_name = "VALUE")]
+    pub(super) amp_vmax: Option<f64>,
+    /// Say nothing but warnings and errors.
+    #[arg(long, short = 'q')]
+    pub(super) quiet: bool,
+    /// One JSON object per line on standard error, instead of text.
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(super) json_log: bool,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(super) overrides: OverrideArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScenariosArgs {
+    /// Snapshot of scenarios, instead of the built-in one.
+    #[arg(long, value_name = "FILE.json")]
+    pub(super) snapshot: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LimitsArgs {
+    /// Scenario to report on; its profile does not apply, as in the reference's report.
+    #[arg(long, value_name = "NAME", required_unless_present = "data")]
+    pub(super) scenario: Option<String>,
+    /// Snapshot of scenarios, instead of the built-in one.
+    #[arg(long, value_name = "FILE.json")]
+    pub(super) snapshot: Option<PathBuf>,
+    /// Positions from a data file, instead of the scenario's scan.
+    #[arg(long, value_name = "FILE.npz")]
+    pub(super) data: Option<PathBuf>,
+    /// Write the report as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output_json: Option<PathBuf>,
+    /// Write the report as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output_markdown: Option<PathBuf>,
+    /// The canvas as it was before it grew with the scan (a margin of 10 pixels).
+    #[arg(long)]
+    pub(super) legacy_canvas: bool,
+    #[command(flatten)]
+    pub(super) overrides: OverrideArgs,
+}

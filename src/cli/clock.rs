@@ -1,0 +1,10 @@
+//! The only clock in the program.
+
+use jiff::{Timestamp, Unit};
+
+/// The time now, in UTC, to the microsecond: `2026-01-20T06:03:45.914431+00:00`.
+pub(super) fn now() -> String {
+    let now = Timestamp::now();
+    let rounded = now.round(Unit::Microsecond).unwrap_or(now);
+    format!("{}", rounded.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00"))
+}

@@ -1,0 +1,99 @@
+//! `ptyproof limits`: does the canvas of reassembly hold every scan position?
+
+use super::args::LimitsArgs;
+use super::clock::now;
+use super::exit::Exit;
+use super::run::{facts, snapshot};
+use crate::data::group::Grouping;
+use crate::data::npz::read_dataset;
+use crate::data::split::by_y;
+use crate::error::{Error, Result};
+use crate::ground::geometry::Position;
+use crate::ground::json;
+use crate::ground::rng::NumpyLegacy;
+use crate::pipeline::prepare;
+use crate::scenario::Scenario;
+use crate::verify::limits::{CanvasRule, Metadata, Subset, limits};
+
+/// What the reference's report seeds NumPy's stream with before it groups each subset.
+const REPORT_SEED: u32 = 42;
+
+pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
+    let snapshot = snapshot(args.snapshot.as_deref())?;
+    let flags = args.overrides.overrides(None);
+    let (scenario, positions) = match &args.data {
+        Some(path) => {
+            let file = read_dataset(path)?;
+            let measured = facts(&file, Some(path));
+            let name = args.scenario.as_deref();
+            let s = Scenario::resolve_measured(&snapshot, name, &flags, &measured)?;
+            (s, file.dataset.positions)
+        }
+        None => {
+            let name = args.scenario.as_deref().unwrap_or_default();
+            let s = Scenario::resolve_without_profile(&snapshot, name, &flags)?;
+            let side = s.object_size.get();
+            let positions = prepare::positions(&s, (side, side))?;
+            (s, positions)
+        }
+    };
+    let split = by_y(&positions, scenario.split_fraction)?;
+    let group = |indices: &[usize]| -> Result<(usize, Grouping)> {
+        let half: Vec<Position> = indices.iter().map(|&i| positions[i]).collect();
+        let mut rng = NumpyLegacy::new(REPORT_SEED);
+        let s = &scenario;
+        let g = Grouping::draw(&half, s.gridsize, s.group_count, s.neighbor_count, &mut rng)?;
+        Ok((half.len(), g))
+    };
+    let ((train_points, train), (test_points, test)) = (group(&split.train)?, group(&split.test)?);
+    let metadata = Metadata {
+        label: scenario.name.clone(),
+        scenario: scenario.name.clone(),
+        snapshot: scenario.snapshot().to_owned(),
+        timestamp: now(),
+        parameters: scenario.report_parameters(),
+        overrides: scenario.flags(),
+    };
+    let requested_groups = scenario.group_count;
+    let rule = if args.legacy_canvas {
+        CanvasRule::Legacy
+    } else {
+        CanvasRule::Grown
+    };
+    let report = limits(
+        metadata,
+        scenario.layout(),
+        rule,
+        scenario.group_limit,
+        Subset {
+            point_count: train_points,
+            requested_groups,
+            grouping: &train,
+        },
+        Subset {
+            point_count: test_points,
+            requested_groups,
+            grouping: &test,
+        },
+    )?;
+    let write = |path: &std::path::Path, text: &str| {
+        std::fs::write(path, text).map_err(|e| {
+            Error::io("writing the limits report")
+                .at(path.display())
+                .because(e)
+        })
+    };
+    if let Some(path) = &args.output_json {
+        write(path, &json::to_text(&report)?)?;
+    }
+    let page = report.to_markdown();
+    if let Some(path) = &args.output_markdown {
+        write(path, &page)?;
+    }
+    println!("{page}");
+    Ok(if report.fits() {
+        Exit::Success
+    } else {
+        Exit::Failed
+    })
+}

@@ -1,0 +1,52 @@
+//! Arguments to library calls: the only room with colours, bars, print, and the clock.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where people read"
+)]
+
+mod args;
+mod clock;
+mod exit;
+mod limits;
+mod progress;
+mod run;
+mod scenarios;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::Cli;
+pub use exit::Exit;
+
+/// Parses the command line, runs the command, and says how it went.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // help and version are no errors; clap prints each to its own stream
+            let code = if e.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+            let _ = e.print();
+            return code.into();
+        }
+    };
+    let result = match cli.command {
+        args::Command::Run(args) => run::run(&args),
+        args::Command::Scenarios(args) => scenarios::run(&args),
+        args::Command::Limits(args) => limits::run(&args),
+    };
+    result
+        .unwrap_or_else(|e| {
+            eprintln!("error: {e}");
+            if let Some(advice) = e.advice() {
+                eprintln!("help: {advice}");
+            }
+            Exit::of(e.kind())
+        })
+        .into()
+}

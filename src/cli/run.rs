@@ -1,0 +1,412 @@
+//! `ptyproof run`: the main job.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::args::RunArgs;
+use super::clock::now;
+use super::exit::Exit;
+use super::progress;
+use crate::data::npz::{DataFile, read_dataset, read_object, read_probe};
+use crate::error::{Error, Kind, Result};
+use crate::ground::geometry::PatchSize;
+use crate::ground::json::Real;
+use crate::ground::par::Pool;
+use crate::hub::blocked::Blocked;
+use crate::hub::dir::{self, Status};
+use crate::hub::log::{Form, Level, Log};
+use crate::hub::metadata::{Artifacts, RunMetadata, Seeds, Versions};
+use crate::hub::{Hub, file, machine};
+use crate::learn::train::Ending;
+use crate::pipeline::{self, Context, Outcome, Request};
+use crate::scenario::{Measured, Scenario, Snapshot};
+
+/// The snapshot in a file, or the built-in one.
+pub(super) fn snapshot(path: Option<&Path>) -> Result<Snapshot> {
+    path.map_or_else(Snapshot::builtin, Snapshot::read)
+}
+
+pub(super) fn run(args: &RunArgs) -> Result<Exit> {
+    let begin = Instant::now();
+    let started = now();
+    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let request = request(args)?;
+    let threads = args.threads.map_or_else(cores, Ok)?;
+    let pool = Pool::new(threads)?;
+
+    let hub = open(args, &started)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if heard.swap(true, Ordering::SeqCst) {
+            // asked twice: at once
+            std::process::exit(i32::from(Exit::Interrupted as u8));
+        }
+        eprintln!("\nstopping after this step; once more to stop at once");
+    })
+    .map_err(|e| Error::io("listening for Ctrl-C").because(e))?;
+    let shows = !args.quiet && !args.json_log && std::io::stderr().is_terminal();
+    let bar = progress::bar(!shows);
+    let log = log(args, bar.clone());
+
+    let ran = (|| -> Result<Outcome> {
+        log.open(&pipeline::log_path(&hub)?)?;
+        log.info(format!("ptyproof {}: {command}", env!("CARGO_PKG_VERSION")));
+        for line in described(&request) {
+            log.warn(line);
+        }
+        let mut on_step = |record: &_, steps, epochs| progress::show(&bar, record, steps, epochs);
+        let clock = || begin.elapsed().as_secs_f64();
+        let mut ctx = Context {
+            pool: &pool,
+            log: &log,
+            clock: &clock,
+            stop: &stop,
+            on_step: &mut on_step,
+        };
+        let outcome = pipeline::run(&request, &hub, &mut ctx)?;
+        bar.finish_and_clear();
+        let metadata = metadata(args, &request, &outcome, &started, clock(), threads)?;
+        hub.write_json(dir::METADATA, &metadata)?;
+        Ok(outcome)
+    })();
+    bar.finish_and_clear();
+    match ran {
+        Ok(outcome) => {
+            tell(&log, &outcome);
+            log.close();
+            let done = hub.finish()?;
+            if !args.quiet {
+                println!("{}", done.display());
+            }
+            Ok(if outcome.results.has_non_finite() {
+                Exit::NonFinite
+            } else {
+                Exit::Success
+            })
+        }
+        Err(e) => {
+            log.error(e.to_string());
+            log.close();
+            leave(hub, &e, &command);
+            Err(e)
+        }
+    }
+}
+
+/// Leaves a partial hub that says what happened, and why it is not whole.
+fn leave(hub: Hub, e: &Error, command: &str) {
+    let time = now();
+    let (partial, output) = (hub.path().to_path_buf(), hub.output().to_path_buf());
+    let status = if e.kind() == Kind::Interrupted {
+        Status::Interrupted
+    } else {
+        match Blocked::new(&time, command, e).write(Some(&partial), &output) {
+            Ok(path) => eprintln!("what is known is in {}", path.display()),
+            Err(text) => eprintln!("{text}"),
+        }
+        Status::Blocked
+    };
+    match hub.mark(status, &e.to_string(), command, &time) {
+        Ok(path) => eprintln!("the incomplete hub is {}", path.display()),
+        Err(e) => eprintln!("error: {e}"),
+    }
+}
+
+fn cores() -> Result<usize> {
+    std::thread::available_parallelism()
+        .map(std::num::NonZero::get)
+        .map_err(|e| {
+            Error::io("counting the processors")
+                .because(e)
+                .help("give --threads")
+        })
+}
+
+/// Reads what was handed in and settles the scenario; nothing is written yet.
+fn request(args: &RunArgs) -> Result<Request> {
+    let snapshot = snapshot(args.snapshot.as_deref())?;
+    let flags = args.overrides.overrides(args.amp_vmax);
+    let mut digests = BTreeMap::new();
+    let mut digest = |flag: &str, path: &Path| -> Result<()> {
+        digests.insert(flag.to_owned(), file::digest(path)?.1);
+        Ok(())
+    };
+    let data = match &args.data {
+        Some(path) => {
+            digest("data", path)?;
+            Some(read_dataset(path)?)
+        }
+        None => None,
+    };
+    let scenario = match &data {
+        Some(file) => {
+            let facts = facts(file, args.data.as_deref());
+            Scenario::resolve_measured(&snapshot, args.scenario.as_deref(), &flags, &facts)?
+        }
+        None => Scenario::resolve(
+            &snapshot,
+            args.scenario.as_deref().unwrap_or_default(),
+            &flags,
+        )?,
+    };
+    // a size the network does not have is said before anything is read or written
+    crate::network::architecture::Architecture::reference(
+        scenario.n,
+        scenario.gridsize,
+        2,
+        scenario.probe_big,
+    )?;
+    let probe = match &args.custom_probe {
+        Some(path) => {
+            digest("custom_probe", path)?;
+            Some(read_probe(path, scenario.n)?)
+        }
+        None => None,
+    };
+    let object = match &args.custom_object {
+        Some(path) => {
+            digest("custom_object", path)?;
+            Some(read_object(path)?)
+        }
+        None => None,
+    };
+    Ok(Request {
+        scenario,
+        numerics: args.numerics.into(),
+        seed: args.seed,
+        data,
+        probe,
+        object,
+        object_phase: args.object_phase,
+        digests,
+        resume: args.resume.clone(),
+    })
+}
+
+/// What the scenario must take over from a data file.
+pub(super) fn facts(file: &DataFile, path: Option<&Path>) -> Measured {
+    let data = &file.dataset;
+    let stem = path
+        .and_then(Path::file_stem)
+        .map(|s| s.to_string_lossy().into_owned());
+    let sum: f64 = data
+        .patterns
+        .values()
+        .iter()
+        .map(|&v| f64::from(v) * f64::from(v))
+        .sum();
+    Measured {
+        name: stem.unwrap_or_else(|| data.name.clone()),
+        n: data.side(),
+        total: data.len(),
+        dose: sum / data.len().max(1) as f64,
+        probe: data.probe.is_some(),
+    }
+}
+
+/// A new hub, or the partial one that is to be resumed in place.
+fn open(args: &RunArgs, started: &str) -> Result<Hub> {
+    if let Some(resume) = &args.resume {
+        let mut partial = args.output_dir.clone().into_os_string();
+        partial.push(".partial");
+        let same = |a: &Path, b: &Path| match (a.canonicalize(), b.canonicalize()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => false,
+        };
+        if same(resume, &PathBuf::from(&partial)) {
+            return Hub::reopen(&PathBuf::from(partial), started);
+        }
+    }
+    Hub::create(&args.output_dir, started)
+}
+
+fn log(args: &RunArgs, bar: indicatif::ProgressBar) -> Log {
+    let least = if args.quiet { Level::Warn } else { Level::Info };
+    let form = if args.json_log {
+        Form::JsonLines
+    } else {
+        Form::Text
+    };
+    Log::new(now).with_sink(form, move |level, line| {
+        if level >= least {
+            bar.suspend(|| eprintln!("{line}"));
+        }
+    })
+}
+
+/// What a person should see before the run: what was displaced, what a file was taken to mean.
+fn described(request: &Request) -> Vec<String> {
+    let s = &request.scenario;
+    let mut lines = s.warnings();
+    for o in s.overrides() {
+        let source = serde_json::to_value(o.source).unwrap_or_default();
+        let displaced = o
+            .displaced
+            .as_ref()
+            .map_or("nothing".to_owned(), Value::to_string);
+        lines.push(format!(
+            "{} = {} (from {source}), displacing {displaced}",
+            o.field, o.value
+        ));
+    }
+    if let Some(file) = &request.data {
+        lines.extend(file.notes.iter().map(|n| format!("data: {n}")));
+    }
+    lines
+}
+
+/// The same facts in another room's type: both serialise alike.
+fn same<T: DeserializeOwned>(value: &impl Serialize) -> Result<T> {
+    let bug = |e| Error::bug("writing the metadata").because(e);
+    serde_json::to_value(value)
+        .and_then(serde_json::from_value)
+        .map_err(bug)
+}
+
+fn metadata(
+    args: &RunArgs,
+    request: &Request,
+    outcome: &Outcome,
+    started: &str,
+    elapsed: f64,
+    threads: usize,
+) -> Result<RunMetadata> {
+    let (s, results) = (&request.scenario, &outcome.results);
+    let mut m = RunMetadata {
+        amp_png_range: results.amplitude_range(s.amp_vmax),
+        artifacts: Artifacts {
+            amplitude_npy: dir::AMPLITUDE.into(),
+            amplitude_png: dir::AMPLITUDE_PICTURE.into(),
+            inference_dir: "inference_outputs".into(),
+            phase_npy: dir::PHASE.into(),
+            phase_png: dir::PHASE_PICTURE.into(),
+            stats_json: dir::STATS.into(),
+            train_dir: "train_outputs".into(),
+        },
+        buffer: Real(s.buffer),
+        cli_args: same(args)?,
+        elapsed_seconds: Real((elapsed * 100.0).round() / 100.0),
+        group_count: s.group_count as u64,
+        group_limit: Some(s.group_limit as u64),
+        neighbor_count: s.neighbor_count as u64,
+        nepochs: s.nepochs as u64,
+        nphotons: Real(s.nphotons),
+        object_seed: u64::from(s.object_seed),
+        probe_big: Some(s.probe_big),
+        probe_mask: Some(s.probe_mask),
+        probe_mode: s.probe_mode.name().into(),
+        probe_scale: Real(s.probe_scale),
+        profile: same(s.profile())?,
+        scenario: s.name.clone(),
+        sim_seed: u64::from(s.sim_seed),
+        split_fraction: Real(s.split_fraction),
+        test_count: s.test_count as u64,
+        timestamp: started.into(),
+        total_images: s.total_images as u64,
+        train_count: s.train_count as u64,
+        counters: results.counters.clone(),
+        cpu: machine::cpu(),
+        data_notes: request
+            .data
+            .as_ref()
+            .map(|d| d.notes.clone())
+            .unwrap_or_default(),
+        numerics: request.numerics.name().into(),
+        overrides: same(&s.overrides())?,
+        peak_memory_bytes: machine::peak_memory_bytes(),
+        seeds: Seeds {
+            object_seed: u64::from(s.object_seed),
+            sim_seed: u64::from(s.sim_seed),
+            seed: request.seed,
+        },
+        status: status(outcome).into(),
+        threads: threads as u64,
+        versions: Versions {
+            ptyproof: env!("CARGO_PKG_VERSION").into(),
+            rustc: None,
+        },
+        wall_seconds: outcome
+            .stages
+            .iter()
+            .map(|(k, &v)| (k.clone(), Real(v)))
+            .collect(),
+        ..RunMetadata::default()
+    };
+    let markdown = dir::summary_markdown(&s.name);
+    let overview = &results.summary.nan_overview;
+    m.refer_to_history(dir::HISTORY, dir::HISTORY_SUMMARY, &markdown, overview);
+    Ok(m)
+}
+
+fn status(outcome: &Outcome) -> &'static str {
+    match (outcome.results.has_non_finite(), outcome.ending) {
+        (true, _) => "complete_non_finite",
+        (false, Ending::Stopped) => "complete_stopped_early",
+        (false, _) => "complete",
+    }
+}
+
+/// The last lines: what came out.
+fn tell(log: &Log, outcome: &Outcome) {
+    let r = &outcome.results;
+    for warning in r.summary.warnings() {
+        log.warn(warning);
+    }
+    if outcome.ending == Ending::Stopped {
+        log.warn("training stopped early: the loss had not fallen for 3 epochs");
+    }
+    let bad = r
+        .stitched
+        .canvas
+        .iter()
+        .filter(|z| !(z.re.is_finite() && z.im.is_finite()))
+        .count();
+    let (rows, cols) = r.stitched.canvas.dim();
+    let line = format!(
+        "reconstruction: {rows} x {cols}, {} of {} pixels covered, {bad} not finite",
+        r.stitched.covered(),
+        rows * cols
+    );
+    if bad > 0 {
+        log.warn(line)
+    } else {
+        log.info(line)
+    }
+    for (name, count) in r.counters.iter().filter(|(_, c)| **c > 0) {
+        log.warn(format!("{name}: {count}"));
+    }
+    if let Some(c) = &r.comparison {
+        let (m, g) = (&c.metrics.amplitude.metrics, &c.metrics.registered);
+        let show = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
+        log.info(format!(
+            "against the truth, as the reference compares: amplitude mae {}, r {}; registered, covered \
+             pixels, scaled by {}: mae {}, r {}",
+            show(m.mae),
+            show(m.pearson_r),
+            show(g.amplitude_scale),
+            show(g.amplitude_scaled.mae),
+            show(g.amplitude_scaled.pearson_r)
+        ));
+    }
+    let total: f64 = outcome.stages.values().sum();
+    let training = outcome.stages.get("training").copied().unwrap_or_default();
+    log.info(format!(
+        "{total:.1} s in all, {training:.1} s of it training; peak memory {}",
+        machine::peak_memory_bytes()
+            .map_or("unknown".to_owned(), |b| format!("{} MB", b / 1_000_000))
+    ));
+}
+
+/// The side of the patterns that a scenario or data file needs the network to have.
+pub(super) fn side_of(scenario: &Scenario) -> PatchSize {
+    scenario.n
+}

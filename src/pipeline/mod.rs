@@ -1,0 +1,388 @@
+//! The one place that knows the order: specimen, data, groups, training, inference, stitching, score,
+//! artifacts. No arithmetic lives here.
+
+pub mod artifacts;
+pub mod prepare;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use ndarray::Array2;
+use num_complex::{Complex, Complex32};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::assemble::stitch::stitch;
+use crate::data::container::Container;
+use crate::data::npz::DataFile;
+use crate::error::{Error, Result};
+use crate::ground::finite::Census;
+use crate::ground::par::Pool;
+use crate::hub::file::digest_text;
+use crate::hub::log::Log;
+use crate::hub::{Hub, dir};
+use crate::learn::checkpoint::Checkpoint;
+use crate::learn::engine::Engine;
+use crate::learn::infer::infer;
+use crate::learn::train::{Ending, Plan, Progress, train};
+use crate::network::adam::Adam;
+use crate::network::architecture::Architecture;
+use crate::network::kernel::Isa;
+use crate::network::model::Model;
+use crate::network::parameters::glorot_uniform;
+use crate::physics::forward::Physics;
+use crate::physics::object::Numerics;
+use crate::scenario::Scenario;
+use crate::score::compare;
+use crate::specimen::probe;
+use crate::verify::steps::StepRecord;
+use artifacts::Results;
+use watch::Watch;
+
+/// Filters are twice the reference's base numbers in every published run.
+const FILTER_SCALE: usize = 2;
+
+/// Which numerics a run uses: see [`crate::physics::object`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NumericsChoice {
+    /// Finite for every finite input.
+    Guarded,
+    /// What the reference did.
+    Reference,
+}
+
+impl NumericsChoice {
+    /// Its name on the command line and in metadata.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Guarded => "guarded",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+/// Everything that decides what a run computes.
+#[derive(Debug)]
+pub struct Request {
+    /// The scenario, with profile and flags settled.
+    pub scenario: Scenario,
+    /// Which numerics.
+    pub numerics: NumericsChoice,
+    /// Seed of weights, shuffling and photon noise.
+    pub seed: u64,
+    /// Measured or earlier simulated data instead of a simulation.
+    pub data: Option<DataFile>,
+    /// A probe of one's own.
+    pub probe: Option<Array2<Complex32>>,
+    /// An object of one's own to simulate with.
+    pub object: Option<Array2<Complex32>>,
+    /// Whether the object gets a phase made from its amplitude.
+    pub object_phase: bool,
+    /// Digests of the files handed in, by flag.
+    pub digests: BTreeMap<String, String>,
+    /// A checkpoint to go on from.
+    pub resume: Option<PathBuf>,
+}
+
+impl Request {
+    /// A hash of all that a checkpoint must agree with: everything but the number of epochs and
+    /// what comes after training.
+    ///
+    /// # Errors
+    /// Never for a valid scenario.
+    pub fn training_hash(&self) -> Result<String> {
+        let mut settings = serde_json::to_value(self.scenario.settings())
+            .map_err(|e| Error::bug("hashing the configuration").because(e))?;
+        if let Value::Object(fields) = &mut settings {
+            for later in ["nepochs", "group_limit", "amp_vmax", "reassemble_M", "name"] {
+                fields.remove(later);
+            }
+        }
+        let all = json!({
+            "settings": settings,
+            "numerics": self.numerics.name(),
+            "seed": self.seed,
+            "files": self.digests,
+            "object_phase": self.object_phase,
+        });
+        Ok(digest_text(&all.to_string()))
+    }
+}
+
+/// What a run may use and whom it tells.
+pub struct Context<'a> {
+    /// Threads.
+    pub pool: &'a Pool,
+    /// Where lines go.
+    pub log: &'a Log,
+    /// Seconds since the run began.
+    pub clock: &'a dyn Fn() -> f64,
+    /// Set when the person asked to stop.
+    pub stop: &'a AtomicBool,
+    /// Told of every step: the record, steps per epoch, epochs.
+    pub on_step: &'a mut dyn FnMut(&StepRecord, u64, u64),
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the training came to.
+    pub ending: Ending,
+    /// All results, as written.
+    pub results: Results,
+    /// Wall time per stage, seconds.
+    pub stages: BTreeMap<String, f64>,
+}
+
+struct Stages<'a> {
+    clock: &'a dyn Fn() -> f64,
+    seconds: BTreeMap<String, f64>,
+}
+
+impl Stages<'_> {
+    fn time<R>(&mut self, stage: &str, f: impl FnOnce() -> R) -> R {
+        let begin = (self.clock)();
+        let result = f();
+        self.seconds.insert(stage.into(), (self.clock)() - begin);
+        result
+    }
+}
+
+/// Runs a request and writes its artifacts into `hub`, which stays open.
+///
+/// A NaN stops nothing. An interruption is an error of kind [`crate::error::Kind::Interrupted`], after
+/// a checkpoint was left in the hub.
+///
+/// # Errors
+/// If an input does not fit, a file cannot be written, or the person asked to stop.
+pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcome> {
+    let (s, log, pool) = (&request.scenario, ctx.log, ctx.pool);
+    let mut stages = Stages {
+        clock: ctx.clock,
+        seconds: BTreeMap::new(),
+    };
+    let mut counters = BTreeMap::new();
+    let architecture = Architecture::reference(s.n, s.gridsize, FILTER_SCALE, s.probe_big)?;
+
+    let specimen = stages.time("specimen", || prepare::specimen(request))?;
+    let data = stages.time("data", || {
+        prepare::data(request, &specimen, pool, &mut counters)
+    })?;
+    log.info(format!(
+        "data: {} patterns of {} x {}, {}",
+        data.len(),
+        s.n.get(),
+        s.n.get(),
+        if request.data.is_some() {
+            "from a file"
+        } else {
+            "simulated"
+        }
+    ));
+    let mut rng = specimen.rng.clone();
+    let grouped = stages.time("grouping", || prepare::group(s, &data.positions, &mut rng))?;
+    let (training, inference) =
+        stages.time("normalizing", || prepare::containers(s, &data, &grouped))?;
+    let padded = grouped.layout.padded_size(grouped.jitter)?;
+    log.info(format!(
+        "groups: {} to train on, {} to infer; canvas {} (jitter {}); k = {:.6} / {:.6}, s = {}",
+        training.len(),
+        inference.len(),
+        padded.get(),
+        grouped.jitter.get(),
+        training.normalization.factor(),
+        inference.normalization.factor(),
+        training.dose.factor()
+    ));
+    let mut engine = stages.time("network", || {
+        let masked = probe::masked(&specimen.probe, specimen.mask.as_ref());
+        engine(
+            request,
+            architecture.clone(),
+            &masked,
+            &training,
+            s.batch_size,
+        )
+    })?;
+    log.info(format!(
+        "network: {} parameters, {} numerics, {} kernels, {} threads, seed {}",
+        architecture.parameters(),
+        request.numerics.name(),
+        Isa::best(),
+        pool.threads(),
+        request.seed
+    ));
+
+    let config = request.training_hash()?;
+    let (mut adam, mut progress) = begin(request, &config, &mut engine, log)?;
+    let plan = Plan {
+        epochs: s.nepochs as u64,
+        batch: s.batch_size,
+        seed: request.seed,
+    };
+    let ending = stages.time("training", || {
+        let mut watch = Watch::new(hub, log, ctx.stop, &architecture, config, plan.epochs);
+        watch.on_step = Some(&mut *ctx.on_step);
+        watch.begin(&progress, engine.model().weights(), &adam)?;
+        train(
+            &mut engine,
+            &mut adam,
+            &mut progress,
+            &training,
+            plan,
+            pool,
+            &mut watch,
+        )
+    });
+    // whatever happens from here on, the history is on disk
+    artifacts::history(hub, &s.name, &progress)?;
+    let ending = ending?;
+    if ending == Ending::Interrupted {
+        return Err(Error::interrupted("training")
+            .at(format!("epoch {} of {}", progress.epochs + 1, plan.epochs))
+            .got("a request to stop")
+            .help(format!(
+                "resume with --resume {} and the same --output-dir",
+                hub.path().display()
+            )));
+    }
+
+    let objects = stages.time("inference", || infer(&mut engine, &inference, pool));
+    let census = Census::of(objects.iter().map(|z| f64::from(z.re + z.im)));
+    if !census.is_finite() {
+        log.warn(format!("inference: the objects are not finite: {census}"));
+    }
+    let stitched = stages.time("stitching", || {
+        stitch(objects.view(), &inference.grouping.centres, s.reassemble_m)
+    })?;
+    counters.insert("stitch_dropped_pixels".into(), stitched.dropped as u64);
+    counters.insert(
+        "objects_non_finite_pixels".into(),
+        census.non_finite() as u64,
+    );
+    let comparison = match &specimen.object {
+        Some(truth) => Some(stages.time("scoring", || compare(&stitched, truth.view()))?),
+        None => None,
+    };
+    let results = Results {
+        summary: artifacts::summary(&progress),
+        progress,
+        stitched,
+        comparison,
+        truth: specimen.object,
+        centres: inference.grouping.centres,
+        padded: padded.get(),
+        counters,
+        probe_factor: specimen.probe_factor,
+        factors: [
+            training.normalization.factor(),
+            inference.normalization.factor(),
+        ],
+        dose: training.dose.factor(),
+    };
+    stages.time("writing", || artifacts::reconstruction(hub, s, &results))?;
+    Ok(Outcome {
+        ending,
+        results,
+        stages: stages.seconds,
+    })
+}
+
+/// The network, its physics, and room for batches.
+fn engine(
+    request: &Request,
+    architecture: Architecture,
+    probe: &[Complex<f64>],
+    training: &Container,
+    batch: usize,
+) -> Result<Engine<f32>> {
+    let s = &request.scenario;
+    let scale = training.dose.factor();
+    let numerics = match request.numerics {
+        NumericsChoice::Reference => Numerics::reference(),
+        NumericsChoice::Guarded => {
+            let energy: f64 = probe.iter().map(Complex::norm_sqr).sum();
+            Numerics::guarded(s.n.get(), energy, scale)
+        }
+    };
+    let physics = Physics::new(s.n, probe, scale, numerics)?;
+    let weights = glorot_uniform(&architecture, request.seed);
+    let model = Model::new(architecture, weights, numerics.ceiling, Isa::best());
+    Ok(Engine::new(model, physics, batch.min(training.len()), true))
+}
+
+/// A fresh training, or the one a checkpoint holds.
+fn begin(
+    request: &Request,
+    config: &str,
+    engine: &mut Engine<f32>,
+    log: &Log,
+) -> Result<(Adam<f32>, Progress)> {
+    let Some(path) = &request.resume else {
+        return Ok((
+            Adam::new(engine.model().weights().len()),
+            Progress::default(),
+        ));
+    };
+    let action = "resuming a training";
+    let path = checkpoint_of(path)?;
+    let bytes =
+        std::fs::read(&path).map_err(|e| Error::io(action).at(path.display()).because(e))?;
+    let c = Checkpoint::from_bytes(&bytes, engine.model().architecture())?;
+    if c.config != config {
+        return Err(Error::usage(action)
+            .at(path.display())
+            .got("a checkpoint of another configuration")
+            .need("the same scenario, flags, seed, numerics and files (epochs may differ)"));
+    }
+    engine.update(|weights, _| weights.copy_from_slice(&c.weights));
+    log.info(format!(
+        "resuming after epoch {} ({} steps)",
+        c.progress.epochs, c.adam.t
+    ));
+    Ok((c.adam, c.progress))
+}
+
+/// The checkpoint that a path means: the file itself, or the latest in a hub.
+///
+/// # Errors
+/// If there is none.
+pub fn checkpoint_of(path: &Path) -> Result<PathBuf> {
+    if path.is_file() {
+        return Ok(path.to_path_buf());
+    }
+    let folder = path.join(watch::CHECKPOINTS);
+    let mut found: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .map(|entries| entries.flatten().map(|e| e.path()).collect())
+        .unwrap_or_default();
+    found.retain(|p| p.extension().is_some_and(|e| e == "safetensors"));
+    found.sort();
+    found.pop().ok_or_else(|| {
+        Error::input("resuming a training")
+            .at(path.display())
+            .got("no checkpoint")
+            .need(format!(
+                "a .safetensors file, or a hub with one in {}",
+                watch::CHECKPOINTS
+            ))
+    })
+}
+
+/// Where the hub's log lies.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn log_path(hub: &Hub) -> Result<PathBuf> {
+    hub.place(dir::LOG)
+}

@@ -1,0 +1,212 @@
+//! From a scenario to containers that the network can learn from: specimen, exposure, split, groups,
+//! scales, canvas.
+//!
+//! *Randomness.* One NumPy stream runs through it in the reference's order: it is seeded for the object,
+//! goes on into the training groups, the test groups, and the inference groups. The scan has a stream
+//! of its own.
+
+use std::collections::BTreeMap;
+
+use ndarray::Array2;
+use num_complex::Complex32;
+
+use super::Request;
+use crate::assemble::{Jitter, Layout};
+use crate::data::container::Container;
+use crate::data::dataset::Dataset;
+use crate::data::group::Grouping;
+use crate::data::split::{Split, by_y};
+use crate::error::{Error, Result};
+use crate::ground::geometry::Position;
+use crate::ground::par::Pool;
+use crate::ground::rng::NumpyLegacy;
+use crate::physics::expose::expose;
+use crate::scenario::{ObjectKind, ProbeMode, Scenario};
+use crate::specimen::{object, probe, scan};
+
+/// What is illuminated, with what, and where; and the stream that goes on from there.
+#[derive(Debug)]
+pub struct Specimen {
+    /// The object, `[row, col]`, if it is known.
+    pub object: Option<Array2<Complex32>>,
+    /// The normalized probe, `[row, col]`.
+    pub probe: Array2<Complex32>,
+    /// The model's mask of the probe, if it has one.
+    pub mask: Option<Array2<f32>>,
+    /// Divisor that normalized the probe.
+    pub probe_factor: f64,
+    /// The NumPy stream after the object was drawn.
+    pub rng: NumpyLegacy,
+}
+
+/// Builds the specimen of a request.
+///
+/// # Errors
+/// If a custom probe is asked for and none is given, or a given one does not fit.
+pub fn specimen(request: &Request) -> Result<Specimen> {
+    let s = &request.scenario;
+    let mut rng = NumpyLegacy::new(s.object_seed);
+    let measured = request.data.as_ref().map(|d| &d.dataset);
+    let object = match (&request.object, measured) {
+        (Some(own), _) => Some(own.clone()),
+        (None, Some(data)) => data.object.clone(),
+        (None, None) => Some(synthetic(s, &mut rng)),
+    };
+    let object = match object {
+        Some(o) if request.object_phase => Some(object::with_phase(&o)),
+        other => other,
+    };
+    let raw = match (s.probe_mode, &request.probe) {
+        (_, Some(own)) => own.clone(),
+        (ProbeMode::Idealized, None) => probe::idealized(s.n, probe::DEFAULT_PROBE_SCALE),
+        (ProbeMode::Custom, None) => measured.and_then(|d| d.probe.clone()).ok_or_else(|| {
+            Error::usage("choosing the probe")
+                .at(&s.name)
+                .got("a custom probe without a file")
+                .need("--custom-probe FILE.npz with the key probeGuess")
+                .help("or --probe-mode idealized")
+        })?,
+    };
+    if raw.dim() != (s.n.get(), s.n.get()) {
+        return Err(Error::input("choosing the probe")
+            .got(format!("{} x {} pixels", raw.nrows(), raw.ncols()))
+            .need(format!("{} x {}, as the patterns", s.n.get(), s.n.get())));
+    }
+    let mask = s.probe_mask.then(|| probe::mask(s.n));
+    let (probe, probe_factor) = probe::normalize_guess(&raw, mask.as_ref(), s.probe_scale)?;
+    Ok(Specimen {
+        object,
+        probe,
+        mask,
+        probe_factor,
+        rng,
+    })
+}
+
+fn synthetic(s: &Scenario, rng: &mut NumpyLegacy) -> Array2<Complex32> {
+    let size = s.object_size.get();
+    match s.object {
+        ObjectKind::Lines => object::lines(size, rng).object,
+        ObjectKind::Grf => object::grf(size, rng),
+        ObjectKind::Points => object::points(size, rng),
+        ObjectKind::Diagonals => object::diagonals(size, rng),
+    }
+}
+
+/// The scan positions that a scenario simulates, in an object of these rows and columns.
+///
+/// # Errors
+/// As [`scan::nongrid`].
+pub fn positions(s: &Scenario, object: (usize, usize)) -> Result<Vec<Position>> {
+    scan::nongrid(object, s.total_images, s.buffer, s.sim_seed)
+}
+
+/// The measured data, or the simulated ones.
+///
+/// # Errors
+/// If the simulation's inputs do not fit.
+pub fn data(
+    request: &Request,
+    specimen: &Specimen,
+    pool: &Pool,
+    counters: &mut BTreeMap<String, u64>,
+) -> Result<Dataset> {
+    if let Some(file) = &request.data {
+        return Ok(file.dataset.clone());
+    }
+    let s = &request.scenario;
+    let object = specimen
+        .object
+        .as_ref()
+        .ok_or_else(|| Error::bug("simulating without an object"))?;
+    let positions = positions(s, object.dim())?;
+    let exposed = expose(
+        object.view(),
+        &specimen.probe,
+        &positions,
+        s.nphotons,
+        request.seed,
+        pool,
+    )?;
+    counters.insert(
+        "simulated_patch_pixels_outside_object".into(),
+        exposed.pixels_outside,
+    );
+    let count = positions.len();
+    Dataset::new(
+        &s.name,
+        exposed.patterns,
+        positions,
+        vec![0; count],
+        Some(specimen.probe.clone()),
+        Some(object.clone()),
+    )
+}
+
+/// Both halves and their groups.
+#[derive(Debug)]
+pub struct Grouped {
+    /// Which positions are in which half.
+    pub split: Split,
+    /// Groups of the training half; members index that half.
+    pub train: Grouping,
+    /// Groups of the test half.
+    pub test: Grouping,
+    /// Groups of the test half that inference uses.
+    pub inference: Grouping,
+    /// How a group lies on its canvas.
+    pub layout: Layout,
+    /// The canvas's margin after both halves.
+    pub jitter: Jitter,
+}
+
+/// Splits and groups, in the reference's order of draws.
+///
+/// # Errors
+/// If there are too few positions, or an offset has no canvas.
+pub fn group(s: &Scenario, positions: &[Position], rng: &mut NumpyLegacy) -> Result<Grouped> {
+    let split = by_y(positions, s.split_fraction)?;
+    let half =
+        |indices: &[usize]| -> Vec<Position> { indices.iter().map(|&i| positions[i]).collect() };
+    let (train_positions, test_positions) = (half(&split.train), half(&split.test));
+    let mut draw = |positions: &[Position], count| {
+        Grouping::draw(positions, s.gridsize, count, s.neighbor_count, rng)
+    };
+    let train = draw(&train_positions, s.group_count)?;
+    let test = draw(&test_positions, s.group_count)?;
+    let inference = draw(&test_positions, s.group_limit)?;
+    let layout = s.layout();
+    let jitter = Jitter::REFERENCE
+        .grow(layout, train.reach())?
+        .grow(layout, test.reach())?;
+    Ok(Grouped {
+        split,
+        train,
+        test,
+        inference,
+        layout,
+        jitter,
+    })
+}
+
+/// The containers of training and inference.
+///
+/// # Errors
+/// As [`Container::new`].
+pub fn containers(
+    s: &Scenario,
+    data: &Dataset,
+    grouped: &Grouped,
+) -> Result<(Container, Container)> {
+    let train = data.subset(&grouped.split.train, "train")?;
+    let test = data.subset(&grouped.split.test, "test")?;
+    Ok((
+        Container::new("train", &train.patterns, grouped.train.clone(), s.nphotons)?,
+        Container::new(
+            "inference",
+            &test.patterns,
+            grouped.inference.clone(),
+            s.nphotons,
+        )?,
+    ))
+}

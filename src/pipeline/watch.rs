@@ -1,0 +1,138 @@
+//! Watching a training: a checkpoint and a line per epoch, a warning at the first non-finite number, and
+//! an ear for the person who wants to stop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::Result;
+use crate::hub::Hub;
+use crate::hub::log::Log;
+use crate::learn::checkpoint::Checkpoint;
+use crate::learn::train::{Observer, Progress};
+use crate::network::adam::Adam;
+use crate::network::architecture::Architecture;
+use crate::verify::steps::StepRecord;
+
+/// The folder of checkpoints in a hub.
+pub const CHECKPOINTS: &str = "train_outputs/checkpoints";
+
+/// Told of every step: the record, steps per epoch, epochs.
+type OnStep<'a> = &'a mut dyn FnMut(&StepRecord, u64, u64);
+
+/// The observer of a run.
+pub struct Watch<'a> {
+    hub: &'a Hub,
+    log: &'a Log,
+    stop: &'a AtomicBool,
+    architecture: &'a Architecture,
+    config: String,
+    epochs: u64,
+    warned: bool,
+    /// Told of every step, if anyone wants to know.
+    pub on_step: Option<OnStep<'a>>,
+}
+
+impl std::fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("hub", &self.hub)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The name of the checkpoint after so many epochs.
+fn file_name(epochs: u64) -> String {
+    format!("{CHECKPOINTS}/epoch_{epochs:04}.safetensors")
+}
+
+impl<'a> Watch<'a> {
+    /// An observer that writes into `hub`.
+    pub fn new(
+        hub: &'a Hub,
+        log: &'a Log,
+        stop: &'a AtomicBool,
+        architecture: &'a Architecture,
+        config: String,
+        epochs: u64,
+    ) -> Self {
+        Self {
+            hub,
+            log,
+            stop,
+            architecture,
+            config,
+            epochs,
+            warned: false,
+            on_step: None,
+        }
+    }
+
+    /// Leaves a checkpoint before the first step, so that a stop at any time can be resumed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn begin(&mut self, state: &Progress, weights: &[f32], adam: &Adam<f32>) -> Result<()> {
+        self.save(state, weights, adam)
+    }
+
+    /// Writes a checkpoint, then removes the one before: one is enough to go on.
+    fn save(&self, state: &Progress, weights: &[f32], adam: &Adam<f32>) -> Result<()> {
+        let checkpoint = Checkpoint {
+            config: self.config.clone(),
+            progress: state.clone(),
+            weights: weights.to_vec(),
+            adam: adam.clone(),
+        };
+        let bytes = checkpoint.to_bytes(self.architecture)?;
+        self.hub.write_bytes(&file_name(state.epochs), &bytes)?;
+        if let Some(before) = state.epochs.checked_sub(1) {
+            // a run that was resumed elsewhere has none to remove
+            let _ = std::fs::remove_file(self.hub.path().join(file_name(before)));
+        }
+        Ok(())
+    }
+}
+
+impl Observer for Watch<'_> {
+    fn step(&mut self, record: &StepRecord, steps: u64) -> bool {
+        let bad = record.non_finite_prediction > 0
+            || record.non_finite_gradient > 0
+            || record.non_finite_parameters > 0
+            || !record.loss.is_finite();
+        if bad && !self.warned {
+            self.warned = true;
+            self.log.warn(format!(
+                "first non-finite numbers at step {} (epoch {}): loss {}, {} predicted amplitudes, {} \
+                 gradients, {} parameters after the step; training goes on",
+                record.step,
+                record.epoch,
+                record.loss,
+                record.non_finite_prediction,
+                record.non_finite_gradient,
+                record.non_finite_parameters
+            ));
+        }
+        if let Some(tell) = &mut self.on_step {
+            tell(record, steps, self.epochs);
+        }
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn epoch(&mut self, state: &Progress, weights: &[f32], adam: &Adam<f32>) -> Result<()> {
+        let last = |name: &str| {
+            let series = state.history.metrics.get(name);
+            series
+                .and_then(|s| s.last())
+                .map_or("-".to_owned(), |v| format!("{v:.6e}"))
+        };
+        self.log.info(format!(
+            "epoch {}/{}: loss {}, val_loss {}, amplitude error {} sqrt(counts), learning rate {}",
+            state.epochs,
+            self.epochs,
+            last("loss"),
+            last("val_loss"),
+            last("intensity_scaler_inv_loss"),
+            last("learning_rate")
+        ));
+        self.save(state, weights, adam)
+    }
+}
