@@ -11,6 +11,7 @@ use ptyproof::data::domain::Patterns;
 use ptyproof::data::npz::{read_dataset, read_object, read_probe, write_dataset};
 use ptyproof::ground::geometry::{PatchSize, Position};
 
+#[expect(clippy::print_stdout, reason = "a skipped test says why")]
 fn shared(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../shared/data")
@@ -107,7 +108,7 @@ fn made(n: usize, half: usize, seed: u32, known: bool) -> Dataset {
         probe,
         object,
     )
-    .unwrap()
+    .unwrap_or_else(|e| panic!("{e}"))
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use super::*;
 use ndarray::Array3;
 
-fn make(edit: impl Fn(&mut Array3<f32>, &mut Vec<Position>)) -> Result<Dataset> {
+fn make(edit: impl FnOnce(&mut Array3<f32>, &mut Vec<Position>)) -> Result<Dataset> {
     let mut values = Array3::from_elem((3, 4, 4), 1.0);
     let mut positions = vec![Position::new(1.0, 2.0); 3];
     edit(&mut values, &mut positions);
@@ -19,7 +19,7 @@ fn make(edit: impl Fn(&mut Array3<f32>, &mut Vec<Position>)) -> Result<Dataset> 
     )
 }
 
-fn refusal(edit: impl Fn(&mut Array3<f32>, &mut Vec<Position>)) -> String {
+fn refusal(edit: impl FnOnce(&mut Array3<f32>, &mut Vec<Position>)) -> String {
     make(edit).unwrap_err().to_string()
 }
 

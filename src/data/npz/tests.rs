@@ -32,6 +32,7 @@ impl Made {
         self.with("xcoords", at.clone()).with("ycoords", at)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "arrays made in the call")]
     fn with<T: WritableElement, D: ndarray::Dimension>(
         mut self,
         key: &str,
@@ -310,4 +311,21 @@ fn an_object_reads_from_npy_and_npz_alike() {
         .with("object", Array2::<f32>::ones((5, 6)))
         .done();
     assert!(read_object(&npz).is_ok());
+}
+
+#[test]
+fn a_size_that_the_compressed_bytes_cannot_have_is_refused() {
+    let (_d, path) = Made::new(true).coords(4).with("diff3d", stack(4, 4)).done();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut found = 0;
+    for i in 0..bytes.len() - 28 {
+        if &bytes[i..i + 4] == b"PK\x01\x02" {
+            bytes[i + 24..i + 28].copy_from_slice(&0x7fff_fff0u32.to_le_bytes());
+            found += 1;
+        }
+    }
+    assert_eq!(found, 3);
+    std::fs::write(&path, &bytes).unwrap();
+    let said = read_dataset(&path).unwrap_err().to_string();
+    assert!(said.contains("claims 2147483632 bytes"), "{said}");
 }
