@@ -347,3 +347,6 @@ pub(crate) fn check_complex(error: Error, a: &Array2<Complex32>) -> Result<()> {
         ))
         .need("finite values"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use ndarray::{Array1, ArrayD, IxDyn, ShapeBuilder};
 use num_complex::Complex32;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::header::{Dtype, Header, Kind, shape_text};
+use super::header::{Dtype, Header, Kind, excerpt, shape_text};
 use crate::error::{Error, Result};
 
 /// Most entries an archive may have.
@@ -134,8 +134,8 @@ impl Archive {
             .iter()
             .take(40)
             .map(|e| match &e.header {
-                Ok(h) => format!("{} {} {}", e.key, h.shape_text(), h.descr),
-                Err(_) => format!("{} (unreadable)", e.key),
+                Ok(h) => format!("{} {} {}", excerpt(&e.key), h.shape_text(), h.descr),
+                Err(_) => format!("{} (unreadable)", excerpt(&e.key)),
             })
             .collect();
         let more = if self.entries.len() > 40 { ", ..." } else { "" };
@@ -195,7 +195,7 @@ impl Archive {
         &mut self,
         key: &str,
         kinds: &[Kind],
-        make: impl Fn(Dtype, &[u8]) -> T,
+        make: impl FnMut(Dtype, &[u8]) -> T,
     ) -> Result<ArrayD<T>> {
         let (entry, header, dtype, count) = self.entry(key, kinds)?;
         let (index, header) = (entry.index, header.clone());
@@ -264,31 +264,50 @@ impl Archive {
 
     /// The real numbers of `key`, as float32; refused if a finite number does not fit.
     pub(super) fn singles(&mut self, key: &str) -> Result<ArrayD<f32>> {
-        let array = self.values(key, REAL, |d, b| narrow(d.complex(b).0))?;
-        self.fits(key, array.iter().map(|v| v.1))?;
-        Ok(array.mapv(|v| v.0))
+        let mut narrow = Narrow::default();
+        let array = self.values(key, REAL, |d, b| narrow.one(d.complex(b).0))?;
+        self.fits(key, &narrow)?;
+        Ok(array)
     }
 
     /// The numbers of `key`, as complex64; refused if a finite number does not fit.
     pub(super) fn complexes(&mut self, key: &str) -> Result<ArrayD<Complex32>> {
+        let mut narrow = Narrow::default();
         let array = self.values(key, ANY, |d, b| {
             let (re, im) = d.complex(b);
-            let ((re, a), (im, b)) = (narrow(re), narrow(im));
-            (Complex32::new(re, im), a && b)
+            Complex32::new(narrow.one(re), narrow.one(im))
         })?;
-        self.fits(key, array.iter().map(|v| v.1))?;
-        Ok(array.mapv(|v| v.0))
+        self.fits(key, &narrow)?;
+        Ok(array)
     }
 
-    fn fits(&self, key: &str, mut fits: impl Iterator<Item = bool>) -> Result<()> {
-        match fits.position(|f| !f) {
+    fn fits(&self, key: &str, narrow: &Narrow) -> Result<()> {
+        match narrow.first {
             None => Ok(()),
-            Some(i) => Err(self
+            Some(v) => Err(self
                 .error()
-                .at(format!("key `{key}`, element {i}"))
-                .got("a number beyond float32")
-                .need(format!("at most {:e}", f32::MAX))),
+                .at(format!("key `{key}`"))
+                .got(format!("{v:e} ({} numbers beyond float32)", narrow.lost))
+                .need(format!("numbers up to {:e}", f32::MAX))),
         }
+    }
+}
+
+/// Counts the finite numbers that are not finite as float32.
+#[derive(Debug, Default)]
+struct Narrow {
+    first: Option<f64>,
+    lost: usize,
+}
+
+impl Narrow {
+    fn one(&mut self, v: f64) -> f32 {
+        let s = v as f32;
+        if v.is_finite() && !s.is_finite() {
+            self.first.get_or_insert(v);
+            self.lost += 1;
+        }
+        s
     }
 }
 
@@ -304,12 +323,6 @@ fn name_of(kind: Kind) -> &'static str {
         Kind::Unsigned => "unsigned integers",
         Kind::Complex => "complex64 or complex128",
     }
-}
-
-/// `v` as float32, and whether it is still finite if it was.
-fn narrow(v: f64) -> (f32, bool) {
-    let s = v as f32;
-    (s, s.is_finite() || !v.is_finite())
 }
 
 /// The header of a zip entry, unless the sizes that the archive claims cannot be.
@@ -337,7 +350,7 @@ fn elements<T>(
     r: &mut impl Read,
     dtype: Dtype,
     count: usize,
-    make: impl Fn(Dtype, &[u8]) -> T,
+    mut make: impl FnMut(Dtype, &[u8]) -> T,
 ) -> std::io::Result<Vec<T>> {
     let mut values = Vec::new();
     let mut chunk = vec![0; CHUNK.min(count) * dtype.size];

@@ -179,7 +179,7 @@ impl Header {
             .collect::<Option<Vec<usize>>>()?;
         Some(Self {
             dtype: Dtype::parse(&descr),
-            descr,
+            descr: excerpt(&descr),
             fortran,
             shape,
             start,
@@ -188,7 +188,14 @@ impl Header {
 
     /// The number of elements, if it can be counted at all.
     pub(super) fn count(&self) -> Option<usize> {
-        self.shape.iter().try_fold(1usize, |n, &a| n.checked_mul(a))
+        // an axis of no element must not hide the others
+        let all = (self.shape.iter()).try_fold(1isize, |n, &a| {
+            n.checked_mul(isize::try_from(a.max(1)).ok()?)
+        })?;
+        if self.shape.contains(&0) {
+            return Some(0);
+        }
+        usize::try_from(all).ok()
     }
 
     /// The shape as NumPy writes it.
@@ -216,6 +223,8 @@ fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     })
 }
 
-fn excerpt(text: &str) -> String {
-    text.trim().chars().take(80).collect()
+/// The beginning of a text from a file, safe to print.
+pub(super) fn excerpt(text: &str) -> String {
+    let start: String = text.trim().chars().take(80).collect();
+    start.escape_debug().collect()
 }

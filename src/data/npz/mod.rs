@@ -20,6 +20,8 @@
 mod archive;
 mod header;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use read::{DataFile, read_dataset, read_object, read_probe};
