@@ -234,10 +234,11 @@ unsafe fn pixels<V: Lanes, const P: usize, const NV: usize>(
                     .data()
                     .as_ptr()
                     .add(corner + kh * x.row_len() + kw * stride);
+                let from: [*const f32; P] = std::array::from_fn(|p| tap.add(p * stride));
                 for i in 0..inputs {
                     let wv: [V; NV] = std::array::from_fn(|v| V::load(wp.add(v * V::COUNT)));
-                    for (p, sum) in sums.iter_mut().enumerate() {
-                        let b = V::splat(*tap.add(p * stride + i));
+                    for (sum, from) in sums.iter_mut().zip(from) {
+                        let b = V::splat(*from.add(i));
                         for (s, w) in sum.iter_mut().zip(wv) {
                             *s = b.mul_add(w, *s);
                         }
@@ -246,21 +247,37 @@ unsafe fn pixels<V: Lanes, const P: usize, const NV: usize>(
                 }
             }
         }
+        // Plain stores first, in a loop simple enough to unroll: with anything more in it the sums
+        // would live in memory instead of registers, and the loop above would store them each time.
         for (p, sum) in sums.iter().enumerate() {
-            for (v, &s) in sum.iter().enumerate() {
-                let lane = v * V::COUNT;
-                let bias = || V::load(job.bias.as_ptr().add(at.channel + lane));
-                let value = match job.finish {
-                    Finish::Bias => s.add(bias()),
-                    Finish::BiasRelu => s.add(bias()).rectify(),
-                    Finish::Gate(g) => {
-                        let from = g.at(at.image, at.row, at.col + p) + at.channel + lane;
-                        s.gate(V::load(g.data().as_ptr().add(from)))
-                    }
-                    Finish::Plain => s,
-                };
-                value.store(to.add(p * job.stride + lane));
+            for (v, s) in sum.iter().enumerate() {
+                s.store(to.add(p * job.stride + v * V::COUNT));
             }
+        }
+        for p in 0..P {
+            finish::<V, NV>(job, at, p, to.add(p * job.stride));
+        }
+    }
+}
+
+/// What is left to do to the sums of pixel `p`, which lie at `to`.
+#[inline(always)]
+unsafe fn finish<V: Lanes, const NV: usize>(job: &Job<'_>, at: Place, p: usize, to: *mut f32) {
+    // SAFETY: `to` holds NV registers; the bias is padded; the gate has the output's shape.
+    unsafe {
+        for lane in (0..NV).map(|v| v * V::COUNT) {
+            let s = V::load(to.add(lane));
+            let bias = || V::load(job.bias.as_ptr().add(at.channel + lane));
+            let value = match job.finish {
+                Finish::Bias => s.add(bias()),
+                Finish::BiasRelu => s.add(bias()).rectify(),
+                Finish::Gate(g) => {
+                    let from = g.at(at.image, at.row, at.col + p) + at.channel + lane;
+                    s.gate(V::load(g.data().as_ptr().add(from)))
+                }
+                Finish::Plain => return,
+            };
+            value.store(to.add(lane));
         }
     }
 }
