@@ -3,7 +3,8 @@
 //! Expected intensity and photon noise are separate steps: [`expected_counts`] has no randomness,
 //! [`draw_counts`] nothing else. `patch[i, j] = O(y + i - N/2, x + j - N/2)`, bilinear, zero outside the
 //! object; `psi = P * patch`; the intensity is `|FFT2(s psi)|^2 / N^2`, DC at `[N/2, N/2]`, where `s` makes
-//! the mean number of photons per pattern the one asked for.
+//! the mean number of photons per pattern the one asked for. Positions are rounded to float32 first, as
+//! the reference does.
 //!
 //! *Source.* Reference description, section d.
 
@@ -128,7 +129,7 @@ pub fn expected_counts(
                     )
                 },
                 |(patch_of, field, scratch), (frame, &p)| {
-                    let outside = patch(object, p, n, patch_of);
+                    let outside = patch(object, single(p), n, patch_of);
                     field.clear();
                     field.extend(patch_of.iter().zip(probe).map(|(&o, &p)| {
                         let z = o * p;
@@ -202,6 +203,11 @@ pub fn expose(
         scale,
         pixels_outside,
     })
+}
+
+/// The position as float32 holds it: the reference cuts its patches there, up to 1.5e-5 pixels away.
+pub fn single(p: Position) -> Position {
+    Position::new(f64::from(narrow_real(p.x)), f64::from(narrow_real(p.y)))
 }
 
 fn narrow(z: Complex<f64>) -> Complex32 {
