@@ -72,7 +72,7 @@ fn convolutions(c: &mut Criterion) {
                             &packed,
                             Epilogue::BiasRelu(&bias),
                             &mut out,
-                        )
+                        );
                     });
                 });
             });

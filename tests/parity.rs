@@ -3,6 +3,12 @@
 //! The vectors are read from `PTYPROOF_VECTORS` (default `../shared/reference/vectors`); where there
 //! are none, each test says so and passes. Any files of the same form can be checked the same way.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test panics where it fails and prints what it measured"
+)]
+
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -123,7 +129,7 @@ fn case<T: Kernels>(dir: &std::path::Path, gs: usize, polar: bool) -> Case<T> {
             Position::new(at(0), at(1))
         })
         .collect();
-    engine.load(x.view(), &relative, &(0..groups).collect::<Vec<_>>());
+    engine.load(&x.view(), &relative, &(0..groups).collect::<Vec<_>>());
     let kind = if polar { "polar" } else { "cartesian" };
     let forward = Npz::open(dir, &format!("parity_gs{gs}_{kind}_forward"));
     Case {

@@ -33,7 +33,7 @@ pub(super) enum Command {
     /// List the scenarios and the counts each derives.
     Scenarios(ScenariosArgs),
     /// Report whether reassembly's canvas holds every scan position.
-    Limits(LimitsArgs),
+    Limits(Box<LimitsArgs>),
 }
 
 /// Flags that displace what a scenario says.

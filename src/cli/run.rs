@@ -17,7 +17,6 @@ use super::exit::Exit;
 use super::progress;
 use crate::data::npz::{DataFile, read_dataset, read_object, read_probe};
 use crate::error::{Error, Kind, Result};
-use crate::ground::geometry::PatchSize;
 use crate::ground::json::Real;
 use crate::ground::par::Pool;
 use crate::hub::blocked::Blocked;
@@ -377,9 +376,9 @@ fn tell(log: &Log, outcome: &Outcome) {
         rows * cols
     );
     if bad > 0 {
-        log.warn(line)
+        log.warn(line);
     } else {
-        log.info(line)
+        log.info(line);
     }
     for (name, count) in r.counters.iter().filter(|(_, c)| **c > 0) {
         log.warn(format!("{name}: {count}"));
@@ -404,9 +403,4 @@ fn tell(log: &Log, outcome: &Outcome) {
         machine::peak_memory_bytes()
             .map_or("unknown".to_owned(), |b| format!("{} MB", b / 1_000_000))
     ));
-}
-
-/// The side of the patterns that a scenario or data file needs the network to have.
-pub(super) fn side_of(scenario: &Scenario) -> PatchSize {
-    scenario.n
 }

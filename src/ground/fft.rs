@@ -196,7 +196,7 @@ mod tests {
                     moved[(r + dy) % n * n + (c + dx) % n] = f[r * n + c];
                 }
             }
-            let mut g = f.clone();
+            let mut g = f;
             fft.forward(&mut g, &mut s);
             fft.forward(&mut moved, &mut s);
             for u in 0..n {

@@ -116,7 +116,7 @@ impl<T: Kernels> Engine<T> {
     /// If a member or the batch is out of bounds.
     pub fn load(
         &mut self,
-        amplitude: ArrayView4<'_, f32>,
+        amplitude: &ArrayView4<'_, f32>,
         relative: &[Position],
         members: &[usize],
     ) {

@@ -17,7 +17,7 @@ pub fn infer(engine: &mut Engine<f32>, data: &Container, pool: &Pool) -> Array3<
     for members in groups.chunks(engine.capacity()) {
         let objects = pool.run(|| {
             engine.load(
-                data.amplitude.values().view(),
+                &data.amplitude.values().view(),
                 &data.grouping.relative,
                 members,
             );

@@ -144,7 +144,7 @@ pub fn step(
     learning_rate: f64,
 ) -> StepRecord {
     engine.load(
-        data.amplitude.values().view(),
+        &data.amplitude.values().view(),
         &data.grouping.relative,
         members,
     );
@@ -202,7 +202,7 @@ pub fn evaluate<T: Kernels>(
     let mut means = Means::default();
     for members in members.chunks(batch) {
         engine.load(
-            data.amplitude.values().view(),
+            &data.amplitude.values().view(),
             &data.grouping.relative,
             members,
         );

@@ -520,8 +520,8 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let together = run(&[0, 1, 2, 3]);
-        for g in 0..4 {
-            assert_eq!(run(&[g])[0], together[g]);
+        for (g, want) in together.iter().enumerate() {
+            assert_eq!(run(&[g])[0], *want);
         }
     }
 }

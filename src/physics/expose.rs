@@ -41,7 +41,7 @@ pub struct Exposure {
 /// # Panics
 /// If `out` does not hold `n * n` values.
 pub fn patch(
-    object: ArrayView2<'_, Complex32>,
+    object: &ArrayView2<'_, Complex32>,
     position: Position,
     n: usize,
     out: &mut [Complex32],
@@ -82,7 +82,7 @@ pub fn patch(
 /// If the probe is not `N x N` with even `N >= 4`, there are no positions, one is not finite, `nphotons` is
 /// not finite and positive, or no light reaches the object.
 pub fn expected_counts(
-    object: ArrayView2<'_, Complex32>,
+    object: &ArrayView2<'_, Complex32>,
     probe: &Array2<Complex32>,
     positions: &[Position],
     nphotons: f64,
@@ -184,7 +184,7 @@ pub fn draw_counts(expected: &Patterns<Counts>, seed: u64, pool: &Pool) -> Patte
 /// # Errors
 /// As [`expected_counts`].
 pub fn expose(
-    object: ArrayView2<'_, Complex32>,
+    object: &ArrayView2<'_, Complex32>,
     probe: &Array2<Complex32>,
     positions: &[Position],
     nphotons: f64,
@@ -244,7 +244,7 @@ mod tests {
         let (o, p, s) = scene(40);
         let pool = Pool::new(2).unwrap();
         for dose in [1.0, 1e4, 1e9] {
-            let (e, _, _) = expected_counts(o.view(), &p, &s, dose, &pool).unwrap();
+            let (e, _, _) = expected_counts(&o.view(), &p, &s, dose, &pool).unwrap();
             let mean = e.values().iter().map(|&v| f64::from(v)).sum::<f64>() / 40.0;
             // Parseval, to float32's rounding of each pixel and of the scale (twice)
             assert!(
@@ -258,7 +258,7 @@ mod tests {
     fn counts_scatter_about_their_means() {
         let (o, p, s) = scene(20);
         let pool = Pool::new(1).unwrap();
-        let x = expose(o.view(), &p, &s, 1e6, 3, &pool).unwrap();
+        let x = expose(&o.view(), &p, &s, 1e6, 3, &pool).unwrap();
         // sum of (n - mean)^2 / mean over bright pixels: as many as pixels, within 5 sigma
         let (mut chi, mut bright) = (0.0, 0.0);
         for (&n, &m) in x.counts.values().iter().zip(x.expected.values()) {
@@ -278,7 +278,7 @@ mod tests {
         #[test]
         fn threads_change_no_bit(seed in 0u64..1000, count in 1usize..20) {
             let (o, p, s) = scene(count);
-            let run = |t| expose(o.view(), &p, &s, 1e5, seed, &Pool::new(t).unwrap()).unwrap();
+            let run = |t| expose(&o.view(), &p, &s, 1e5, seed, &Pool::new(t).unwrap()).unwrap();
             let (a, b) = (run(1), run(3));
             prop_assert_eq!(a.counts, b.counts);
             prop_assert_eq!(a.patterns, b.patterns);
@@ -289,8 +289,8 @@ mod tests {
     fn a_position_at_the_edge_sees_zeros_and_says_how_many() {
         let o = Array2::from_elem((32, 32), Complex32::new(1.0, 0.0));
         let mut out = vec![Complex32::default(); 64];
-        assert_eq!(patch(o.view(), Position::new(16.0, 16.0), 8, &mut out), 0);
-        assert_eq!(patch(o.view(), Position::new(0.0, 16.0), 8, &mut out), 32);
+        assert_eq!(patch(&o.view(), Position::new(16.0, 16.0), 8, &mut out), 0);
+        assert_eq!(patch(&o.view(), Position::new(0.0, 16.0), 8, &mut out), 32);
         assert_eq!(out.iter().filter(|z| z.re == 0.0).count(), 32);
     }
 
@@ -304,10 +304,10 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        assert!(text(expected_counts(dark.view(), &p, &s, 1e4, &pool)).contains("above zero"));
-        assert!(text(expected_counts(o.view(), &p, &[], 1e4, &pool)).contains("no positions"));
-        assert!(text(expected_counts(o.view(), &p, &s, f64::NAN, &pool)).contains("--nphotons"));
+        assert!(text(expected_counts(&dark.view(), &p, &s, 1e4, &pool)).contains("above zero"));
+        assert!(text(expected_counts(&o.view(), &p, &[], 1e4, &pool)).contains("no positions"));
+        assert!(text(expected_counts(&o.view(), &p, &s, f64::NAN, &pool)).contains("--nphotons"));
         let nan = [Position::new(1.0, f64::NAN)];
-        assert!(text(expected_counts(o.view(), &p, &nan, 1e4, &pool)).contains("position 0"));
+        assert!(text(expected_counts(&o.view(), &p, &nan, 1e4, &pool)).contains("position 0"));
     }
 }

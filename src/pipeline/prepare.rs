@@ -121,7 +121,7 @@ pub fn data(
         .ok_or_else(|| Error::bug("simulating without an object"))?;
     let positions = positions(s, object.dim())?;
     let exposed = expose(
-        object.view(),
+        &object.view(),
         &specimen.probe,
         &positions,
         s.nphotons,
