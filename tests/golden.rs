@@ -1,7 +1,11 @@
 //! The golden run: a tiny scenario in both numerics against `golden/`, stage by stage.
 //!
 //! A missing golden is a failure. `golden/bless REASON` writes them anew, and says why.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test panics where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test panics where it fails"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,7 +43,12 @@ fn compare(at: &str, got: &Value, want: &Value, bad: &mut Vec<String>) {
                 bad.push(format!("{at}: fields {gk:?}, golden {wk:?}"));
             }
             for (k, w) in w {
-                compare(&format!("{at}/{k}"), g.get(k).unwrap_or(&Value::Null), w, bad);
+                compare(
+                    &format!("{at}/{k}"),
+                    g.get(k).unwrap_or(&Value::Null),
+                    w,
+                    bad,
+                );
             }
         }
         (Value::Array(g), Value::Array(w)) if g.len() == w.len() => {
@@ -50,7 +59,10 @@ fn compare(at: &str, got: &Value, want: &Value, bad: &mut Vec<String>) {
         (Value::Number(g), Value::Number(w)) if g.is_f64() || w.is_f64() => {
             let (g, w) = (g.as_f64().unwrap(), w.as_f64().unwrap());
             if (g - w).abs() > TOLERANCE * w.abs().max(1.0) {
-                bad.push(format!("{at}: {g}, golden {w}, off by {:e}", ((g - w) / w).abs()));
+                bad.push(format!(
+                    "{at}: {g}, golden {w}, off by {:e}",
+                    ((g - w) / w).abs()
+                ));
             }
         }
         (g, w) if g == w => {}
@@ -63,12 +75,24 @@ fn check(numerics: &str) {
     let hub = dir.path().join("hub");
     let flags = "--base-total-images 24 --group-count 12 --batch-size 4 --nepochs 4 --group-limit 6 --seed 5";
     let done = Command::new(env!("CARGO_BIN_EXE_ptyproof"))
-        .args(["run", "--scenario", "gs1_ideal", "--quiet", "--numerics", numerics, "--output-dir"])
+        .args([
+            "run",
+            "--scenario",
+            "gs1_ideal",
+            "--quiet",
+            "--numerics",
+            numerics,
+            "--output-dir",
+        ])
         .arg(&hub)
         .args(flags.split(' '))
         .output()
         .unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     let (got, path) = (figures(&hub), golden(numerics));
     if std::env::var_os("PTYPROOF_BLESS").is_some() {
         let text = ptyproof::ground::json::to_text(&got).unwrap();
@@ -79,7 +103,13 @@ fn check(numerics: &str) {
         .unwrap_or_else(|e| panic!("{}: {e}: a missing golden is a failure", path.display()));
     let mut bad = Vec::new();
     compare("", &got, &serde_json::from_str(&text).unwrap(), &mut bad);
-    assert!(bad.is_empty(), "{} figures differ from {}:\n{}", bad.len(), path.display(), bad.join("\n"));
+    assert!(
+        bad.is_empty(),
+        "{} figures differ from {}:\n{}",
+        bad.len(),
+        path.display(),
+        bad.join("\n")
+    );
     println!("{}: every figure within {TOLERANCE:e}", path.display());
 }
 

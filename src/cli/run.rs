@@ -26,7 +26,7 @@ use crate::hub::metadata::{Artifacts, RunMetadata, Seeds, Versions};
 use crate::hub::{Hub, file, machine};
 use crate::learn::train::Ending;
 use crate::pipeline::{self, Context, Outcome, Request};
-use crate::scenario::{Measured, Scenario, Snapshot};
+use crate::scenario::{Measured, Scenario, Snapshot, Source};
 
 /// The snapshot in a file, or the built-in one.
 pub(super) fn snapshot(path: Option<&Path>) -> Result<Snapshot> {
@@ -59,8 +59,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     let ran = (|| -> Result<Outcome> {
         log.open(&pipeline::log_path(&hub)?)?;
         log.info(format!("ptyproof {}: {command}", env!("CARGO_PKG_VERSION")));
-        for line in described(&request) {
-            log.warn(line);
+        for (level, line) in described(&request) {
+            log.line(level, &line);
         }
         let mut on_step = |record: &_, steps, epochs| progress::show(&bar, record, steps, epochs);
         let clock = || begin.elapsed().as_secs_f64();
@@ -243,22 +243,36 @@ fn log(args: &RunArgs, bar: indicatif::ProgressBar) -> Log {
 }
 
 /// What a person should see before the run: what was displaced, what a file was taken to mean.
-fn described(request: &Request) -> Vec<String> {
+fn described(request: &Request) -> Vec<(Level, String)> {
     let s = &request.scenario;
-    let mut lines = s.warnings();
+    let mut lines: Vec<_> = s.warnings().into_iter().map(|w| (Level::Warn, w)).collect();
     for o in s.overrides() {
+        // what a person displaced by hand is a warning; what the scenario or the file settles, news
+        let level = if o.source == Source::Cli {
+            Level::Warn
+        } else {
+            Level::Info
+        };
         let source = serde_json::to_value(o.source).unwrap_or_default();
         let displaced = o
             .displaced
             .as_ref()
             .map_or("nothing".to_owned(), Value::to_string);
-        lines.push(format!(
-            "{} = {} (from {source}), displacing {displaced}",
-            o.field, o.value
+        let source = source.as_str().unwrap_or_default();
+        lines.push((
+            level,
+            format!(
+                "{} = {} (from {source}) instead of {displaced}",
+                o.field, o.value
+            ),
         ));
     }
     if let Some(file) = &request.data {
-        lines.extend(file.notes.iter().map(|n| format!("data: {n}")));
+        lines.extend(
+            file.notes
+                .iter()
+                .map(|n| (Level::Warn, format!("data: {n}"))),
+        );
     }
     lines
 }

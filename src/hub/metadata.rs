@@ -57,7 +57,7 @@ pub struct ProfileRecord {
     /// Its label.
     pub label: Option<String>,
     /// The scenario.
-    pub name: String,
+    pub name: Option<String>,
     /// Fields that gave way to an override.
     pub skipped: BTreeMap<String, Skipped>,
 }

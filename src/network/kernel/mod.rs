@@ -3,7 +3,7 @@
 //! Three kernels carry the whole network: a 3x3 convolution forward (which also gives the gradient
 //! with respect to its input, with turned weights) and the gradient with respect to its weights.
 //! [`Kernels`] chooses them by type: `f64` takes the naive loops of [`naive`], which are the
-//! definition; `f32` takes the register-tiled ones of [`conv`], dispatched on [`Isa`] at run time.
+//! definition; `f32` takes register-tiled ones, dispatched on [`Isa`] at run time.
 //!
 //! *Law.* Every output element has one writer and one chain of fused multiply-adds in a fixed
 //! order, so the bits depend neither on the instruction set nor on the number of threads.
