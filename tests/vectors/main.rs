@@ -16,6 +16,7 @@ use num_complex::Complex32;
 
 mod data;
 mod golden;
+mod physics;
 mod specimen;
 #[path = "../support/mod.rs"]
 mod support;
