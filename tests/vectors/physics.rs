@@ -22,7 +22,7 @@ use crate::vectors;
 use crate::{load, parts, worst};
 
 /// The translate of a square by `[tx, ty]`, on a square of side `to` with the same centre.
-fn translated(image: ArrayView2<'_, Complex32>, t: [f32; 2], to: usize) -> Vec<Complex32> {
+fn translated(image: &ArrayView2<'_, Complex32>, t: [f32; 2], to: usize) -> Vec<Complex32> {
     let image: Vec<Complex32> = image.iter().copied().collect();
     let side = image.len().isqrt();
     let mut out = vec![Complex32::default(); to * to];
@@ -36,7 +36,7 @@ fn shifts_held(t: f32, side: usize) -> Vec<f32> {
 }
 
 /// As [`translated`], with the shift of each pixel as the reference's coordinates held it.
-fn translated_as_held(image: ArrayView2<'_, Complex32>, t: [f32; 2], to: usize) -> Vec<Complex32> {
+fn translated_as_held(image: &ArrayView2<'_, Complex32>, t: [f32; 2], to: usize) -> Vec<Complex32> {
     let [x, y] = t.map(|t| shifts_held(t, to));
     let mut done = BTreeMap::new();
     (0..to * to)
@@ -80,12 +80,12 @@ fn a_translation_and_its_gradient_are_the_references() {
         let (by, back) = ([t[[b, 0]], t[[b, 1]]], [-t[[b, 0]], -t[[b, 1]]]);
         let (image, output) = (plane(&image, b, 0), plane(&output, b, 0));
         for (k, got) in [
-            (0, translated_as_held(image, by, 40)),
-            (1, translated(image, by, 40)),
+            (0, translated_as_held(&image, by, 40)),
+            (1, translated(&image, by, 40)),
         ] {
             off[k] = off[k].max(worst(parts(&got), parts(&output)));
         }
-        let got = translated(plane(&cotangent, b, 0), back, 40);
+        let got = translated(&plane(&cotangent, b, 0), back, 40);
         off[2] = off[2].max(worst(parts(&got), parts(&plane(&gradient, b, 0))));
     }
     println!(
@@ -124,7 +124,7 @@ fn the_far_field_and_its_gradient_are_the_references() {
         let most = wide(&want).fold(0.0, f64::max);
         off[0] = off[0].max(worst(wide(&a), wide(&want)) / most);
         let want = plane(&gradient, b, 0);
-        off[1] = off[1].max(worst(parts(&f), parts(&want)) / largest(&want));
+        off[1] = off[1].max(worst(parts(&f), parts(&want)) / largest(want));
     }
     println!(
         "far field: amplitude worst {:e}, gradient {:e}, of the maximum",
@@ -143,7 +143,7 @@ fn patches_cut_from_a_group_object_are_the_references() {
     let mut off = 0.0f64;
     for (k, want) in want.axis_iter(Axis(0)).enumerate() {
         let (b, c) = (k / 4, k % 4);
-        let got = translated(plane(&object, b, 0), offset(&rel, b, c), 64);
+        let got = translated(&plane(&object, b, 0), offset(&rel, b, c), 64);
         off = off.max(worst(parts(&got), parts(&want)));
     }
     let off = off / largest(&want);
@@ -157,7 +157,7 @@ fn placed(
     rel: &Array4<f32>,
     b: usize,
     canvas: usize,
-    place: fn(ArrayView2<'_, Complex32>, [f32; 2], usize) -> Vec<Complex32>,
+    place: fn(&ArrayView2<'_, Complex32>, [f32; 2], usize) -> Vec<Complex32>,
 ) -> (Vec<f32>, Vec<Complex32>) {
     let n = patches.dim().1;
     let on_canvas = |image: ArrayView2<'_, Complex32>| {
@@ -176,9 +176,9 @@ fn placed(
     let mut sum = vec![Complex32::default(); canvas * canvas];
     for c in 0..patches.dim().3 {
         let t = offset(rel, b, c).map(|t| -t);
-        let one = place(centre.view(), t, canvas);
+        let one = place(&centre.view(), t, canvas);
         weight.iter_mut().zip(one).for_each(|(w, z)| *w += z.re);
-        let one = place(on_canvas(plane(patches, b, c)).view(), t, canvas);
+        let one = place(&on_canvas(plane(patches, b, c)).view(), t, canvas);
         sum.iter_mut().zip(one).for_each(|(s, z)| *s += z);
     }
     weight
@@ -296,7 +296,7 @@ fn channels_move_to_the_centre_as_in_the_reference() {
         for b in 0..images.dim().0 {
             for c in 0..gs * gs {
                 let [x, y] = offset(&coords, b, c);
-                let got = translated(plane(&images, b, c), [-x, -y], 64);
+                let got = translated(&plane(&images, b, c), [-x, -y], 64);
                 let got = got.iter().map(|z| f64::from(z.re));
                 off = off.max(worst(got, wide(&plane(&want, b, c))));
             }
