@@ -249,3 +249,7 @@ impl<T: Kernels> Engine<T> {
             .collect()
     }
 }
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;
