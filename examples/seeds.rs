@@ -41,6 +41,9 @@ fn main() -> Result<()> {
     ]);
     for hub in std::env::args_os().skip(1) {
         let hub = Path::new(&hub);
+        if hub.extension().is_some_and(|e| e == "partial") {
+            continue;
+        }
         let summary = read(hub, "train_outputs/history_summary.json")?;
         let comparison = read(hub, "comparison_metrics.json")?;
         let stats = read(hub, "inference_outputs/stats.json")?;
