@@ -1,0 +1,76 @@
+//! `ptyproof limits` at the command line.
+
+use super::input::Data;
+use super::{said, text};
+use serde_json::Value;
+use std::fs;
+
+const PUBLISHED: [&str; 3] = ["limits", "--group-limit", "64"];
+
+fn limits(more: &[&str]) -> super::Said {
+    said(PUBLISHED.iter().chain(more))
+}
+
+#[test]
+fn the_grown_canvas_holds_the_published_scans() {
+    let dir = tempfile::tempdir().unwrap();
+    let (json, page) = (dir.path().join("limits.json"), dir.path().join("limits.md"));
+    let args = [
+        "--scenario",
+        "gs1_ideal",
+        "--output-json",
+        text(&json),
+        "--output-markdown",
+        text(&page),
+    ];
+    let one = limits(&args);
+    one.ended(0, &[]);
+    assert_eq!(one.err, "");
+    assert!(one.out.contains("828"), "{}", one.out);
+    let report = fs::read_to_string(json).unwrap();
+    let _: Value = serde_json::from_str(&report).unwrap();
+    assert!(report.contains("828"), "{report}");
+    assert_eq!(
+        fs::read_to_string(page).unwrap().trim_end(),
+        one.out.trim_end()
+    );
+    let two = limits(&["--scenario", "gs2_ideal"]);
+    two.ended(0, &[]);
+    assert!(two.out.contains("826"), "{}", two.out);
+}
+
+#[test]
+fn the_canvas_as_it_was_does_not_hold_them() {
+    let said = limits(&["--scenario", "gs1_ideal", "--legacy-canvas"]);
+    assert_eq!((said.code, said.err.as_str()), (1, ""));
+    assert!(said.out.contains("828"), "{}", said.out);
+}
+
+#[test]
+fn positions_from_a_file_are_reported_and_the_farthest_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("small.npz");
+    let mut data = Data::new(12);
+    data.x[7] = 812.25;
+    data.write(&file);
+    let said = said(["limits", "--data", text(&file)]);
+    said.ended(0, &[]);
+    assert!(said.out.contains("812.25"), "{}", said.out);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("no/such/limits.json");
+    limits(&["--scenario", "gs1_ideal", "--output-json", text(&path)]).ended(
+        1,
+        &["writing the limits report", text(&path), "No such file"],
+    );
+}
+
+#[test]
+fn an_unknown_scenario_and_a_bad_number_are_usage_errors() {
+    limits(&["--scenario", "gs1"]).ended(2, &["`gs1`", "Did you mean"]);
+    limits(&["--scenario", "gs1_ideal", "--split-fraction", "2"]).ended(2, &["--split-fraction"]);
+    said(["limits"]).ended(2, &["--scenario"]);
+}

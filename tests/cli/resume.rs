@@ -1,0 +1,148 @@
+//! Stopping and going on: the result is that of a run that was never stopped, byte for byte.
+
+use super::{RESULTS, checkpoint, names, run, said, same, text, tiny};
+use std::fs;
+
+#[test]
+fn one_epoch_and_one_more_are_two_epochs() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = |name: &str| dir.path().join(name);
+    run(&hub("half"), 1, &[]);
+    let resumed = run(&hub("resumed"), 2, &["--resume", text(&hub("half"))]);
+    assert!(
+        resumed.err.contains("resuming after epoch 1"),
+        "{resumed:?}"
+    );
+    run(&hub("straight"), 2, &[]);
+    let trained = checkpoint(2);
+    let mut files = RESULTS.to_vec();
+    files.push(&trained);
+    same(&hub("straight"), &hub("resumed"), &files);
+    // and a checkpoint file will do as well as a hub
+    let file = hub("half").join(checkpoint(1));
+    run(&hub("again"), 2, &["--resume", text(&file)]);
+    same(&hub("straight"), &hub("again"), &files);
+}
+
+#[test]
+fn another_seed_or_scenario_than_the_checkpoints_is_refused_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    run(&old, 1, &[]);
+    let from = text(&old);
+    let words = [
+        "another configuration",
+        "the same scenario, flags, seed",
+        &checkpoint(1),
+    ];
+    for other in [
+        &["--seed", "2"][..],
+        &["--sim-seed", "5"],
+        &["--numerics", "reference"],
+        &["--nphotons", "1e6"],
+        &["--probe-big"],
+    ] {
+        let args = [&["--resume", from], other].concat();
+        let refused = said(tiny(&new, 2, &args));
+        if other == ["--probe-big"] {
+            refused.ended(1, &["another network"]); // its weights do not even fit
+        } else {
+            refused.ended(2, &words);
+        }
+        assert_eq!(names(dir.path()), ["old"], "{other:?}");
+    }
+}
+
+#[test]
+fn what_is_no_checkpoint_is_refused_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = dir.path().join("new");
+    let garbage = dir.path().join("garbage.safetensors");
+    fs::write(&garbage, [0xA5; 5000]).unwrap();
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let missing = dir.path().join("missing");
+    let resume = |path| said(tiny(&new, 2, &["--resume", text(path)]));
+    resume(&garbage).ended(1, &["reading a checkpoint", text(&garbage), "damaged"]);
+    resume(&empty).ended(
+        1,
+        &[text(&empty), "no checkpoint", "train_outputs/checkpoints"],
+    );
+    resume(&missing).ended(1, &[text(&missing), "no checkpoint"]);
+    assert_eq!(names(dir.path()), ["empty", "garbage.safetensors"]);
+}
+
+#[test]
+fn a_checkpoint_cut_short_anywhere_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    run(&old, 1, &[]);
+    let bytes = fs::read(old.join(checkpoint(1))).unwrap();
+    let cut = dir.path().join("cut.safetensors");
+    for length in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        fs::write(&cut, &bytes[..length]).unwrap();
+        said(tiny(&new, 2, &["--resume", text(&cut)])).ended(1, &[text(&cut), "damaged"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_a_hub_that_goes_on_to_the_same_end() {
+    use super::program;
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+
+    let epochs = 5;
+    let dir = tempfile::tempdir().unwrap();
+    let (hub, partial) = (dir.path().join("hub"), dir.path().join("hub.partial"));
+    let mut child = program()
+        .args(tiny(&hub, epochs, &[]))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("epoch 1/5") {
+        line.clear();
+        assert!(err.read_line(&mut line).unwrap() > 0, "no epoch was told");
+    }
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut rest = String::new();
+    err.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    for word in ["stopping after this step", "--resume", text(&partial)] {
+        assert!(rest.contains(word), "no `{word}` in {rest}");
+    }
+
+    assert!(!hub.exists());
+    let read = |file: &str| fs::read_to_string(partial.join(file)).unwrap();
+    let note: serde_json::Value = serde_json::from_str(&read("INCOMPLETE.json")).unwrap();
+    assert_eq!(note["status"], "interrupted");
+    assert!(note["command"].as_str().unwrap().contains("gs1_ideal"));
+    let history: serde_json::Value =
+        serde_json::from_str(&read("train_outputs/history.json")).unwrap();
+    let done = history["epochs"].as_array().unwrap().len();
+    assert!((1..5).contains(&done), "{history}");
+    let saved = names(&partial.join("train_outputs/checkpoints"));
+    assert_eq!(saved, [format!("epoch_{done:04}.safetensors")]);
+
+    // into the same place from the partial hub itself
+    run(&hub, epochs, &["--resume", text(&partial)]);
+    assert!(!partial.exists());
+    let problems = ptyproof::hub::manifest::verify(&hub).unwrap();
+    assert_eq!(problems, []);
+    let straight = dir.path().join("straight");
+    run(&straight, epochs, &[]);
+    let trained = checkpoint(epochs);
+    let mut files = RESULTS.to_vec();
+    files.push(&trained);
+    same(&straight, &hub, &files);
+}

@@ -1,0 +1,76 @@
+//! What the program says of itself, and how it says it.
+
+use super::{Said, run, said, text, tiny};
+use std::fs;
+
+#[track_caller]
+fn printed(args: &[&str]) -> String {
+    let Said { code, out, err } = said(args);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    out
+}
+
+#[test]
+fn the_help_is_worth_reading() {
+    insta::assert_snapshot!("help", printed(&["--help"]));
+    insta::assert_snapshot!("run_help", printed(&["run", "--help"]));
+    insta::assert_snapshot!("limits_help", printed(&["limits", "--help"]));
+}
+
+#[test]
+fn the_scenarios_are_listed_with_their_counts() {
+    insta::assert_snapshot!(printed(&["scenarios"]));
+}
+
+#[test]
+fn no_command_an_unknown_one_and_an_unknown_flag_are_usage_errors() {
+    said([""; 0]).ended(2, &["Usage: ptyproof <COMMAND>"]);
+    said(["fly"]).ended(2, &["unrecognized subcommand 'fly'"]);
+    said(["run", "--scenario", "gs1_ideal"]).ended(2, &["--output-dir"]);
+    said(["run", "--output-dir", "x"]).ended(2, &["--scenario"]);
+    said(["run", "--epochs", "3"]).ended(2, &["unexpected argument '--epochs'", "'--nepochs'"]);
+}
+
+#[test]
+fn every_line_of_a_json_log_is_json_whether_the_run_ends_well_or_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = dir.path().join("hub");
+    let well = run(&hub, 1, &["--json-log"]);
+    let taken = said(tiny(&hub, 1, &["--json-log"]));
+    let empty = dir.path().join("not-a-checkpoint");
+    fs::write(&empty, "").unwrap();
+    let args = ["--json-log", "--resume", text(&empty)];
+    let blocked = said(tiny(&dir.path().join("other"), 1, &args));
+    assert_eq!((well.code, taken.code, blocked.code), (0, 1, 1));
+    for Said { err, .. } in [well, taken, blocked] {
+        assert!(!err.is_empty());
+        for line in err.lines() {
+            let v: serde_json::Value =
+                serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+            assert!(v["level"].is_string() && v["message"].is_string(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_quiet_run_that_ends_well_says_nothing_but_warnings() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = run(&dir.path().join("hub"), 1, &["--quiet"]);
+    assert_eq!(said.out, "");
+    for line in said.err.lines() {
+        assert!(line.contains(" WARN "), "{line}");
+    }
+}
+
+#[test]
+fn a_quiet_run_with_nothing_to_warn_of_says_nothing_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = dir.path().join("snapshot.json");
+    fs::write(&snapshot, super::input::SNAPSHOT).unwrap();
+    let hub = dir.path().join("hub");
+    let args = ["run", "--scenario", "mine", "--snapshot", text(&snapshot)];
+    let rest = ["--nepochs", "1", "--quiet", "-o", text(&hub)];
+    let said = said(args.into_iter().chain(rest));
+    said.ended(0, &[]);
+    assert_eq!((said.out.as_str(), said.err.as_str()), ("", ""));
+}
