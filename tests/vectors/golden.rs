@@ -169,7 +169,7 @@ fn object_probe_and_scales_have_the_printed_figures() {
     let pool = Pool::new(2).unwrap();
     for (name, images) in [("gs1", 512), ("gs2", 1024)] {
         let all = scan::nongrid((392, 392), images, 10.0, 42).unwrap();
-        let (_, s, _) = expected_counts(object.view(), &probe, &all, 1e9, &pool).unwrap();
+        let (_, s, _) = expected_counts(&object.view(), &probe, &all, 1e9, &pool).unwrap();
         printed(s.factor(), &f["runs"][name]["sim_intensity_scale"]["value"]);
     }
     let s = nominal_dose(1e9, n).unwrap();

@@ -272,7 +272,7 @@ fn the_true_patches_of_groups_are_the_references() {
                 // the reference adds the negated offset: positions mirrored in the group's centre
                 let (o, r) = (g.centres[b], g.relative[b * g.channels + c]);
                 let at = expose::single(Position::new(o.x + r.x, o.y + r.y));
-                expose::patch(object.view(), at, 64, &mut patch);
+                expose::patch(&object.view(), at, 64, &mut patch);
                 let own = patch.iter().map(|z| f64::from(z.norm()));
                 off[0] = off[0].max(worst(own, wide(&plane(&amplitude, b, c))));
                 let own = patch.iter().map(|z| f64::from(z.arg()));

@@ -134,7 +134,7 @@ fn the_simulation_is_the_references_up_to_the_photons() {
     for gs in [1, 2] {
         let file = format!("diffraction_gs{gs}.npz");
         let all = scanned(gs);
-        let (expected, s, _) = expose::expected_counts(o.view(), &p, &all, 1e9, &pool).unwrap();
+        let (expected, s, _) = expose::expected_counts(&o.view(), &p, &all, 1e9, &pool).unwrap();
         let want = load::<f64, Ix0>(&file, "sim_intensity_scale").into_scalar();
         println!("gs{gs}: s_sim {} against {want}", s.factor());
         assert!((s.factor() / want - 1.0).abs() <= 1e-6);
@@ -145,7 +145,7 @@ fn the_simulation_is_the_references_up_to_the_photons() {
         let mut patch = vec![Complex32::default(); 64 * 64];
         let mut off = [0.0f64; 2];
         for (k, &at) in all[..8].iter().enumerate() {
-            expose::patch(o.view(), expose::single(at), 64, &mut patch);
+            expose::patch(&o.view(), expose::single(at), 64, &mut patch);
             off[0] = off[0].max(worst(parts(&patch), parts(&patches.slice(s![k, .., ..]))));
             let got: Vec<Complex32> = patch
                 .iter()
