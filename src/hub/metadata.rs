@@ -56,8 +56,8 @@ pub struct ProfileRecord {
     pub effective_group_count: Option<u64>,
     /// Its label.
     pub label: Option<String>,
-    /// The scenario.
-    pub name: String,
+    /// The scenario; null without a profile.
+    pub name: Option<String>,
     /// Fields that gave way to an override.
     pub skipped: BTreeMap<String, Skipped>,
 }
