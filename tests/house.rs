@@ -6,13 +6,16 @@ use std::path::Path;
 
 /// The rooms, lowest first: each may use those before it.
 const ROOMS: [&str; 15] = [
-    "error", "ground", "specimen", "data", "physics", "network", "assemble", "score", "scenario", "verify", "learn",
-    "hub", "report", "pipeline", "cli",
+    "error", "ground", "specimen", "data", "physics", "network", "assemble", "score", "scenario",
+    "verify", "learn", "hub", "report", "pipeline", "cli",
 ];
 
 /// Uses of a room above, each with its reason.
-const EXCEPTIONS: [(&str, &str, &str); 1] =
-    [("verify", "hub", "the summary carries the overview that the hub's metadata repeats")];
+const EXCEPTIONS: [(&str, &str, &str); 1] = [(
+    "verify",
+    "hub",
+    "the summary carries the overview that the hub's metadata repeats",
+)];
 
 fn sources(dir: &Path, found: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -20,8 +23,16 @@ fn sources(dir: &Path, found: &mut Vec<(String, String)>) {
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|e| e == "rs") {
-            let rel = path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
-            let room = rel.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+            let rel = path
+                .strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
+                .unwrap();
+            let room = rel
+                .components()
+                .next()
+                .unwrap()
+                .as_os_str()
+                .to_string_lossy()
+                .into_owned();
             let text = std::fs::read_to_string(&path).unwrap();
             // what a file's tests use is no dependency of the room
             let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
@@ -35,7 +46,10 @@ fn sources(dir: &Path, found: &mut Vec<(String, String)>) {
 #[test]
 fn rooms_use_only_the_rooms_below_them() {
     let mut found = Vec::new();
-    sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
+    sources(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
+        &mut found,
+    );
     let rank = |room: &str| ROOMS.iter().position(|r| *r == room);
     let mut wrong = BTreeSet::new();
     let mut uses = 0;
@@ -44,8 +58,10 @@ fn rooms_use_only_the_rooms_below_them() {
         let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
         for line in code {
             for part in line.split("crate::").skip(1) {
-                let other: String =
-                    part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                let other: String = part
+                    .chars()
+                    .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                    .collect();
                 let allowed = EXCEPTIONS.iter().any(|(a, b, _)| a == room && *b == other);
                 if let Some(used) = rank(&other) {
                     uses += 1;
@@ -56,6 +72,13 @@ fn rooms_use_only_the_rooms_below_them() {
             }
         }
     }
-    assert!(uses > 100, "only {uses} uses were found: does the test still read the sources?");
-    assert!(wrong.is_empty(), "{}", wrong.into_iter().collect::<Vec<_>>().join("\n"));
+    assert!(
+        uses > 100,
+        "only {uses} uses were found: does the test still read the sources?"
+    );
+    assert!(
+        wrong.is_empty(),
+        "{}",
+        wrong.into_iter().collect::<Vec<_>>().join("\n")
+    );
 }

@@ -41,43 +41,43 @@ pub(super) enum Command {
 #[command(next_help_heading = "Overrides (each wins over the profile, and is recorded)")]
 pub(super) struct OverrideArgs {
     /// Scan positions per channel of a group, before the factors.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     base_total_images: Option<usize>,
     /// Groups per training step.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     batch_size: Option<usize>,
     /// Pixels at the object's rim without scan positions.
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true)]
     buffer: Option<f64>,
     /// Side of a group: 1, 2 or 3.
-    #[arg(long, value_name = "SIDE")]
+    #[arg(long, value_name = "SIDE", allow_negative_numbers = true)]
     gridsize: Option<usize>,
     /// Groups of each half, before the factor.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     group_count: Option<usize>,
     /// Groups used for inference, at most.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     group_limit: Option<usize>,
     /// Factor on the number of groups.
-    #[arg(long, value_name = "FACTOR")]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     group_multiplier: Option<usize>,
     /// Factor on the number of patterns.
-    #[arg(long, value_name = "FACTOR")]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     image_multiplier: Option<usize>,
     /// Neighbours that a group's members are drawn from.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     neighbor_count: Option<usize>,
     /// Training epochs.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     nepochs: Option<usize>,
     /// Mean photons per pattern.
-    #[arg(long, value_name = "PHOTONS")]
+    #[arg(long, value_name = "PHOTONS", allow_negative_numbers = true)]
     nphotons: Option<f64>,
     /// Synthetic object: lines, grf, points or diagonals.
     #[arg(long, value_name = "KIND")]
     object: Option<ObjectKind>,
     /// Seed of the object, and of the groups drawn after it.
-    #[arg(long, value_name = "SEED")]
+    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     object_seed: Option<u32>,
     /// Whether the network fills the border outside the central half.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
@@ -89,13 +89,13 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_name = "MODE")]
     probe_mode: Option<ProbeMode>,
     /// The normalized probe's mean amplitude is 1 over this.
-    #[arg(long, value_name = "SCALE")]
+    #[arg(long, value_name = "SCALE", allow_negative_numbers = true)]
     probe_scale: Option<f64>,
     /// Seed of the scan.
-    #[arg(long, value_name = "SEED")]
+    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     sim_seed: Option<u32>,
     /// Share of the positions that test.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     split_fraction: Option<f64>,
 }
 
@@ -172,16 +172,16 @@ pub(super) struct RunArgs {
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     pub(super) numerics: NumericsArg,
     /// Seed of weights, shuffling and photon noise.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub(super) seed: u64,
     /// Go on from a checkpoint: a .safetensors file, a hub, or an interrupted .partial hub.
     #[arg(long, value_name = "PATH")]
     pub(super) resume: Option<PathBuf>,
     /// Threads; the result does not depend on it [default: all cores].
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     pub(super) threads: Option<usize>,
     /// Upper end of the amplitude picture's colours.
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     pub(super) amp_vmax: Option<f64>,
     /// Say nothing but warnings and errors.
     #[arg(long, short = 'q')]

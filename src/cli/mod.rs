@@ -17,6 +17,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::error::Error;
+use crate::hub::log::{Level, json_line};
+
 pub use args::Cli;
 pub use exit::Exit;
 
@@ -35,6 +38,7 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
+    let json = matches!(&cli.command, args::Command::Run(args) if args.json_log);
     let result = match cli.command {
         args::Command::Run(args) => run::run(&args),
         args::Command::Scenarios(args) => scenarios::run(&args),
@@ -42,11 +46,23 @@ pub fn main() -> ExitCode {
     };
     result
         .unwrap_or_else(|e| {
-            eprintln!("error: {e}");
-            if let Some(advice) = e.advice() {
-                eprintln!("help: {advice}");
-            }
+            tell(json, &e);
             Exit::of(e.kind())
         })
         .into()
+}
+
+/// The last word on a failure.
+fn tell(json: bool, e: &Error) {
+    if json {
+        let message = e
+            .advice()
+            .map_or_else(|| e.to_string(), |advice| format!("{e}; help: {advice}"));
+        eprintln!("{}", json_line(Level::Error, &clock::now(), &message));
+    } else {
+        eprintln!("error: {e}");
+        if let Some(advice) = e.advice() {
+            eprintln!("help: {advice}");
+        }
+    }
 }

@@ -21,12 +21,12 @@ use crate::ground::json::Real;
 use crate::ground::par::Pool;
 use crate::hub::blocked::Blocked;
 use crate::hub::dir::{self, Status};
-use crate::hub::log::{Form, Level, Log};
+use crate::hub::log::{Form, Level, Log, json_line};
 use crate::hub::metadata::{Artifacts, RunMetadata, Seeds, Versions};
 use crate::hub::{Hub, file, machine};
 use crate::learn::train::Ending;
 use crate::pipeline::{self, Context, Outcome, Request};
-use crate::scenario::{Measured, Scenario, Snapshot, Source};
+use crate::scenario::{Measured, Scenario, Snapshot};
 
 /// The snapshot in a file, or the built-in one.
 pub(super) fn snapshot(path: Option<&Path>) -> Result<Snapshot> {
@@ -38,18 +38,19 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     let started = now();
     let command = std::env::args().collect::<Vec<_>>().join(" ");
     let request = request(args)?;
+    pipeline::check(&request)?;
     let threads = args.threads.map_or_else(cores, Ok)?;
     let pool = Pool::new(threads)?;
 
     let hub = open(args, &started)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let heard = Arc::clone(&stop);
+    let (heard, json) = (Arc::clone(&stop), args.json_log);
     ctrlc::set_handler(move || {
         if heard.swap(true, Ordering::SeqCst) {
             // asked twice: at once
             std::process::exit(i32::from(Exit::Interrupted as u8));
         }
-        eprintln!("\nstopping after this step; once more to stop at once");
+        say(json, "stopping after this step; once more to stop at once");
     })
     .map_err(|e| Error::io("listening for Ctrl-C").because(e))?;
     let shows = !args.quiet && !args.json_log && std::io::stderr().is_terminal();
@@ -59,9 +60,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     let ran = (|| -> Result<Outcome> {
         log.open(&pipeline::log_path(&hub)?)?;
         log.info(format!("ptyproof {}: {command}", env!("CARGO_PKG_VERSION")));
-        for (level, line) in described(&request) {
-            log.line(level, &line);
-        }
+        describe(&log, &request);
         let mut on_step = |record: &_, steps, epochs| progress::show(&bar, record, steps, epochs);
         let clock = || begin.elapsed().as_secs_f64();
         let mut ctx = Context {
@@ -95,28 +94,37 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
         Err(e) => {
             log.error(e.to_string());
             log.close();
-            leave(hub, &e, &command);
+            leave(hub, &e, &command, args.json_log);
             Err(e)
         }
     }
 }
 
 /// Leaves a partial hub that says what happened, and why it is not whole.
-fn leave(hub: Hub, e: &Error, command: &str) {
+fn leave(hub: Hub, e: &Error, command: &str, json: bool) {
     let time = now();
     let (partial, output) = (hub.path().to_path_buf(), hub.output().to_path_buf());
     let status = if e.kind() == Kind::Interrupted {
         Status::Interrupted
     } else {
         match Blocked::new(&time, command, e).write(Some(&partial), &output) {
-            Ok(path) => eprintln!("what is known is in {}", path.display()),
-            Err(text) => eprintln!("{text}"),
+            Ok(path) => say(json, &format!("what is known is in {}", path.display())),
+            Err(text) => say(json, &text),
         }
         Status::Blocked
     };
     match hub.mark(status, &e.to_string(), command, &time) {
-        Ok(path) => eprintln!("the incomplete hub is {}", path.display()),
-        Err(e) => eprintln!("error: {e}"),
+        Ok(path) => say(json, &format!("the incomplete hub is {}", path.display())),
+        Err(e) => say(json, &format!("error: {e}")),
+    }
+}
+
+/// A line on standard error, in the form of the log, for what the log itself cannot carry.
+fn say(json: bool, message: &str) {
+    if json {
+        eprintln!("{}", json_line(Level::Warn, &now(), message));
+    } else {
+        eprintln!("{message}");
     }
 }
 
@@ -157,13 +165,6 @@ fn request(args: &RunArgs) -> Result<Request> {
             &flags,
         )?,
     };
-    // a size the network does not have is said before anything is read or written
-    crate::network::architecture::Architecture::reference(
-        scenario.n,
-        scenario.gridsize,
-        2,
-        scenario.probe_big,
-    )?;
     let probe = match &args.custom_probe {
         Some(path) => {
             digest("custom_probe", path)?;
@@ -242,39 +243,29 @@ fn log(args: &RunArgs, bar: indicatif::ProgressBar) -> Log {
     })
 }
 
-/// What a person should see before the run: what was displaced, what a file was taken to mean.
-fn described(request: &Request) -> Vec<(Level, String)> {
+/// Tells before the run what was displaced and what a file was taken to mean. What a person typed is
+/// no surprise to them; what overrules a recommendation, or was guessed of a file, may be.
+fn describe(log: &Log, request: &Request) {
     let s = &request.scenario;
-    let mut lines: Vec<_> = s.warnings().into_iter().map(|w| (Level::Warn, w)).collect();
+    for line in s.warnings() {
+        log.warn(line);
+    }
     for o in s.overrides() {
-        // what a person displaced by hand is a warning; what the scenario or the file settles, news
-        let level = if o.source == Source::Cli {
-            Level::Warn
-        } else {
-            Level::Info
-        };
         let source = serde_json::to_value(o.source).unwrap_or_default();
         let displaced = o
             .displaced
             .as_ref()
             .map_or("nothing".to_owned(), Value::to_string);
-        let source = source.as_str().unwrap_or_default();
-        lines.push((
-            level,
-            format!(
-                "{} = {} (from {source}) instead of {displaced}",
-                o.field, o.value
-            ),
+        log.info(format!(
+            "{} = {} (from {}) instead of {displaced}",
+            o.field,
+            o.value,
+            source.as_str().unwrap_or_default()
         ));
     }
-    if let Some(file) = &request.data {
-        lines.extend(
-            file.notes
-                .iter()
-                .map(|n| (Level::Warn, format!("data: {n}"))),
-        );
+    for note in request.data.iter().flat_map(|file| &file.notes) {
+        log.warn(format!("data: {note}"));
     }
-    lines
 }
 
 /// The same facts in another room's type: both serialise alike.
@@ -390,9 +381,9 @@ fn tell(log: &Log, outcome: &Outcome) {
         rows * cols
     );
     if bad > 0 {
-        log.warn(line);
+        log.warn(line)
     } else {
-        log.info(line);
+        log.info(line)
     }
     for (name, count) in r.counters.iter().filter(|(_, c)| **c > 0) {
         log.warn(format!("{name}: {count}"));

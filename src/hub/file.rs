@@ -53,7 +53,9 @@ pub fn explain(action: &str, path: &Path, e: io::Error) -> Error {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             error.help("choose an output directory that you may write to")
         }
-        ErrorKind::NotFound => error.help("a directory on this path is missing or was removed"),
+        ErrorKind::NotFound => {
+            error.help("the file, or a directory on this path, is missing or was removed")
+        }
         _ => error,
     };
     error.because(e)

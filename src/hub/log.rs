@@ -60,6 +60,11 @@ pub struct Log {
     state: Mutex<State>,
 }
 
+/// One line of a log in JSON.
+pub fn json_line(level: Level, time: &str, message: &str) -> String {
+    json!({"level": level.name(), "message": message, "time": time}).to_string()
+}
+
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Log")
@@ -148,8 +153,7 @@ impl Log {
             match form {
                 Form::Text => sink(level, &text),
                 Form::JsonLines => {
-                    let object = json!({"level": level.name(), "message": message, "time": time});
-                    sink(level, &object.to_string());
+                    sink(level, &json_line(level, &time, message));
                 }
             }
         }

@@ -56,7 +56,7 @@ pub struct ProfileRecord {
     pub effective_group_count: Option<u64>,
     /// Its label.
     pub label: Option<String>,
-    /// The scenario.
+    /// The scenario; null without a profile.
     pub name: Option<String>,
     /// Fields that gave way to an override.
     pub skipped: BTreeMap<String, Skipped>,

@@ -118,15 +118,16 @@ impl Checkpoint {
             let mut values = Vec::with_capacity(architecture.parameters());
             for t in tensors(architecture) {
                 let name = format!("{prefix}{}", t.name);
+                let other = "the checkpoint belongs to another network";
                 let view = file
                     .tensor(&name)
-                    .map_err(|e| Error::input(action).at(&name).because(e))?;
+                    .map_err(|e| Error::input(action).at(&name).because(e).help(other))?;
                 if view.shape() != t.shape || view.dtype() != Dtype::F32 {
                     return Err(Error::input(action)
                         .at(name)
                         .got(format!("{:?} {:?}", view.dtype(), view.shape()))
                         .need(format!("F32 {:?}", t.shape))
-                        .help("the checkpoint belongs to another network"));
+                        .help(other));
                 }
                 let (words, _) = view.data().as_chunks::<4>();
                 values.extend(words.iter().map(|&w| f32::from_le_bytes(w)));

@@ -159,6 +159,22 @@ impl Stages<'_> {
     }
 }
 
+/// Refuses what can be refused before anything is written: a size that the network does not have, a
+/// custom probe that is not there, a checkpoint of another configuration.
+///
+/// # Errors
+/// If the request cannot be met.
+pub fn check(request: &Request) -> Result<()> {
+    let architecture = architecture(&request.scenario)?;
+    prepare::raw_probe(request)?;
+    restore(request, &request.training_hash()?, &architecture)?;
+    Ok(())
+}
+
+fn architecture(s: &Scenario) -> Result<Architecture> {
+    Architecture::reference(s.n, s.gridsize, FILTER_SCALE, s.probe_big)
+}
+
 /// Runs a request and writes its artifacts into `hub`, which stays open.
 ///
 /// A NaN stops nothing. An interruption is an error of kind [`crate::error::Kind::Interrupted`], after
@@ -173,7 +189,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         seconds: BTreeMap::new(),
     };
     let mut counters = BTreeMap::new();
-    let architecture = Architecture::reference(s.n, s.gridsize, FILTER_SCALE, s.probe_big)?;
+    let architecture = architecture(s)?;
 
     let specimen = stages.time("specimen", || prepare::specimen(request))?;
     let data = stages.time("data", || {
@@ -329,29 +345,48 @@ fn begin(
     engine: &mut Engine<f32>,
     log: &Log,
 ) -> Result<(Adam<f32>, Progress)> {
-    let Some(path) = &request.resume else {
+    let Some(c) = restore(request, config, engine.model().architecture())? else {
         return Ok((
             Adam::new(engine.model().weights().len()),
             Progress::default(),
         ));
     };
-    let action = "resuming a training";
-    let path = checkpoint_of(path)?;
-    let bytes =
-        std::fs::read(&path).map_err(|e| Error::io(action).at(path.display()).because(e))?;
-    let c = Checkpoint::from_bytes(&bytes, engine.model().architecture())?;
-    if c.config != config {
-        return Err(Error::usage(action)
-            .at(path.display())
-            .got("a checkpoint of another configuration")
-            .need("the same scenario, flags, seed, numerics and files (epochs may differ)"));
-    }
     engine.update(|weights, _| weights.copy_from_slice(&c.weights));
     log.info(format!(
         "resuming after epoch {} ({} steps)",
         c.progress.epochs, c.adam.t
     ));
     Ok((c.adam, c.progress))
+}
+
+/// The checkpoint to go on from, if one is named.
+fn restore(
+    request: &Request,
+    config: &str,
+    architecture: &Architecture,
+) -> Result<Option<Checkpoint>> {
+    let Some(path) = &request.resume else {
+        return Ok(None);
+    };
+    let action = "resuming a training";
+    let path = checkpoint_of(path)?;
+    let bytes =
+        std::fs::read(&path).map_err(|e| Error::io(action).at(path.display()).because(e))?;
+    let c = Checkpoint::from_bytes(&bytes, architecture).map_err(|e| {
+        let advice = e.advice().map(str::to_owned);
+        let help = advice.unwrap_or_else(|| "take another checkpoint".into());
+        Error::input(action)
+            .at(path.display())
+            .because(e)
+            .help(help)
+    })?;
+    if c.config != config {
+        return Err(Error::usage(action)
+            .at(path.display())
+            .got("a checkpoint of another configuration")
+            .need("the same scenario, flags, seed, numerics and files (epochs may differ)"));
+    }
+    Ok(Some(c))
 }
 
 /// The checkpoint that a path means: the file itself, or the latest in a hub.

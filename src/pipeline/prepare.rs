@@ -56,6 +56,25 @@ pub fn specimen(request: &Request) -> Result<Specimen> {
         Some(o) if request.object_phase => Some(object::with_phase(&o)),
         other => other,
     };
+    let raw = raw_probe(request)?;
+    let mask = s.probe_mask.then(|| probe::mask(s.n));
+    let (probe, probe_factor) = probe::normalize_guess(&raw, mask.as_ref(), s.probe_scale)?;
+    Ok(Specimen {
+        object,
+        probe,
+        mask,
+        probe_factor,
+        rng,
+    })
+}
+
+/// The probe as it was given or made, not yet normalized.
+///
+/// # Errors
+/// If a custom probe is asked for and none is given, or a given one does not fit.
+pub fn raw_probe(request: &Request) -> Result<Array2<Complex32>> {
+    let s = &request.scenario;
+    let measured = request.data.as_ref().map(|d| &d.dataset);
     let raw = match (s.probe_mode, &request.probe) {
         (_, Some(own)) => own.clone(),
         (ProbeMode::Idealized, None) => probe::idealized(s.n, probe::DEFAULT_PROBE_SCALE),
@@ -72,15 +91,7 @@ pub fn specimen(request: &Request) -> Result<Specimen> {
             .got(format!("{} x {} pixels", raw.nrows(), raw.ncols()))
             .need(format!("{} x {}, as the patterns", s.n.get(), s.n.get())));
     }
-    let mask = s.probe_mask.then(|| probe::mask(s.n));
-    let (probe, probe_factor) = probe::normalize_guess(&raw, mask.as_ref(), s.probe_scale)?;
-    Ok(Specimen {
-        object,
-        probe,
-        mask,
-        probe_factor,
-        rng,
-    })
+    Ok(raw)
 }
 
 fn synthetic(s: &Scenario, rng: &mut NumpyLegacy) -> Array2<Complex32> {

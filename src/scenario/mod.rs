@@ -145,7 +145,7 @@ pub struct Settings {
     pub neighbor_count: usize,
     /// Training epochs; at least 1.
     pub nepochs: usize,
-    /// Mean photons per pattern; finite, above 0.
+    /// Mean photons per pattern; from 1e-30 to 1e30.
     pub nphotons: f64,
     /// What the object is.
     pub object: ObjectKind,

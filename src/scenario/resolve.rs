@@ -124,6 +124,9 @@ pub(super) fn resolve(
     })
 }
 
+/// Mean photons per pattern that float32 can carry through amplitude, rate and loss.
+const DOSES: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
+
 fn refuse(s: &Settings, place: impl Into<String>) -> Error {
     Error::usage(format!("resolving scenario `{}`", s.name)).at(place.into())
 }
@@ -151,6 +154,11 @@ fn check(s: &Settings, l: &Ledger) -> Result<()> {
             let need = "a finite number above 0";
             return Err(refuse(s, l.place(field)).got(v).need(need));
         }
+    }
+    if !DOSES.contains(&s.nphotons) {
+        return Err(refuse(s, l.place("nphotons"))
+            .got(format!("{:e}", s.nphotons))
+            .need("1e-30 to 1e30 photons, so that amplitudes and losses fit into float32"));
     }
     if !(s.split_fraction > 0.0 && s.split_fraction < 1.0) {
         return Err(refuse(s, l.place("split_fraction"))

@@ -1,7 +1,7 @@
 //! What the program is handed, and what it says where that does not fit.
 
 use super::{Said, names, said, text};
-use ndarray::{Array1, Array2, Array3};
+use ndarray::{Array1, Array2, Array3, Axis};
 use ndarray_npy::NpzWriter;
 use num_complex::Complex32;
 use serde_json::Value;
@@ -83,6 +83,7 @@ pub(super) struct Data {
     pub(super) stack: Array3<f32>,
     pub(super) x: Vec<f64>,
     pub(super) y: Vec<f64>,
+    pub(super) object: Option<(usize, usize)>,
 }
 
 impl Data {
@@ -97,6 +98,7 @@ impl Data {
             stack,
             x: (0..count).map(|k| place(k, 7)).collect(),
             y: (0..count).map(|k| place(k, 11)).collect(),
+            object: None,
         }
     }
 
@@ -107,6 +109,10 @@ impl Data {
             .unwrap();
         npz.add_array("ycoords", &Array1::from(self.y.clone()))
             .unwrap();
+        if let Some(shape) = self.object {
+            let object = Array2::from_elem(shape, Complex32::new(1.0, 0.0));
+            npz.add_array("objectGuess", &object).unwrap();
+        }
         npz.finish().unwrap();
     }
 }
@@ -333,7 +339,11 @@ fn a_bad_pixel_is_found_and_named() {
         let mut data = Data::new(8);
         data.stack[[5, 17, 40]] = bad;
         data.write(&file);
-        place.refused(1, &with_data(&file), &["diff3d", "[5, 17, 40]", said]);
+        place.refused(
+            1,
+            &with_data(&file),
+            &["diff3d", "pattern 5, row 17, col 40", said],
+        );
     }
 }
 
@@ -387,6 +397,69 @@ fn positions_that_are_no_pixels_of_an_object_are_refused_with_their_place() {
         &with_data(&file),
         &["coords", "3", "NaN", "finite coordinates"],
     );
+}
+
+#[test]
+fn positions_in_another_unit_are_refused() {
+    let place = Place::new();
+    let file = place.path("data.npz");
+    let mut data = Data::new(8);
+    data.x[3] = 1e6;
+    data.write(&file);
+    // found once the groups are drawn, so the hub has begun
+    let words = [
+        "largest offset",
+        "1000000",
+        "object pixels",
+        "hub.partial/blocked_",
+    ];
+    place.run(&with_data(&file)).ended(1, &words);
+    assert_eq!(names(place.dir.path()), ["data.npz", "hub.partial"]);
+}
+
+#[test]
+fn positions_outside_the_files_own_object_are_counted_and_the_first_is_named() {
+    let place = Place::new();
+    let file = place.path("data.npz");
+    let mut data = Data::new(8);
+    data.object = Some((100, 90));
+    data.x[3] = 90.0;
+    data.y[6] = -0.5;
+    data.write(&file);
+    let words = [
+        "position 3",
+        "x = 90",
+        "2 of 8 positions outside the object",
+        "0 <= y < 100",
+    ];
+    place.refused(1, &with_data(&file), &words);
+}
+
+#[test]
+fn patterns_without_a_photon_and_with_too_many_are_refused() {
+    let place = Place::new();
+    let file = place.path("data.npz");
+    let mut data = Data::new(8);
+    data.stack.fill(0.0);
+    data.write(&file);
+    place.refused(
+        1,
+        &with_data(&file),
+        &["diff3d", "zero in every pixel of 8 patterns"],
+    );
+    data.stack.fill(1e30);
+    data.write(&file);
+    place.refused(2, &with_data(&file), &["nphotons", "e63", "1e-30 to 1e30"]);
+}
+
+#[test]
+fn one_dark_pattern_among_others_hurts_nothing() {
+    let place = Place::new();
+    let file = place.path("data.npz");
+    let mut data = Data::new(8);
+    data.stack.index_axis_mut(Axis(0), 2).fill(0.0);
+    data.write(&file);
+    place.run(&with_data(&file)).ended(0, &[]);
 }
 
 #[test]

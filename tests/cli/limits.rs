@@ -70,7 +70,7 @@ fn a_report_that_cannot_be_written_is_named() {
 
 #[test]
 fn an_unknown_scenario_and_a_bad_number_are_usage_errors() {
-    limits(&["--scenario", "gs1"]).ended(2, &["`gs1`", "Did you mean"]);
+    limits(&["--scenario", "gs1_idea"]).ended(2, &["Did you mean `gs1_ideal`?"]);
     limits(&["--scenario", "gs1_ideal", "--split-fraction", "2"]).ended(2, &["--split-fraction"]);
     said(["limits"]).ended(2, &["--scenario"]);
 }

@@ -129,7 +129,7 @@ fn an_existing_hub_is_never_touched_but_an_empty_directory_is_taken() {
     Hub::create(&output, STARTED).unwrap().finish().unwrap();
     let before = fs::read(output.join("manifest.json")).unwrap();
     let e = Hub::create(&output, STARTED).unwrap_err();
-    assert_eq!(e.kind(), Kind::Usage);
+    assert_eq!(e.kind(), Kind::Io);
     assert_eq!(fs::read(output.join("manifest.json")).unwrap(), before);
     assert_eq!(names(tmp.path()), ["hub"]);
     fs::write(tmp.path().join("file"), "").unwrap();
