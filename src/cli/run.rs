@@ -381,9 +381,9 @@ fn tell(log: &Log, outcome: &Outcome) {
         rows * cols
     );
     if bad > 0 {
-        log.warn(line)
+        log.warn(line);
     } else {
-        log.info(line)
+        log.info(line);
     }
     for (name, count) in r.counters.iter().filter(|(_, c)| **c > 0) {
         log.warn(format!("{name}: {count}"));
