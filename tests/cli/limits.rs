@@ -26,24 +26,32 @@ fn the_grown_canvas_holds_the_published_scans() {
     let one = limits(&args);
     one.ended(0, &[]);
     assert_eq!(one.err, "");
-    assert!(one.out.contains("828"), "{}", one.out);
+    assert!(
+        one.out.contains("needs the largest canvas, 828 px"),
+        "{}",
+        one.out
+    );
     let report = fs::read_to_string(json).unwrap();
     let _: Value = serde_json::from_str(&report).unwrap();
-    assert!(report.contains("828"), "{report}");
+    assert!(report.contains("\"required\": 828,"), "{report}");
     assert_eq!(
         fs::read_to_string(page).unwrap().trim_end(),
         one.out.trim_end()
     );
     let two = limits(&["--scenario", "gs2_ideal"]);
     two.ended(0, &[]);
-    assert!(two.out.contains("826"), "{}", two.out);
+    assert!(two.out.contains("padded canvas 826 px"), "{}", two.out);
 }
 
 #[test]
 fn the_canvas_as_it_was_does_not_hold_them() {
     let said = limits(&["--scenario", "gs1_ideal", "--legacy-canvas"]);
     assert_eq!((said.code, said.err.as_str()), (1, ""));
-    assert!(said.out.contains("828"), "{}", said.out);
+    assert!(
+        said.out.contains("needs the largest canvas, 828 px"),
+        "{}",
+        said.out
+    );
 }
 
 #[test]
@@ -55,7 +63,12 @@ fn positions_from_a_file_are_reported_and_the_farthest_is_named() {
     data.write(&file);
     let said = said(["limits", "--data", text(&file)]);
     said.ended(0, &[]);
-    assert!(said.out.contains("812.25"), "{}", said.out);
+    assert!(
+        said.out.contains("needs the largest canvas"),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("(812.250, 52.000)"), "{}", said.out);
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! What holds for any bytes that are read as a file; shared by the replay of the corpus and the fuzzer.
+
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a broken law is loud, and each fuzz target uses one law"
+)]
+
+use std::fs;
+
+use ptyproof::data::npz::{read_dataset, read_object, read_probe, write_dataset};
+use ptyproof::error::{Kind, Result};
+use ptyproof::ground::geometry::PatchSize;
+use ptyproof::ground::json;
+use ptyproof::learn::checkpoint::Checkpoint;
+use ptyproof::network::architecture::Architecture;
+use ptyproof::scenario::Snapshot;
+use ptyproof::verify::history::History;
+use ptyproof::verify::steps::StepHistory;
+
+/// What was read; a refusal must be the input's fault, and say something.
+fn read<T>(result: Result<T>) -> Option<T> {
+    result
+        .inspect_err(|e| {
+            assert_ne!(e.kind(), Kind::Bug, "{e}");
+            assert!(!e.to_string().is_empty());
+        })
+        .ok()
+}
+
+/// A data file is refused, or it holds finite amplitudes of at least zero and survives being written.
+pub(crate) fn npz(bytes: &[u8]) {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, copy) = (dir.path().join("x.npz"), dir.path().join("copy.npz"));
+    fs::write(&path, bytes).unwrap();
+    read(read_object(&path));
+    read(read_probe(&path, PatchSize::new(4).unwrap()));
+    let Some(file) = read(read_dataset(&path)) else {
+        return;
+    };
+    let (data, count) = (&file.dataset, file.dataset.len());
+    assert!(count > 0 && data.positions.len() == count && data.scan_index.len() == count);
+    assert!(data.patterns.values().iter().all(|v| (0.0..).contains(v)));
+    assert!(data.patterns.values().iter().all(|v| v.is_finite()));
+    write_dataset(&copy, data).unwrap();
+    let again = read_dataset(&copy).unwrap().dataset;
+    assert_eq!(again.patterns.values(), data.patterns.values());
+    assert_eq!(again.positions, data.positions);
+    assert_eq!(again.scan_index, data.scan_index);
+    assert_eq!((&again.probe, &again.object), (&data.probe, &data.object));
+}
+
+/// A text is refused, or what it says survives being written, to the byte from then on.
+pub(crate) fn json(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    read(Snapshot::parse("x.json", text));
+    if let Some(value) = read(json::from_text::<serde_json::Value>(text)) {
+        let once = json::to_text(&value).unwrap();
+        let again: serde_json::Value = json::from_text(&once).unwrap();
+        assert_eq!(json::to_text(&again).unwrap(), once);
+    }
+    if let Some(history) = read(History::from_text(text)) {
+        let once = history.to_text().unwrap();
+        let again = History::from_text(&once).unwrap();
+        assert!(again.same(&history));
+        assert_eq!(again.to_text().unwrap(), once);
+    }
+    if let Some(steps) = read(StepHistory::from_text(text)) {
+        let once = steps.to_text().unwrap();
+        let again = StepHistory::from_text(&once).unwrap();
+        assert_eq!(again.to_text().unwrap(), once);
+    }
+}
+
+/// A network so small that its checkpoint fits into a corpus.
+pub(crate) fn smallest() -> Architecture {
+    Architecture {
+        n: 8,
+        channels: 1,
+        encoder: vec![1, 1],
+        decoder: vec![5],
+        outer: None,
+    }
+}
+
+/// A checkpoint is refused, or it survives being written, to the byte from then on.
+pub(crate) fn checkpoint(bytes: &[u8]) {
+    let network = smallest();
+    if let Some(found) = read(Checkpoint::from_bytes(bytes, &network)) {
+        assert_eq!(found.weights.len(), network.parameters());
+        let once = found.to_bytes(&network).unwrap();
+        let again = Checkpoint::from_bytes(&once, &network).unwrap();
+        assert_eq!(again.to_bytes(&network).unwrap(), once);
+    }
+}

@@ -1,0 +1,67 @@
+//! Every file of the fuzzer's corpus against the law of its target, without a fuzzer.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod laws;
+
+use std::fs;
+use std::path::Path;
+
+/// The contents of the corpus of `target`, which holds at least one file.
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
+    let files: Vec<_> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    assert!(!files.is_empty(), "no seed in {}", dir.display());
+    files
+}
+
+/// Each file as it is, cut short at a few places, and with a bit turned here and there.
+fn each(target: &str, law: fn(&[u8])) {
+    for bytes in corpus(target) {
+        law(&bytes);
+        for part in 1..8 {
+            law(&bytes[..bytes.len() * part / 8]);
+        }
+        for k in (0..bytes.len()).step_by(bytes.len() / 16 + 1) {
+            let mut turned = bytes.clone();
+            turned[k] ^= 1 << (k % 8);
+            law(&turned);
+        }
+    }
+}
+
+#[test]
+fn no_data_file_of_the_corpus_breaks_its_law() {
+    each("npz", laws::npz);
+}
+
+#[test]
+fn no_text_of_the_corpus_breaks_its_law() {
+    each("json", laws::json);
+}
+
+#[test]
+fn no_checkpoint_of_the_corpus_breaks_its_law() {
+    each("checkpoint", laws::checkpoint);
+}
+
+#[test]
+fn the_corpus_has_seeds_that_are_accepted() {
+    let network = laws::smallest();
+    let read = |bytes: &Vec<u8>| {
+        ptyproof::learn::checkpoint::Checkpoint::from_bytes(bytes, &network).is_ok()
+    };
+    assert!(corpus("checkpoint").iter().any(read));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.npz");
+    let read = |bytes: &Vec<u8>| {
+        fs::write(&path, bytes).unwrap();
+        ptyproof::data::npz::read_dataset(&path).is_ok()
+    };
+    assert!(corpus("npz").iter().any(read));
+}
