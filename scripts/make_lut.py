@@ -1,7 +1,7 @@
 """Writes src/hub/lut.rs: matplotlib's magma and twilight tables (CC0) as 8-bit RGB.
 
-    python -m venv /tmp/lut && /tmp/lut/bin/pip install matplotlib
-    /tmp/lut/bin/python scripts/make_lut.py > src/hub/lut.rs
+    python -m venv .venv && .venv/bin/pip install matplotlib
+    .venv/bin/python scripts/make_lut.py > src/hub/lut.rs
 
 Run once; the tables are constants of the figures, not of the numerics. An entry is
 `floor(255 * value)`, which is what matplotlib gives when it is asked for bytes.
