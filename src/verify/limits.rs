@@ -313,7 +313,7 @@ impl LimitsReport {
         let w = &self.additions.worst_position;
         page += &format!(
             "\nThe position that needs the largest canvas, {} px, is ({:.3}, {:.3}): group {}, channel {} of \
-             `{}`, scan position {} at ({:.3}, {:.3}). It {} on the padded canvas.\n",
+             `{}`, position {} of that half (by ascending y) at ({:.3}, {:.3}). It {} on the padded canvas.\n",
             w.required,
             w.x,
             w.y,
