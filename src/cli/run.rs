@@ -317,6 +317,7 @@ fn metadata(
         timestamp: started.into(),
         total_images: s.total_images as u64,
         train_count: s.train_count as u64,
+        configuration: request.configuration()?,
         config_sha256: Some(request.training_hash()?),
         counters: results.counters.clone(),
         cpu: machine::cpu(),

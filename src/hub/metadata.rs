@@ -182,7 +182,11 @@ pub struct RunMetadata {
     pub training_summary_path: Option<String>,
 
     // Ours.
-    /// SHA-256 of the configuration as JSON; equal for runs that were asked the same.
+    /// What was trained, with which numerics, seed and files: all that a result depends on before
+    /// inference.
+    #[serde(default)]
+    pub configuration: Value,
+    /// SHA-256 of `configuration` with sorted keys and no spaces; equal for runs that were asked the same.
     #[serde(default)]
     pub config_sha256: Option<String>,
     /// What was lost on the way, by name: patches dropped, pixels outside, values floored.

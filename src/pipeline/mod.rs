@@ -88,12 +88,12 @@ pub struct Request {
 }
 
 impl Request {
-    /// A hash of all that a checkpoint must agree with: everything but the number of epochs and
-    /// what comes after training.
+    /// All that a checkpoint must agree with: everything but the number of epochs and what comes
+    /// after training.
     ///
     /// # Errors
     /// Never for a valid scenario.
-    pub fn training_hash(&self) -> Result<String> {
+    pub fn configuration(&self) -> Result<Value> {
         let mut settings = serde_json::to_value(self.scenario.settings())
             .map_err(|e| Error::bug("hashing the configuration").because(e))?;
         if let Value::Object(fields) = &mut settings {
@@ -101,14 +101,21 @@ impl Request {
                 fields.remove(later);
             }
         }
-        let all = json!({
+        Ok(json!({
             "settings": settings,
             "numerics": self.numerics.name(),
             "seed": self.seed,
             "files": self.digests,
             "object_phase": self.object_phase,
-        });
-        Ok(digest_text(&all.to_string()))
+        }))
+    }
+
+    /// SHA-256 of [`Request::configuration`] as JSON with sorted keys and no spaces.
+    ///
+    /// # Errors
+    /// Never for a valid scenario.
+    pub fn training_hash(&self) -> Result<String> {
+        Ok(digest_text(&self.configuration()?.to_string()))
     }
 }
 

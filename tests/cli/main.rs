@@ -10,6 +10,7 @@ mod hub;
 mod input;
 mod limits;
 mod resume;
+mod sizes;
 mod usage;
 
 use std::ffi::OsStr;
