@@ -8,11 +8,12 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use ndarray::Array3;
 use num_complex::{Complex, Complex32};
 use ptyproof::assemble::stitch::stitch;
-use ptyproof::ground::fft::{Fft2, Scratch};
 use ptyproof::ground::geometry::Position;
 use ptyproof::ground::par::Pool;
-use ptyproof::network::kernel::{Epilogue, Isa, Kernels, Packed};
-use ptyproof::network::map::FeatureMap;
+use ptyproof::kernel::conv::{Epilogue, Kernels, Packed};
+use ptyproof::kernel::fft::{Fft2, Scratch};
+use ptyproof::kernel::isa::Isa;
+use ptyproof::kernel::map::FeatureMap;
 use ptyproof::physics::translate::translate_add;
 
 /// Side, input and output channels of the convolutions of the N = 64 network.

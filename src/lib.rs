@@ -19,6 +19,7 @@ pub mod data;
 pub mod error;
 pub mod ground;
 pub mod hub;
+pub mod kernel;
 pub mod learn;
 pub mod network;
 pub mod physics;

@@ -1,6 +1,5 @@
 //! The ground that every other room stands on; it knows none of them.
 
-pub mod fft;
 pub mod finite;
 pub mod geometry;
 pub mod json;

@@ -8,7 +8,7 @@ use num_complex::Complex;
 use rayon::prelude::*;
 
 use crate::ground::geometry::Position;
-use crate::network::kernel::Kernels;
+use crate::kernel::conv::Kernels;
 use crate::network::model::Model;
 use crate::network::workspace::Workspace;
 use crate::physics::forward::{GroupLoss, GroupState, Physics};

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::Engine;
 use crate::ground::geometry::{PatchSize, Position};
+use crate::kernel::{conv::Kernels, isa::Isa};
 use crate::network::architecture::Architecture;
-use crate::network::kernel::{Isa, Kernels};
 use crate::network::model::Model;
 use crate::physics::forward::Physics;
 use crate::physics::object::Numerics;

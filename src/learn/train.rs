@@ -15,8 +15,8 @@ use crate::data::container::Container;
 use crate::error::{Error, Result};
 use crate::ground::par::Pool;
 use crate::ground::rng::Stream;
+use crate::kernel::conv::Kernels;
 use crate::network::adam::Adam;
-use crate::network::kernel::Kernels;
 use crate::verify::history::History;
 use crate::verify::steps::{StepHistory, StepRecord};
 

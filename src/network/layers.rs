@@ -4,8 +4,8 @@
 
 use rayon::prelude::*;
 
-use super::map::FeatureMap;
 use crate::ground::scalar::Scalar;
+use crate::kernel::map::FeatureMap;
 
 /// Rows that one task works on.
 const ROWS: usize = 8;

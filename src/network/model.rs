@@ -9,11 +9,12 @@
 use rayon::prelude::*;
 
 use super::architecture::{Architecture, Branch, OUTER_CHANNELS};
-use super::kernel::{Epilogue, Isa, Kernels, Packed};
 use super::layers::{Activation, add, max_pool, max_pool_backward, upsample, upsample_backward};
-use super::map::FeatureMap;
 use super::parameters::{Tensor, tensors};
 use super::workspace::{DecoderMaps, Maps, Workspace};
+use crate::kernel::conv::{Epilogue, Kernels, Packed};
+use crate::kernel::isa::Isa;
+use crate::kernel::map::FeatureMap;
 
 /// A network with its weights.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! The feature maps of a network for a batch: allocated once, used by every step.
 
 use super::architecture::{Architecture, Branch};
-use super::map::FeatureMap;
 use crate::ground::scalar::Scalar;
+use crate::kernel::map::FeatureMap;
 
 /// Maps of one encoder block.
 #[derive(Debug, Clone)]

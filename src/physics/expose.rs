@@ -15,10 +15,10 @@ use rayon::prelude::*;
 use super::propagate::{intensity, pixels, to_far_field};
 use crate::data::domain::{CountAmplitude, Counts, Patterns, Raw, Scale};
 use crate::error::{Error, Result};
-use crate::ground::fft::{Fft2, Scratch};
 use crate::ground::geometry::{PatchSize, Position, floor_index};
 use crate::ground::par::Pool;
 use crate::ground::rng::Stream;
+use crate::kernel::fft::{Fft2, Scratch};
 
 /// What a simulation gives.
 #[derive(Debug, Clone)]

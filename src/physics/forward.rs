@@ -22,9 +22,9 @@ use super::object::Numerics;
 use super::propagate::{from_far_field, pixels, to_far_field};
 use super::translate::translate_add;
 use crate::error::{Error, Result};
-use crate::ground::fft::{Fft2, Scratch};
 use crate::ground::geometry::{CanvasSize, PatchSize};
 use crate::ground::scalar::Scalar;
+use crate::kernel::fft::{Fft2, Scratch};
 
 /// What the reference adds to the sum of masks before it divides.
 pub const COVERAGE_EPSILON: f64 = 0.001;

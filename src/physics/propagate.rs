@@ -8,8 +8,8 @@
 use num_complex::Complex;
 use rustfft::FftNum;
 
-use crate::ground::fft::{Fft2, Scratch, shifted};
 use crate::ground::scalar::Scalar;
+use crate::kernel::fft::{Fft2, Scratch, shifted};
 
 /// Propagates the exit wave `psi` (`[row, col]`, `N^2` values) to the far field, in place.
 ///

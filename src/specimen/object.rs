@@ -10,8 +10,8 @@ use ndarray::{Array2, s};
 use num_complex::{Complex, Complex32};
 
 use super::filter::gaussian;
-use crate::ground::fft::{Fft2, Scratch};
 use crate::ground::rng::NumpyLegacy;
+use crate::kernel::fft::{Fft2, Scratch};
 
 /// Lines drawn in a `lines` object.
 const LINES: usize = 400;

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array4, ArrayView2, Axis, Ix2, Ix4, s};
 use num_complex::{Complex, Complex32};
-use ptyproof::ground::fft::{Fft2, Scratch};
 use ptyproof::ground::geometry::{PatchSize, Position};
+use ptyproof::kernel::fft::{Fft2, Scratch};
 use ptyproof::physics::expose;
 use ptyproof::physics::forward::{COVERAGE_EPSILON, GroupState, Physics};
 use ptyproof::physics::object::{Combination, Numerics};

@@ -15,11 +15,12 @@
 
 use rayon::prelude::*;
 
+use super::{Epilogue, Packed};
+use crate::kernel::isa::Isa;
 #[cfg(target_arch = "x86_64")]
-use super::lanes::{Avx2, Avx512};
-use super::lanes::{Lanes, Portable};
-use super::{Epilogue, Isa, Packed};
-use crate::network::map::FeatureMap;
+use crate::kernel::lanes::{Avx2, Avx512};
+use crate::kernel::lanes::{Lanes, Portable};
+use crate::kernel::map::FeatureMap;
 
 /// Pixels of a band: its input stays in the second-level cache while the panels pass over it.
 const BAND_PIXELS: usize = 512;

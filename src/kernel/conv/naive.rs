@@ -2,7 +2,7 @@
 
 use super::{Epilogue, Packed};
 use crate::ground::scalar::Scalar;
-use crate::network::map::FeatureMap;
+use crate::kernel::map::FeatureMap;
 
 /// `out[y, x, o] = epilogue(sum over tap (kh, kw) and channel i of x[y + kh - 1, x + kw - 1, i] w[kh, kw, i, o])`.
 ///
