@@ -10,7 +10,7 @@ use num_complex::{Complex, Complex32};
 use ptyproof::assemble::stitch::stitch;
 use ptyproof::ground::geometry::Position;
 use ptyproof::ground::par::Pool;
-use ptyproof::kernel::conv::{Epilogue, Kernels, Packed};
+use ptyproof::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
 use ptyproof::kernel::fft::{Fft2, Scratch};
 use ptyproof::kernel::isa::Isa;
 use ptyproof::kernel::map::FeatureMap;
@@ -57,8 +57,9 @@ fn convolutions(c: &mut Criterion) {
             let (x, y) = (filled(images, side, cin), filled(images, side, cout));
             let kernel: Vec<f32> = (0..9 * cin * cout).map(wave).collect();
             let bias = vec![0.1; cout];
-            let mut packed = Packed::new(cin, cout);
-            packed.pack_forward(&kernel);
+            let method = f32::method(Arithmetic::Fast, cin, cout, side);
+            let mut packed = Packed::new(method, cin, cout);
+            f32::pack(Isa::best(), &mut packed, &kernel, Direction::Forward);
             let macs = images * side * side * 9 * cin * cout;
             group.throughput(Throughput::Elements(macs as u64));
             let name = format!("{side}x{side} {cin}->{cout}");
@@ -78,8 +79,14 @@ fn convolutions(c: &mut Criterion) {
                 });
             });
             let (mut dw, mut db) = (kernel.clone(), bias.clone());
+            let mut scratch = Aligned::default();
             group.bench_function(BenchmarkId::new("weights", &name), |b| {
-                b.iter(|| pool.run(|| f32::conv_weights(Isa::best(), &x, 0, &y, &mut dw, &mut db)));
+                b.iter(|| {
+                    pool.run(|| {
+                        let out = (&mut dw[..], &mut db[..]);
+                        f32::conv_weights(Isa::best(), method, &x, 0, &y, out, &mut scratch);
+                    });
+                });
             });
         }
         group.finish();

@@ -38,7 +38,7 @@ fn request(name: &str) -> Request {
     let snapshot = Snapshot::builtin().unwrap();
     Request {
         scenario: Scenario::resolve(&snapshot, name, &Overrides::default()).unwrap(),
-        numerics: NumericsChoice::Reference,
+        numerics: NumericsChoice::Guarded,
         seed: 3,
         data: None,
         probe: None,
@@ -59,11 +59,19 @@ fn scenario(c: &mut Criterion, name: &str) {
     let grouped = prepare::group(s, &data.positions, &mut rng).unwrap();
     let (training, inference) = prepare::containers(s, &data, &grouped).unwrap();
     let masked = probe::masked(&specimen.probe, specimen.mask.as_ref());
-    let physics =
-        Physics::new(s.n, &masked, training.dose.factor(), Numerics::reference()).unwrap();
+    let energy = masked.iter().map(|p| p.norm_sqr()).sum();
+    let scale = training.dose.factor();
+    let numerics = Numerics::guarded(s.n.get(), energy, scale);
+    let physics = Physics::new(s.n, &masked, scale, numerics).unwrap();
     let architecture = Architecture::reference(s.n, s.gridsize, 2, s.probe_big).unwrap();
     let weights = glorot_uniform(&architecture, request.seed);
-    let model = Model::new(architecture, weights.clone(), 1.0, Isa::best());
+    let model = Model::new(
+        architecture,
+        weights.clone(),
+        numerics.ceiling,
+        numerics.arithmetic,
+        Isa::best(),
+    );
     let mut engine = Engine::new(model, physics, s.batch_size, true);
     let mut adam = Adam::new(weights.len());
     let members: Vec<usize> = (0..s.batch_size).collect();

@@ -8,6 +8,8 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as arch;
 
+use super::isa::Isa;
+
 /// A register of `COUNT` float32 lanes.
 ///
 /// # Safety
@@ -28,6 +30,10 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// `self + b`.
     unsafe fn add(self, b: Self) -> Self;
+    /// `self - b`.
+    unsafe fn sub(self, b: Self) -> Self;
+    /// `self * b`.
+    unsafe fn mul(self, b: Self) -> Self;
     /// `self` where it is above zero or NaN, else zero: a rectifier that lets a NaN through.
     unsafe fn rectify(self) -> Self;
     /// `self` where `gate > 0`, else zero.
@@ -66,6 +72,14 @@ unsafe impl Lanes for Portable {
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * b.0[i]))
     }
     #[inline(always)]
     unsafe fn rectify(self) -> Self {
@@ -111,6 +125,14 @@ unsafe impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         unsafe { Self(arch::_mm256_add_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm256_sub_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm256_mul_ps(self.0, b.0)) }
     }
     #[inline(always)]
     unsafe fn rectify(self) -> Self {
@@ -165,6 +187,14 @@ unsafe impl Lanes for Avx512 {
         unsafe { Self(arch::_mm512_add_ps(self.0, b.0)) }
     }
     #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm512_sub_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm512_mul_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
     unsafe fn rectify(self) -> Self {
         unsafe {
             let keep = arch::_mm512_cmp_ps_mask::<{ arch::_CMP_NLE_UQ }>(
@@ -181,5 +211,45 @@ unsafe impl Lanes for Avx512 {
                 arch::_mm512_cmp_ps_mask::<{ arch::_CMP_GT_OQ }>(gate.0, arch::_mm512_setzero_ps());
             Self(arch::_mm512_maskz_mov_ps(keep, self.0))
         }
+    }
+}
+
+/// A piece of work written once against [`Lanes`].
+pub(super) trait Work {
+    /// Does it, with up to `NV` registers side by side.
+    ///
+    /// # Safety
+    /// The processor must have the instruction set of `V`; implementations say what else they need.
+    unsafe fn run<V: Lanes, const NV: usize>(self);
+}
+
+/// Does `work` with the instructions of `isa`: four AVX-512 registers side by side hold 64 channels, two
+/// AVX2 or one portable register 16.
+///
+/// # Safety
+/// What [`Work::run`] of this work needs beyond the instruction set, which is checked here.
+pub(super) unsafe fn run(isa: Isa, work: impl Work) {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn avx512(work: impl Work) {
+        // SAFETY: this function has the instruction set; the rest is granted by the caller.
+        unsafe { work.run::<Avx512, 4>() }
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn avx2(work: impl Work) {
+        // SAFETY: as above.
+        unsafe { work.run::<Avx2, 2>() }
+    }
+    match isa {
+        // SAFETY: the instruction set is checked again here, so that no `Isa` can be made up.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if is_x86_feature_detected!("avx512f") => unsafe { avx512(work) },
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => unsafe {
+            avx2(work);
+        },
+        // SAFETY: needs no instruction set beyond the target's own.
+        _ => unsafe { work.run::<Portable, 1>() },
     }
 }

@@ -3,6 +3,9 @@
 //! *Law.* The border is zero at all times, so that a 3x3 "same" convolution needs no edge cases, and
 //! so is every channel at or beyond `channels()`. Only interior rows are handed out for writing.
 
+use rayon::prelude::*;
+
+use super::aligned::Aligned;
 use crate::ground::scalar::Scalar;
 
 /// Channels are stored in multiples of this, so that kernels may load and store whole registers.
@@ -16,7 +19,7 @@ pub struct FeatureMap<T> {
     width: usize,
     channels: usize,
     stride: usize,
-    data: Vec<T>,
+    data: Aligned<T>,
 }
 
 impl<T: Scalar> FeatureMap<T> {
@@ -37,7 +40,7 @@ impl<T: Scalar> FeatureMap<T> {
     }
 
     fn with_stride(images: usize, height: usize, width: usize, channels: usize, s: usize) -> Self {
-        let data = vec![T::zero(); images * (height + 2) * (width + 2) * s];
+        let data = Aligned::zeros(images * (height + 2) * (width + 2) * s);
         Self {
             images,
             height,
@@ -123,16 +126,22 @@ impl<T: Scalar> FeatureMap<T> {
         &self.data[i..i + self.width * self.stride]
     }
 
-    /// The interior rows of the images in use, cut into bands of at most `rows` rows:
-    /// `(image, first row, bordered rows)`. Borders inside a band must stay zero.
-    pub fn bands_mut(&mut self, rows: usize) -> Vec<Band<'_, T>> {
+    /// All stored values of the images in use, for kernels that keep borders and padding zero.
+    pub(super) fn data_mut(&mut self) -> &mut [T] {
+        let len = self.images * self.image_len();
+        &mut self.data[..len]
+    }
+
+    /// The interior rows of the images in use, in parallel, cut into bands of at most `rows` rows.
+    /// Borders inside a band must stay zero.
+    pub fn bands_mut(&mut self, rows: usize) -> impl ParallelIterator<Item = Band<'_, T>> {
         let (row_len, image_len, height) = (self.row_len(), self.image_len(), self.height);
-        self.data[..self.images * image_len]
-            .chunks_mut(image_len)
+        self.data_mut()
+            .par_chunks_mut(image_len)
             .enumerate()
-            .flat_map(|(image, values)| {
+            .flat_map(move |(image, values)| {
                 values[row_len..row_len * (height + 1)]
-                    .chunks_mut(rows * row_len)
+                    .par_chunks_mut(rows * row_len)
                     .enumerate()
                     .map(move |(k, values)| Band {
                         image,
@@ -140,7 +149,6 @@ impl<T: Scalar> FeatureMap<T> {
                         values,
                     })
             })
-            .collect()
     }
 
     /// Sets every interior and padding value to zero.
@@ -169,13 +177,17 @@ mod tests {
         let mut m = FeatureMap::<f32>::new(3, 5, 4, 2);
         assert_eq!(m.stride(), 16);
         let row = m.row_len();
-        let mut seen = Vec::new();
-        for b in m.bands_mut(2) {
-            for (k, r) in b.values.chunks_mut(row).enumerate() {
-                seen.push((b.image, b.first_row + k));
-                r[16..32].fill(1.0);
-            }
-        }
+        let mut seen: Vec<_> = m
+            .bands_mut(2)
+            .flat_map_iter(|b| {
+                let rows = b.values.chunks_mut(row).enumerate();
+                rows.map(move |(k, r)| {
+                    r[16..32].fill(1.0);
+                    (b.image, b.first_row + k)
+                })
+            })
+            .collect();
+        seen.sort_unstable();
         let want: Vec<_> = (0..3).flat_map(|i| (0..5).map(move |r| (i, r))).collect();
         assert_eq!(seen, want);
         assert_eq!(m.pixel(2, 4, 0)[0], 1.0);

@@ -8,8 +8,10 @@
 //! *Safety.* Public functions check shapes and bounds with `assert!`; below them pointers stay inside
 //! because a [`map::FeatureMap`] has a pixel of margin on each side and channels padded to whole registers.
 
+mod aligned;
 pub mod conv;
 pub mod fft;
 pub mod isa;
 mod lanes;
 pub mod map;
+mod shared;

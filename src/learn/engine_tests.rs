@@ -50,7 +50,13 @@ fn engine<T: Kernels>(
     numerics: Numerics,
     room: usize,
 ) -> Engine<T> {
-    let model = Model::new(a.clone(), weights, numerics.ceiling, Isa::best());
+    let model = Model::new(
+        a.clone(),
+        weights,
+        numerics.ceiling,
+        numerics.arithmetic,
+        Isa::best(),
+    );
     let physics = Physics::new(PatchSize::new(N).unwrap(), &probe(), SCALE, numerics).unwrap();
     Engine::new(model, physics, room, true)
 }
@@ -168,6 +174,7 @@ fn an_exact_zero_is_fatal_in_reference_numerics_and_harmless_in_guarded() {
             a.clone(),
             vec![0.0f32; a.parameters()],
             numerics.ceiling,
+            numerics.arithmetic,
             Isa::best(),
         );
         let physics = Physics::new(PatchSize::new(N).unwrap(), &flat, SCALE, numerics).unwrap();

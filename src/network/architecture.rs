@@ -65,6 +65,8 @@ pub struct ConvSpec {
     pub inputs: usize,
     /// Output channels.
     pub outputs: usize,
+    /// Side of its maps.
+    pub side: usize,
 }
 
 impl Architecture {
@@ -113,36 +115,42 @@ impl Architecture {
     /// Every convolution, in the order of the parameters: the encoder, then amplitude and phase
     /// interleaved by depth, then the heads, then the outer branches.
     pub fn convolutions(&self) -> Vec<ConvSpec> {
-        let spec = |name: String, inputs, outputs| ConvSpec {
+        let spec = |name: String, inputs, outputs, side| ConvSpec {
             name,
             inputs,
             outputs,
+            side,
         };
         let mut all = Vec::new();
         let mut inputs = self.channels;
         for (k, f) in self.encoder.iter().flat_map(|&f| [f, f]).enumerate() {
-            all.push(spec(format!("encoder.conv{}", k + 1), inputs, f));
+            let side = self.n >> (k / 2);
+            all.push(spec(format!("encoder.conv{}", k + 1), inputs, f, side));
             inputs = f;
         }
         for (k, f) in self.decoder.iter().flat_map(|&f| [f, f]).enumerate() {
+            let side = (self.n >> self.encoder.len()) << (k / 2);
             for b in Branch::BOTH {
-                all.push(spec(format!("{}.conv{}", b.name(), k + 1), inputs, f));
+                all.push(spec(format!("{}.conv{}", b.name(), k + 1), inputs, f, side));
             }
             inputs = f;
         }
         for b in Branch::BOTH {
             let used = self.decoded() - OUTER_CHANNELS;
-            all.push(spec(format!("{}.head", b.name()), used, self.channels));
+            let name = format!("{}.head", b.name());
+            all.push(spec(name, used, self.channels, self.half()));
         }
         if let Some(f) = self.outer {
             for b in Branch::BOTH {
-                let sizes = [(OUTER_CHANNELS, f), (f, f), (f, self.channels)];
-                for (k, (inputs, outputs)) in sizes.into_iter().enumerate() {
-                    all.push(spec(
-                        format!("{}.outer{}", b.name(), k + 1),
-                        inputs,
-                        outputs,
-                    ));
+                let half = self.half();
+                let sizes = [
+                    (OUTER_CHANNELS, f, half),
+                    (f, f, half),
+                    (f, self.channels, self.n),
+                ];
+                for (k, (inputs, outputs, side)) in sizes.into_iter().enumerate() {
+                    let name = format!("{}.outer{}", b.name(), k + 1);
+                    all.push(spec(name, inputs, outputs, side));
                 }
             }
         }

@@ -13,7 +13,7 @@ const ROWS: usize = 8;
 /// `out = max over 2x2 squares of x`; a NaN wins.
 pub fn max_pool<T: Scalar>(x: &FeatureMap<T>, out: &mut FeatureMap<T>) {
     let (s, row_len) = (out.stride(), out.row_len());
-    out.bands_mut(ROWS).into_par_iter().for_each(|band| {
+    out.bands_mut(ROWS).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let y = 2 * (band.first_row + k);
             let (top, bottom) = (x.row(band.image, y), x.row(band.image, y + 1));
@@ -40,7 +40,7 @@ fn larger<T: Scalar>(a: T, b: T) -> T {
 pub fn max_pool_backward<T: Scalar>(x: &FeatureMap<T>, dy: &FeatureMap<T>, dx: &mut FeatureMap<T>) {
     let (s, row_len) = (dx.stride(), dx.row_len());
     // pairs of rows: a band of even height starts on an even row
-    dx.bands_mut(2 * ROWS).into_par_iter().for_each(|band| {
+    dx.bands_mut(2 * ROWS).for_each(|band| {
         for (k, rows) in band.values.chunks_exact_mut(2 * row_len).enumerate() {
             let y = band.first_row + 2 * k;
             let (top, bottom) = (x.row(band.image, y), x.row(band.image, y + 1));
@@ -78,7 +78,7 @@ pub fn max_pool_backward<T: Scalar>(x: &FeatureMap<T>, dy: &FeatureMap<T>, dx: &
 /// Repeats every pixel of `x` as a 2x2 square.
 pub fn upsample<T: Scalar>(x: &FeatureMap<T>, out: &mut FeatureMap<T>) {
     let (s, row_len) = (out.stride(), out.row_len());
-    out.bands_mut(ROWS).into_par_iter().for_each(|band| {
+    out.bands_mut(ROWS).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let from = x.row(band.image, (band.first_row + k) / 2);
             for (to, p) in row[s..row_len - s]
@@ -96,7 +96,7 @@ pub fn upsample<T: Scalar>(x: &FeatureMap<T>, out: &mut FeatureMap<T>) {
 /// `x` is above zero, else zero.
 pub fn upsample_backward<T: Scalar>(x: &FeatureMap<T>, dy: &FeatureMap<T>, dx: &mut FeatureMap<T>) {
     let (s, row_len) = (dx.stride(), dx.row_len());
-    dx.bands_mut(ROWS).into_par_iter().for_each(|band| {
+    dx.bands_mut(ROWS).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let y = band.first_row + k;
             let (top, bottom) = (dy.row(band.image, 2 * y), dy.row(band.image, 2 * y + 1));
@@ -120,7 +120,7 @@ pub fn upsample_backward<T: Scalar>(x: &FeatureMap<T>, dy: &FeatureMap<T>, dx: &
 /// `a += b`, channel by channel, over the interior.
 pub fn add<T: Scalar>(a: &mut FeatureMap<T>, b: &FeatureMap<T>) {
     let (s, row_len) = (a.stride(), a.row_len());
-    a.bands_mut(ROWS).into_par_iter().for_each(|band| {
+    a.bands_mut(ROWS).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let from = b.row(band.image, band.first_row + k);
             for (x, &y) in row[s..row_len - s].iter_mut().zip(from) {

@@ -12,7 +12,7 @@ use super::architecture::{Architecture, Branch, OUTER_CHANNELS};
 use super::layers::{Activation, add, max_pool, max_pool_backward, upsample, upsample_backward};
 use super::parameters::{Tensor, tensors};
 use super::workspace::{DecoderMaps, Maps, Workspace};
-use crate::kernel::conv::{Epilogue, Kernels, Packed};
+use crate::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
 use crate::kernel::isa::Isa;
 use crate::kernel::map::FeatureMap;
 
@@ -33,12 +33,21 @@ impl<T: Kernels> Model<T> {
     ///
     /// # Panics
     /// If the number of weights is not the architecture's.
-    pub fn new(architecture: Architecture, weights: Vec<T>, ceiling: f64, isa: Isa) -> Self {
+    pub fn new(
+        architecture: Architecture,
+        weights: Vec<T>,
+        ceiling: f64,
+        arithmetic: Arithmetic,
+        isa: Isa,
+    ) -> Self {
         assert_eq!(weights.len(), architecture.parameters(), "weights");
         let convolutions = architecture.convolutions();
         let forward = convolutions
             .iter()
-            .map(|c| Packed::new(c.inputs, c.outputs))
+            .map(|c| {
+                let method = T::method(arithmetic, c.inputs, c.outputs, c.side);
+                Packed::new(method, c.inputs, c.outputs)
+            })
             .collect();
         // the adjoint writes every channel of the map the layer read from, also those it skipped
         let head = architecture.head(Branch::Amplitude);
@@ -52,7 +61,11 @@ impl<T: Kernels> Model<T> {
                 } else {
                     c.inputs
                 };
-                Packed::new(c.outputs, wide)
+                Packed::new(
+                    T::method(arithmetic, c.outputs, wide, c.side),
+                    c.outputs,
+                    wide,
+                )
             })
             .collect();
         let tensors = tensors(&architecture);
@@ -91,7 +104,7 @@ impl<T: Kernels> Model<T> {
     }
 
     fn pack(&mut self) {
-        let (weights, tensors) = (&self.weights, &self.tensors);
+        let (weights, tensors, isa) = (&self.weights, &self.tensors, self.isa);
         let kernel = |k: usize| &weights[tensors[2 * k].range.clone()];
         let both = self
             .forward
@@ -99,10 +112,10 @@ impl<T: Kernels> Model<T> {
             .zip(&mut self.adjoint)
             .enumerate();
         both.for_each(|(k, (forward, adjoint))| {
-            forward.pack_forward(kernel(k));
+            T::pack(isa, forward, kernel(k), Direction::Forward);
             // nothing lies in front of the first layer
             if k > 0 {
-                adjoint.pack_adjoint(kernel(k));
+                T::pack(isa, adjoint, kernel(k), Direction::Adjoint);
             }
         });
     }
@@ -204,6 +217,7 @@ impl<T: Kernels> Model<T> {
             gradients,
             d_outputs,
             encoded: second,
+            scratch,
             ..
         } = ws;
         let gradients = gradients.as_mut().expect("a workspace for training");
@@ -225,7 +239,8 @@ impl<T: Kernels> Model<T> {
                 Branch::Amplitude => &mut d_encoder[a.encoder.len() - 1].pooled,
                 Branch::Phase => &mut *second,
             };
-            self.decode_backward(branch, encoded, maps, d, d_encoded, gradient);
+            let out = (&mut *gradient, &mut *scratch);
+            self.decode_backward(branch, (encoded, maps), d, d_encoded, out);
         }
         add(&mut d_encoder[a.encoder.len() - 1].pooled, second);
         for k in (0..a.encoder.len()).rev() {
@@ -233,7 +248,7 @@ impl<T: Kernels> Model<T> {
             let (block, d) = (&maps.encoder[k], &mut rest[0]);
             max_pool_backward(&block.second, &d.pooled, &mut d.second);
             let conv = a.encoder_conv(2 * k + 1);
-            self.weights_backward(conv, &block.first, 0, &d.second, gradient);
+            self.weights_backward(conv, &block.first, 0, &d.second, (gradient, scratch));
             self.input_backward(conv, &d.second, Epilogue::Gate(&block.first), &mut d.first);
             let conv = a.encoder_conv(2 * k);
             let x = if k == 0 {
@@ -241,7 +256,7 @@ impl<T: Kernels> Model<T> {
             } else {
                 &maps.encoder[k - 1].pooled
             };
-            self.weights_backward(conv, x, 0, &d.first, gradient);
+            self.weights_backward(conv, x, 0, &d.first, (gradient, scratch));
             if let Some(before) = before.last_mut() {
                 self.input_backward(conv, &d.first, Epilogue::Plain, &mut before.pooled);
             }
@@ -251,17 +266,16 @@ impl<T: Kernels> Model<T> {
     fn decode_backward(
         &self,
         branch: Branch,
-        encoded: &FeatureMap<T>,
-        maps: &DecoderMaps<T>,
+        (encoded, maps): (&FeatureMap<T>, &DecoderMaps<T>),
         d: &mut DecoderMaps<T>,
         d_encoded: &mut FeatureMap<T>,
-        gradient: &mut [T],
+        (gradient, scratch): (&mut [T], &mut Aligned<T>),
     ) {
         let a = &self.architecture;
         let depth = a.decoder.len();
         let last = &maps.blocks[depth - 1].raised;
         let head = a.head(branch);
-        self.weights_backward(head, last, 0, &d.logits, gradient);
+        self.weights_backward(head, last, 0, &d.logits, (gradient, scratch));
         self.input_backward(
             head,
             &d.logits,
@@ -270,16 +284,16 @@ impl<T: Kernels> Model<T> {
         );
         if let (Some(outer), Some(d_outer)) = (&maps.outer, &mut d.outer) {
             let conv = a.outer_conv(branch, 2);
-            self.weights_backward(conv, &outer.raised, 0, &d_outer.logits, gradient);
+            self.weights_backward(conv, &outer.raised, 0, &d_outer.logits, (gradient, scratch));
             self.input_backward(conv, &d_outer.logits, Epilogue::Plain, &mut d_outer.raised);
             upsample_backward(&outer.second, &d_outer.raised, &mut d_outer.second);
             let conv = a.outer_conv(branch, 1);
-            self.weights_backward(conv, &outer.first, 0, &d_outer.second, gradient);
+            self.weights_backward(conv, &outer.first, 0, &d_outer.second, (gradient, scratch));
             let gate = Epilogue::Gate(&outer.first);
             self.input_backward(conv, &d_outer.second, gate, &mut d_outer.first);
             let conv = a.outer_conv(branch, 0);
             let first = a.decoded() - OUTER_CHANNELS;
-            self.weights_backward(conv, last, first, &d_outer.first, gradient);
+            self.weights_backward(conv, last, first, &d_outer.first, (gradient, scratch));
             self.input_backward(conv, &d_outer.first, Epilogue::Plain, &mut d_outer.input);
             add_channels(&mut d.blocks[depth - 1].raised, first, &d_outer.input);
         }
@@ -288,7 +302,7 @@ impl<T: Kernels> Model<T> {
             let (block, d) = (&maps.blocks[k], &mut rest[0]);
             upsample_backward(&block.second, &d.raised, &mut d.second);
             let conv = a.decoder_conv(branch, 2 * k + 1);
-            self.weights_backward(conv, &block.first, 0, &d.second, gradient);
+            self.weights_backward(conv, &block.first, 0, &d.second, (gradient, scratch));
             self.input_backward(conv, &d.second, Epilogue::Gate(&block.first), &mut d.first);
             let conv = a.decoder_conv(branch, 2 * k);
             let x = if k == 0 {
@@ -296,7 +310,7 @@ impl<T: Kernels> Model<T> {
             } else {
                 &maps.blocks[k - 1].raised
             };
-            self.weights_backward(conv, x, 0, &d.first, gradient);
+            self.weights_backward(conv, x, 0, &d.first, (gradient, scratch));
             let to = before.last_mut().map_or(&mut *d_encoded, |b| &mut b.raised);
             self.input_backward(conv, &d.first, Epilogue::Plain, to);
         }
@@ -308,11 +322,12 @@ impl<T: Kernels> Model<T> {
         x: &FeatureMap<T>,
         first: usize,
         dy: &FeatureMap<T>,
-        gradient: &mut [T],
+        (gradient, scratch): (&mut [T], &mut Aligned<T>),
     ) {
         let (kernel, bias) = (&self.tensors[2 * k].range, &self.tensors[2 * k + 1].range);
         let (left, right) = gradient[kernel.start..bias.end].split_at_mut(kernel.len());
-        T::conv_weights(self.isa, x, first, dy, left, right);
+        let method = self.forward[k].method;
+        T::conv_weights(self.isa, method, x, first, dy, (left, right), scratch);
     }
 
     fn input_backward(
@@ -454,7 +469,13 @@ mod tests {
                 w.extend((0..2 * 512).map(|k| wave(k, 1.1 + b as f64)));
             }
             let loss = |weights: &[f64]| {
-                let model = Model::new(a.clone(), weights.to_vec(), 1.7, Isa::Portable);
+                let model = Model::new(
+                    a.clone(),
+                    weights.to_vec(),
+                    1.7,
+                    Arithmetic::Fast,
+                    Isa::Portable,
+                );
                 let mut ws = ws.clone();
                 model.forward(&mut ws);
                 ws.outputs
@@ -464,7 +485,13 @@ mod tests {
                     .map(|(o, c)| o * c)
                     .sum::<f64>()
             };
-            let model = Model::new(a.clone(), weights.clone(), 1.7, Isa::Portable);
+            let model = Model::new(
+                a.clone(),
+                weights.clone(),
+                1.7,
+                Arithmetic::Fast,
+                Isa::Portable,
+            );
             let mut run = ws.clone();
             model.forward(&mut run);
             run.d_outputs.clone_from(&cotangent);
@@ -503,7 +530,7 @@ mod tests {
         let weights: Vec<f32> = (0..a.parameters())
             .map(|k| 0.4 * wave(k, 1.9) as f32)
             .collect();
-        let model = Model::new(a.clone(), weights, 1.0, Isa::best());
+        let model = Model::new(a.clone(), weights, 1.0, Arithmetic::Fast, Isa::best());
         let run = |groups: &[usize]| {
             let mut ws = Workspace::new(&a, groups.len(), false);
             for (image, &g) in groups.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use super::architecture::{Architecture, Branch};
 use crate::ground::scalar::Scalar;
+use crate::kernel::conv::Aligned;
 use crate::kernel::map::FeatureMap;
 
 /// Maps of one encoder block.
@@ -157,6 +158,8 @@ pub struct Workspace<T> {
     pub d_outputs: [Vec<T>; 2],
     /// The gradient of the encoder's result through the second decoder.
     pub encoded: FeatureMap<T>,
+    /// What the gradients of weights need; grown in the first step.
+    pub scratch: Aligned<T>,
     per_group: usize,
 }
 
@@ -179,6 +182,7 @@ impl<T: Scalar> Workspace<T> {
                 [empty(), empty()]
             },
             encoded: FeatureMap::new(if training { groups } else { 0 }, side, side, filters),
+            scratch: Aligned::default(),
             per_group,
         }
     }

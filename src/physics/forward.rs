@@ -331,6 +331,7 @@ mod tests {
     use super::super::loss::Guard;
     use super::super::object::Combination;
     use super::*;
+    use crate::kernel::conv::Arithmetic;
 
     fn wave(k: usize, f: f64) -> f64 {
         ((k as f64 + 1.0) * f).sin()
@@ -356,6 +357,7 @@ mod tests {
                 combination: Combination::Polar,
                 ceiling: 1.0,
                 guard: Guard::floor(n, 50.0),
+                arithmetic: Arithmetic::Fast,
             },
         ] {
             for rel in [

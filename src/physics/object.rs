@@ -1,12 +1,13 @@
 //! From the network's two numbers per pixel to the complex object, and the choice of numerics.
 //!
-//! The two numerics differ in three named places and nowhere else:
+//! The two numerics differ in four named places and nowhere else:
 //!
 //! | place | `reference` | `guarded` |
 //! |---|---|---|
 //! | [`Combination`] | `Z = A + i phi` | `Z = A exp(i phi)` |
 //! | [`Numerics::ceiling`] of the amplitude `A = ceiling * sigmoid(a)` | 1 | twice the root mean square amplitude that energy conservation asks for |
 //! | [`crate::physics::loss::Guard`] | none | a floor under the predicted intensity, and no square root |
+//! | [`Arithmetic`] of the convolutions | sums in the order of the definition | the fastest method, within a derived bound |
 //!
 //! *Source.* Reference description, sections 0 and j; the cause of the reference's failure is in the
 //! project's README.
@@ -15,6 +16,7 @@ use num_complex::Complex;
 
 use super::loss::Guard;
 use crate::ground::scalar::Scalar;
+use crate::kernel::conv::Arithmetic;
 
 /// How amplitude and phase make a complex object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Numerics {
     pub ceiling: f64,
     /// What keeps the loss and its gradient finite.
     pub guard: Guard,
+    /// What the network's convolutions promise.
+    pub arithmetic: Arithmetic,
 }
 
 impl Numerics {
@@ -64,6 +68,7 @@ impl Numerics {
             combination: Combination::Cartesian,
             ceiling: 1.0,
             guard: Guard::None,
+            arithmetic: Arithmetic::Definition,
         }
     }
 
@@ -85,6 +90,7 @@ impl Numerics {
             combination: Combination::Polar,
             ceiling: 2.0 * half / probe_energy.sqrt(),
             guard: Guard::floor(n, mean_counts),
+            arithmetic: Arithmetic::Fast,
         }
     }
 }

@@ -341,7 +341,13 @@ fn engine(
     };
     let physics = Physics::new(s.n, probe, scale, numerics)?;
     let weights = glorot_uniform(&architecture, request.seed);
-    let model = Model::new(architecture, weights, numerics.ceiling, Isa::best());
+    let model = Model::new(
+        architecture,
+        weights,
+        numerics.ceiling,
+        numerics.arithmetic,
+        Isa::best(),
+    );
     Ok(Engine::new(model, physics, batch.min(training.len()), true))
 }
 

@@ -1,77 +1,126 @@
 //! Weights laid out for the kernels.
 
-use crate::ground::scalar::Scalar;
+use std::ops::Range;
 
-/// Weights of one convolution, `[tap][in][out]` (HWIO), laid out for the kernels.
+use super::{Method, thin};
+use crate::ground::scalar::Scalar;
+use crate::kernel::aligned::Aligned;
+
+/// The widest panel: four AVX-512 registers.
+pub(super) const WIDEST: usize = 64;
+/// Inputs that are laid out at a time: a cache line of the kernel when it is read turned.
+pub(super) const INPUTS: usize = 16;
+/// Numbers that Winograd's filters have per input and output.
+const PLACES: usize = 36;
+
+/// Weights of one convolution, laid out for the kernel that will read them.
 #[derive(Debug, Clone)]
 pub struct Packed<T> {
     /// Input channels.
     pub inputs: usize,
     /// Output channels.
     pub outputs: usize,
-    /// `[panel][9 * inputs][panel width]`, zero beyond `outputs`.
-    panels: Vec<T>,
+    /// The kernel that they are laid out for.
+    pub method: Method,
+    /// Direct: `[panel][tap][input][width]`; Winograd: `[place][panel][input][width]`; thin:
+    /// `[output][tap][input]`. Zero beyond `outputs`.
+    pub(super) panels: Aligned<T>,
     pub(super) width: usize,
 }
 
+/// Which convolution a kernel (HWIO, as trained) is laid out for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The convolution itself.
+    Forward,
+    /// Its adjoint, which takes output gradients to input gradients: turned by half a turn and
+    /// transposed. Outputs beyond those the kernel has get zero weights: the layer did not read them.
+    Adjoint,
+}
+
+/// Nine taps of some inputs (at most [`INPUTS`]) and one panel of outputs.
+pub(super) type Taps<T> = [[[T; WIDEST]; 9]; INPUTS];
+
 impl<T: Scalar> Packed<T> {
     /// Room for a convolution of these sizes.
-    pub fn new(inputs: usize, outputs: usize) -> Self {
+    pub fn new(method: Method, inputs: usize, outputs: usize) -> Self {
         let padded = outputs.next_multiple_of(16);
-        let width = if padded.is_multiple_of(64) {
-            64
-        } else if padded.is_multiple_of(32) {
-            32
-        } else {
-            16
+        let widths = [WIDEST, 32, 16];
+        let width = widths.into_iter().find(|w| padded.is_multiple_of(*w));
+        let len = match method {
+            Method::Direct => 9 * inputs * padded,
+            Method::Winograd => PLACES * inputs * padded,
+            Method::Thin => thin::weights(inputs, outputs),
         };
         Self {
             inputs,
             outputs,
-            panels: vec![T::zero(); 9 * inputs * padded],
-            width,
+            method,
+            panels: Aligned::zeros(len),
+            width: width.unwrap_or(16),
         }
     }
 
-    /// The rows of one panel, `[9 * inputs][width]`.
+    /// The rows of one panel of a direct kernel, `[9 * inputs][width]`.
     pub(super) fn panel(&self, k: usize) -> &[T] {
         let len = 9 * self.inputs * self.width;
         &self.panels[k * len..(k + 1) * len]
     }
 
-    /// The packed rows `(row, that row's columns of one panel)`, where a row is a tap and an input.
-    fn rows_mut(&mut self, panel: usize) -> impl Iterator<Item = &mut [T]> {
-        let len = 9 * self.inputs * self.width;
-        self.panels[panel * len..(panel + 1) * len].chunks_exact_mut(self.width)
-    }
-
-    /// Packs `kernel` (HWIO, `9 * inputs * outputs` values) for the forward pass.
-    pub fn pack_forward(&mut self, kernel: &[T]) {
-        let (outputs, width) = (self.outputs, self.width);
-        for panel in 0..outputs.div_ceil(width) {
-            let columns = panel * width..((panel + 1) * width).min(outputs);
-            for (to, from) in self.rows_mut(panel).zip(kernel.chunks_exact(outputs)) {
-                to[..columns.len()].copy_from_slice(&from[columns.clone()]);
+    /// Lays out `kernel` for the direct kernel.
+    pub(super) fn pack_direct(&mut self, kernel: &[T], direction: Direction) {
+        assert_eq!(self.method, Method::Direct, "weights for this kernel");
+        let (inputs, outputs, width) = (self.inputs, self.outputs, self.width);
+        let mut taps = [[[T::zero(); WIDEST]; 9]; INPUTS];
+        for (k, panel) in self.panels.chunks_exact_mut(9 * inputs * width).enumerate() {
+            for first in (0..inputs).step_by(INPUTS) {
+                let used = first..(first + INPUTS).min(inputs);
+                let columns = k * width..(k + 1) * width;
+                direction.gather(kernel, (inputs, outputs), used.clone(), columns, &mut taps);
+                for (i, taps) in used.zip(&taps) {
+                    for (tap, values) in taps.iter().enumerate() {
+                        let at = (tap * inputs + i) * width;
+                        panel[at..at + width].copy_from_slice(&values[..width]);
+                    }
+                }
             }
         }
     }
+}
 
-    /// Packs `kernel` of the convolution `used -> inputs` turned by half a turn and transposed: the
-    /// adjoint convolution, which takes output gradients to input gradients. Outputs beyond the
-    /// `used` ones get zero weights: the layer did not read those channels.
-    pub fn pack_adjoint(&mut self, kernel: &[T]) {
-        let (inputs, width) = (self.inputs, self.width);
-        let used = kernel.len() / (9 * inputs);
-        assert!(used <= self.outputs, "channels");
-        for panel in 0..used.div_ceil(width) {
-            let first = panel * width;
-            for (row, to) in self.rows_mut(panel).enumerate() {
-                let (tap, i) = (8 - row / inputs, row % inputs);
-                let from = kernel[(tap * used + first) * inputs + i..]
-                    .iter()
-                    .step_by(inputs);
-                for (to, &from) in to.iter_mut().zip(from.take(used - first)) {
-                    *to = from;
+impl Direction {
+    /// The taps of inputs `used` and outputs `columns` of this direction's convolution
+    /// (`inputs -> outputs`) into `taps[input][tap][column]`; zero where the kernel has no such output.
+    pub(super) fn gather<T: Scalar>(
+        self,
+        kernel: &[T],
+        (inputs, outputs): (usize, usize),
+        used: Range<usize>,
+        columns: Range<usize>,
+        taps: &mut Taps<T>,
+    ) {
+        match self {
+            Self::Forward => {
+                let columns = columns.start..columns.end.min(outputs);
+                for (i, taps) in used.zip(taps) {
+                    for (tap, to) in taps.iter_mut().enumerate() {
+                        let row = (tap * inputs + i) * outputs;
+                        let from = &kernel[row + columns.start..row + columns.end];
+                        to[..from.len()].copy_from_slice(from);
+                        to[from.len()..].fill(T::zero());
+                    }
+                }
+            }
+            Self::Adjoint => {
+                let had = kernel.len() / (9 * inputs);
+                for (column, o) in columns.enumerate() {
+                    for tap in 0..9 {
+                        let row = ((8 - tap) * had + o) * inputs;
+                        for (i, taps) in used.clone().zip(taps.iter_mut()) {
+                            let there = o < had;
+                            taps[tap][column] = if there { kernel[row + i] } else { T::zero() };
+                        }
+                    }
                 }
             }
         }

@@ -1,0 +1,192 @@
+//! The convolution itself.
+
+#![allow(unsafe_code, reason = "SIMD kernels; shapes are asserted on entry")]
+
+use rayon::prelude::*;
+
+use crate::kernel::conv::finish::Finish;
+use crate::kernel::conv::tile::next;
+use crate::kernel::conv::{Epilogue, Method, Packed};
+use crate::kernel::isa::Isa;
+use crate::kernel::lanes::{Lanes, Work, run};
+use crate::kernel::map::FeatureMap;
+
+/// Pixels of a band: its input stays in the second-level cache while the panels pass over it.
+const BAND_PIXELS: usize = 512;
+
+/// See [`super::super::Kernels::conv`].
+pub(in crate::kernel::conv) fn conv(
+    isa: Isa,
+    x: &FeatureMap<f32>,
+    first_channel: usize,
+    weights: &Packed<f32>,
+    epilogue: Epilogue<'_, f32>,
+    out: &mut FeatureMap<f32>,
+) {
+    assert_eq!(weights.method, Method::Direct, "weights for this kernel");
+    assert!(
+        first_channel + weights.inputs <= x.stride(),
+        "input channels"
+    );
+    assert_eq!(out.channels(), weights.outputs, "output channels");
+    assert_eq!(
+        (x.images(), x.height(), x.width()),
+        (out.images(), out.height(), out.width()),
+        "images, rows, columns"
+    );
+    assert_eq!(
+        out.stride(),
+        weights.outputs.next_multiple_of(16),
+        "padded output channels"
+    );
+    let finish = Finish::new(epilogue, out);
+    let rows = (BAND_PIXELS / x.width()).clamp(1, x.height());
+    let (row_len, stride) = (out.row_len(), out.stride());
+    out.bands_mut(rows).for_each(|band| {
+        let work = Band {
+            x,
+            first_channel,
+            weights,
+            finish: &finish,
+            row_len,
+            stride,
+            image: band.image,
+            first_row: band.first_row,
+            values: band.values,
+        };
+        // SAFETY: the shapes were asserted above.
+        unsafe { run(isa, work) }
+    });
+}
+
+/// Some rows of outputs.
+struct Band<'a> {
+    x: &'a FeatureMap<f32>,
+    first_channel: usize,
+    weights: &'a Packed<f32>,
+    finish: &'a Finish<'a>,
+    row_len: usize,
+    stride: usize,
+    image: usize,
+    first_row: usize,
+    values: &'a mut [f32],
+}
+
+impl Work for Band<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes, const NV: usize>(mut self) {
+        // SAFETY: the caller's.
+        unsafe {
+            match (self.weights.width / V::COUNT).min(NV) {
+                4 => self.panels::<V, 4>(),
+                2 => self.panels::<V, 2>(),
+                _ => self.panels::<V, 1>(),
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    row: usize,
+    col: usize,
+    channel: usize,
+}
+
+impl Band<'_> {
+    #[inline(always)]
+    unsafe fn panels<V: Lanes, const NV: usize>(&mut self) {
+        let (width, step) = (self.weights.width, NV * V::COUNT);
+        let rows = self.values.len() / self.row_len;
+        for panel in 0..self.stride / width {
+            for sub in (0..width).step_by(step) {
+                let channel = panel * width + sub;
+                let w = self.weights.panel(panel)[sub..].as_ptr();
+                for row in 0..rows {
+                    let mut col = 0;
+                    while col < self.x.width() {
+                        let p = next(self.x.width() - col);
+                        let at = Place { row, col, channel };
+                        let start = self.start(at);
+                        debug_assert!(start + (p - 1) * self.stride + step <= self.values.len());
+                        // SAFETY: `p` pixels from `col` lie in the row; `step` channels in the stride.
+                        unsafe {
+                            match p {
+                                1 => self.pixels::<V, 1, NV>(w, at),
+                                2 => self.pixels::<V, 2, NV>(w, at),
+                                3 => self.pixels::<V, 3, NV>(w, at),
+                                4 => self.pixels::<V, 4, NV>(w, at),
+                                5 => self.pixels::<V, 5, NV>(w, at),
+                                _ => self.pixels::<V, 6, NV>(w, at),
+                            }
+                        }
+                        col += p;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where a pixel's channel lies among the values.
+    fn start(&self, at: Place) -> usize {
+        at.row * self.row_len + (at.col + 1) * self.stride + at.channel
+    }
+
+    /// `P` neighbouring pixels times `NV` registers of output channels.
+    #[inline(always)]
+    unsafe fn pixels<V: Lanes, const P: usize, const NV: usize>(
+        &mut self,
+        w: *const f32,
+        at: Place,
+    ) {
+        let x = self.x;
+        let (stride, inputs, width) = (x.stride(), self.weights.inputs, self.weights.width);
+        // the top left tap of the first pixel: one row and one pixel back, inside the border
+        let corner = x.at(self.image, self.first_row + at.row, at.col) - x.row_len() - stride;
+        let start = self.start(at);
+        // SAFETY: taps reach at most one pixel beyond the interior, which the border provides; the
+        // panel holds 9 * inputs rows of `width` values.
+        unsafe {
+            let to = self.values.as_mut_ptr().add(start);
+            let mut sums = [[V::zero(); NV]; P];
+            let mut wp = w;
+            for kh in 0..3 {
+                for kw in 0..3 {
+                    let tap = corner + self.first_channel + kh * x.row_len() + kw * stride;
+                    let tap = x.data().as_ptr().add(tap);
+                    let from: [*const f32; P] = std::array::from_fn(|p| tap.add(p * stride));
+                    for i in 0..inputs {
+                        let wv: [V; NV] = std::array::from_fn(|v| V::load(wp.add(v * V::COUNT)));
+                        for (sum, from) in sums.iter_mut().zip(from) {
+                            let b = V::splat(*from.add(i));
+                            for (s, w) in sum.iter_mut().zip(wv) {
+                                *s = b.mul_add(w, *s);
+                            }
+                        }
+                        wp = wp.wrapping_add(width);
+                    }
+                }
+            }
+            // Plain stores first, in a loop simple enough to unroll: with anything more in it the sums
+            // would live in memory instead of registers, and the loop above would store them each time.
+            for (p, sum) in sums.iter().enumerate() {
+                for (v, s) in sum.iter().enumerate() {
+                    s.store(to.add(p * self.stride + v * V::COUNT));
+                }
+            }
+            if self.finish.is_plain() {
+                return;
+            }
+            let image_len = (x.height() + 2) * self.row_len;
+            let map = self.image * image_len + (self.first_row + 1) * self.row_len + start;
+            for p in 0..P {
+                for lane in (0..NV).map(|v| v * V::COUNT) {
+                    let here = p * self.stride + lane;
+                    let sums = V::load(to.add(here));
+                    let value = self.finish.apply(sums, at.channel + lane, map + here);
+                    value.store(to.add(here));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The gradient with respect to weights and bias.
+
+#![allow(unsafe_code, reason = "SIMD kernels; shapes are asserted on entry")]
+
+use rayon::prelude::*;
+
+use crate::kernel::aligned::Aligned;
+use crate::kernel::conv::tile::{Left, ROWS, Right, To, multiply};
+use crate::kernel::isa::Isa;
+use crate::kernel::lanes::{Lanes, Work, run};
+use crate::kernel::map::FeatureMap;
+
+/// Weight rows are cut into this many tasks, whatever the number of threads.
+const TASKS: usize = 8;
+/// Bias channels that one task sums: a cache line.
+const LINE: usize = 16;
+
+/// See [`super::super::Kernels::conv_weights`]; the bias is [`sum_pixels`].
+///
+/// Registers hold outputs. Where there are few of them and many inputs, the two change places: the
+/// same products, summed in the same order of pixels, with the tap seen from the other side.
+pub(in crate::kernel::conv) fn conv_weights(
+    isa: Isa,
+    x: &FeatureMap<f32>,
+    first_channel: usize,
+    dy: &FeatureMap<f32>,
+    (kernel, outputs): (&mut [f32], usize),
+    scratch: &mut Aligned<f32>,
+) {
+    assert!(
+        outputs > 0 && kernel.len().is_multiple_of(9 * outputs),
+        "kernel is [9][in][out]"
+    );
+    let inputs = kernel.len() / (9 * outputs);
+    assert!(first_channel + inputs <= x.stride(), "input channels");
+    assert!(
+        outputs <= dy.stride() && dy.stride().is_multiple_of(16),
+        "output channels"
+    );
+    assert_eq!(
+        (x.images(), x.height(), x.width()),
+        (dy.images(), dy.height(), dy.width()),
+        "images, rows, columns"
+    );
+    let lanes = inputs.next_multiple_of(16);
+    let turned = outputs < 16 && inputs >= 16 && first_channel + lanes <= x.stride();
+    let job = if turned {
+        Job {
+            scalar: dy,
+            scalars: outputs,
+            scalar_from: 0,
+            vector: x,
+            vector_from: first_channel,
+            columns: lanes,
+        }
+    } else {
+        Job {
+            scalar: x,
+            scalars: inputs,
+            scalar_from: first_channel,
+            vector: dy,
+            vector_from: 0,
+            columns: outputs.next_multiple_of(16),
+        }
+    };
+    let rows = 9 * job.scalars;
+    let per_task = rows.div_ceil(TASKS).next_multiple_of(ROWS);
+    scratch.grow(rows * job.columns);
+    let sums = &mut scratch[..rows * job.columns];
+    sums.par_chunks_mut(per_task * job.columns)
+        .enumerate()
+        .for_each(|(task, sums)| {
+            sums.fill(0.0);
+            let work = Rows {
+                job: &job,
+                first: task * per_task,
+                sums,
+            };
+            // SAFETY: the shapes were asserted above.
+            unsafe { run(isa, work) }
+        });
+    for (row, to) in kernel.chunks_exact_mut(outputs).enumerate() {
+        if turned {
+            let (tap, i) = (8 - row / inputs, row % inputs);
+            let from = sums[tap * outputs * lanes + i..].iter().step_by(lanes);
+            to.iter_mut().zip(from).for_each(|(t, &s)| *t = s);
+        } else {
+            to.copy_from_slice(&sums[row * job.columns..][..outputs]);
+        }
+    }
+}
+
+/// `bias[o] = sum over pixels of dy[.., o]`, in pixel order.
+pub(in crate::kernel::conv) fn sum_pixels(dy: &FeatureMap<f32>, bias: &mut [f32]) {
+    assert!(bias.len() <= dy.stride(), "output channels");
+    bias.par_chunks_mut(LINE)
+        .enumerate()
+        .for_each(|(chunk, part)| {
+            let first = chunk * LINE;
+            let mut sums = [0.0; LINE];
+            for image in 0..dy.images() {
+                for row in 0..dy.height() {
+                    for pixel in dy.row(image, row).chunks_exact(dy.stride()) {
+                        for (b, &g) in sums.iter_mut().zip(&pixel[first..first + LINE]) {
+                            *b += g;
+                        }
+                    }
+                }
+            }
+            part.copy_from_slice(&sums[..part.len()]);
+        });
+}
+
+/// `sum over pixels p of scalar[p + tap - 1, s] vector[p, v]` for every tap, `s` and `v`.
+struct Job<'a> {
+    scalar: &'a FeatureMap<f32>,
+    scalars: usize,
+    scalar_from: usize,
+    vector: &'a FeatureMap<f32>,
+    vector_from: usize,
+    columns: usize,
+}
+
+/// Rows `(tap, s)` of one task, all columns, all pixels in order.
+struct Rows<'a> {
+    job: &'a Job<'a>,
+    first: usize,
+    sums: &'a mut [f32],
+}
+
+impl Work for Rows<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes, const NV: usize>(mut self) {
+        let registers = self.job.columns / V::COUNT;
+        // SAFETY: the caller's.
+        unsafe {
+            if NV == 4 && registers.is_multiple_of(4) {
+                self.add::<V, 4>();
+            } else if NV >= 2 && registers.is_multiple_of(2) {
+                self.add::<V, 2>();
+            } else {
+                self.add::<V, 1>();
+            }
+        }
+    }
+}
+
+impl Rows<'_> {
+    #[inline(always)]
+    unsafe fn add<V: Lanes, const NV: usize>(&mut self) {
+        let (x, y, columns) = (self.job.scalar, self.job.vector, self.job.columns);
+        let block_pixels = (16384 / x.stride().max(y.stride())).clamp(64, 512);
+        let block_rows = (block_pixels / x.width()).clamp(1, x.height());
+        for image in 0..x.images() {
+            for top in (0..x.height()).step_by(block_rows) {
+                let rows = top..(top + block_rows).min(x.height());
+                for column in (0..columns).step_by(NV * V::COUNT) {
+                    for row in rows.clone() {
+                        // SAFETY: see `line`.
+                        unsafe { self.line::<V, NV>(image, row, column) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// One row of pixels, `NV` registers of columns, all rows of the task.
+    #[inline(always)]
+    unsafe fn line<V: Lanes, const NV: usize>(&mut self, image: usize, row: usize, column: usize) {
+        let Job {
+            scalar: x,
+            vector: y,
+            scalars,
+            columns,
+            ..
+        } = *self.job;
+        let corner = x.at(image, row, 0) - x.row_len() - x.stride() + self.job.scalar_from;
+        let from = y.at(image, row, 0) + self.job.vector_from + column;
+        let rows = self.sums.len() / columns;
+        // the rows of one tap lie side by side
+        let mut done = 0;
+        while done < rows {
+            let (tap, s) = ((self.first + done) / scalars, (self.first + done) % scalars);
+            let count = (scalars - s).min(rows - done);
+            // SAFETY: a tap of every pixel lies inside the border; `y` is read in whole registers
+            // below its padded stride; `sums` holds `rows` rows of `columns` values.
+            unsafe {
+                let left = corner + tap / 3 * x.row_len() + tap % 3 * x.stride() + s;
+                let left = Left {
+                    at: x.data().as_ptr().add(left),
+                    row_step: 1,
+                    depth_step: x.stride(),
+                };
+                let right = Right {
+                    at: y.data().as_ptr().add(from),
+                    depth_step: y.stride(),
+                };
+                let to = To {
+                    at: self.sums.as_mut_ptr().add(done * columns + column),
+                    row_step: columns,
+                    add: true,
+                };
+                multiply::<V, NV>(left, count, right, x.width(), to);
+            }
+            done += count;
+        }
+    }
+}

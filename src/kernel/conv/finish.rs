@@ -1,0 +1,75 @@
+//! An [`Epilogue`] made ready for registers.
+
+#![allow(unsafe_code, reason = "vector registers; see Safety of `apply`")]
+
+use super::Epilogue;
+use crate::kernel::lanes::Lanes;
+use crate::kernel::map::FeatureMap;
+
+/// The most output channels a convolution may have, padding included.
+const MOST: usize = 1024;
+
+enum Kind<'a> {
+    Bias,
+    BiasRelu,
+    Gate(&'a [f32]),
+    Plain,
+}
+
+/// What is done to sums on their way to memory.
+pub(super) struct Finish<'a> {
+    kind: Kind<'a>,
+    bias: [f32; MOST],
+}
+
+impl<'a> Finish<'a> {
+    /// For sums that go to `out`.
+    ///
+    /// # Panics
+    /// If the bias or the gate does not have the output's shape.
+    pub(super) fn new(epilogue: Epilogue<'a, f32>, out: &FeatureMap<f32>) -> Self {
+        let mut padded = [0.0; MOST];
+        assert!(out.stride() <= MOST, "at most {MOST} output channels");
+        if let Epilogue::Bias(b) | Epilogue::BiasRelu(b) = epilogue {
+            assert_eq!(b.len(), out.channels(), "one bias per output channel");
+            padded[..b.len()].copy_from_slice(b);
+        }
+        let kind = match epilogue {
+            Epilogue::Bias(_) => Kind::Bias,
+            Epilogue::BiasRelu(_) => Kind::BiasRelu,
+            Epilogue::Plain => Kind::Plain,
+            Epilogue::Gate(g) => {
+                assert_eq!(
+                    (g.images(), g.height(), g.width(), g.stride()),
+                    (out.images(), out.height(), out.width(), out.stride()),
+                    "the gate has the output's shape"
+                );
+                Kind::Gate(g.data())
+            }
+        };
+        Self { kind, bias: padded }
+    }
+
+    /// Whether sums go to memory as they are.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.kind, Kind::Plain)
+    }
+
+    /// What becomes of the sums `s` of a register of channels from `channel` on, whose place in the
+    /// output map is `at`.
+    ///
+    /// # Safety
+    /// `channel + V::COUNT` is at most the output's stride, and `at + V::COUNT` its length.
+    #[inline(always)]
+    pub(super) unsafe fn apply<V: Lanes>(&self, s: V, channel: usize, at: usize) -> V {
+        // SAFETY: the bias is as long as any stride, the gate as the output.
+        unsafe {
+            match self.kind {
+                Kind::Bias => s.add(V::load(self.bias.as_ptr().add(channel))),
+                Kind::BiasRelu => s.add(V::load(self.bias.as_ptr().add(channel))).rectify(),
+                Kind::Gate(g) => s.gate(V::load(g.as_ptr().add(at))),
+                Kind::Plain => s,
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Forward: transform, mix and transform back, block by block of tiles, in the second-level cache.
+
+#![allow(unsafe_code, reason = "SIMD kernels; shapes are asserted on entry")]
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use super::transform::{input, output, square};
+use super::{PLACES, TILE, Tiles};
+use crate::kernel::aligned::Aligned;
+use crate::kernel::conv::finish::Finish;
+use crate::kernel::conv::tile::{Left, Right, To, multiply};
+use crate::kernel::conv::{Epilogue, Method, Packed};
+use crate::kernel::isa::Isa;
+use crate::kernel::lanes::{Lanes, Work, run};
+use crate::kernel::map::FeatureMap;
+use crate::kernel::shared::Shared;
+
+/// Numbers that the transformed inputs and the sums of a block may take: half of a megabyte.
+const BLOCK: usize = 128 << 10;
+/// Tiles a block has at least, so that the filters are not read for too few.
+const FEWEST: usize = 24;
+
+thread_local! {
+    /// The transformed inputs and sums of one block; grown once.
+    static SCRATCH: RefCell<Aligned<f32>> = RefCell::new(Aligned::default());
+}
+
+/// See [`super::super::Kernels::conv`].
+pub(in crate::kernel::conv) fn conv(
+    isa: Isa,
+    x: &FeatureMap<f32>,
+    first_channel: usize,
+    weights: &Packed<f32>,
+    epilogue: Epilogue<'_, f32>,
+    out: &mut FeatureMap<f32>,
+) {
+    assert_eq!(weights.method, Method::Winograd, "filters for this kernel");
+    assert_eq!(first_channel, 0, "whole registers of inputs");
+    assert!(
+        weights.inputs <= x.stride() && x.stride().is_multiple_of(16),
+        "input channels"
+    );
+    assert_eq!(out.channels(), weights.outputs, "output channels");
+    assert_eq!(
+        (x.images(), x.height(), x.width()),
+        (out.images(), out.height(), out.width()),
+        "images, rows, columns"
+    );
+    let tiles = Tiles::of(x);
+    let finish = Finish::new(epilogue, out);
+    let (inputs, outputs) = (weights.inputs.next_multiple_of(16), out.stride());
+    let most = (BLOCK / (PLACES * (inputs + outputs))).max(FEWEST);
+    let threads = rayon::current_num_threads();
+    // as many blocks for each thread; the bits of a tile do not depend on its block
+    let blocks = tiles.count.div_ceil(most).next_multiple_of(threads);
+    let per_block = tiles.count.div_ceil(blocks);
+    let row_len = out.row_len();
+    let to = Shared::new(out.data_mut());
+    (0..tiles.count.div_ceil(per_block))
+        .into_par_iter()
+        .for_each(|block| {
+            let first = block * per_block;
+            let count = per_block.min(tiles.count - first);
+            SCRATCH.with_borrow_mut(|scratch| {
+                scratch.grow(PLACES * count * (inputs + outputs));
+                let (mixed, sums) = scratch.split_at_mut(PLACES * count * inputs);
+                let work = Block {
+                    x,
+                    weights,
+                    finish: &finish,
+                    tiles,
+                    first,
+                    count,
+                    inputs,
+                    outputs,
+                    row_len,
+                    transformed: mixed,
+                    sums: sums.as_mut_ptr(),
+                    to: &to,
+                };
+                // SAFETY: the shapes were asserted; blocks write disjoint tiles of the output.
+                unsafe { run(isa, work) }
+            });
+        });
+}
+
+struct Block<'a> {
+    x: &'a FeatureMap<f32>,
+    weights: &'a Packed<f32>,
+    finish: &'a Finish<'a>,
+    tiles: Tiles,
+    first: usize,
+    count: usize,
+    inputs: usize,
+    outputs: usize,
+    row_len: usize,
+    transformed: &'a mut [f32],
+    sums: *mut f32,
+    to: &'a Shared<'a, f32>,
+}
+
+impl Work for Block<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes, const NV: usize>(self) {
+        let Self { count, inputs, .. } = self;
+        // SAFETY: the caller's; see `conv`.
+        unsafe {
+            for t in 0..count {
+                let place = self.tiles.place(self.first + t);
+                let to = self.transformed.as_mut_ptr().add(t * inputs);
+                transform_tile::<V>(self.x, place, inputs, to, count * inputs);
+            }
+            let width = self.weights.width;
+            match (width / V::COUNT).min(NV) {
+                4 => mix::<V, 4>(&self),
+                2 => mix::<V, 2>(&self),
+                _ => mix::<V, 1>(&self),
+            }
+            for t in 0..count {
+                back::<V>(&self, t);
+            }
+        }
+    }
+}
+
+/// The 36 numbers of every channel of one tile: `to[place * step + channel]`.
+///
+/// # Safety
+/// `x` has `inputs` stored channels, and `to` room for `36 * step`.
+#[inline(always)]
+pub(super) unsafe fn transform_tile<V: Lanes>(
+    x: &FeatureMap<f32>,
+    (image, row, column): (usize, usize, usize),
+    inputs: usize,
+    to: *mut f32,
+    step: usize,
+) {
+    let (line, pixel) = (x.row_len(), x.stride());
+    // one row and one pixel back, inside the border; five more rows and pixels end in it at most
+    let corner = x.at(image, row, column) - line - pixel;
+    for channel in (0..inputs).step_by(V::COUNT) {
+        // SAFETY: as above; channels are stored in whole registers.
+        unsafe {
+            let from = x.data().as_ptr().add(corner + channel);
+            square::<V, 6, 6>(
+                |r, c| V::load(from.add(r * line + c * pixel)),
+                |d| input(d),
+                |r, c, value| value.store(to.add((r * 6 + c) * step + channel)),
+            );
+        }
+    }
+}
+
+/// `sums[place, tile, o] = sum over i of transformed[place, tile, i] filter[place, i, o]`.
+#[inline(always)]
+unsafe fn mix<V: Lanes, const NV: usize>(block: &Block<'_>) {
+    let (count, inputs, outputs) = (block.count, block.inputs, block.outputs);
+    let (depth, width) = (block.weights.inputs, block.weights.width);
+    let panel = depth * width;
+    for place in 0..PLACES {
+        for (k, column) in (0..outputs).step_by(width).enumerate() {
+            for sub in (0..width).step_by(NV * V::COUNT) {
+                // SAFETY: `count` rows of `inputs` and of `outputs` numbers per place; panels of
+                // `depth` rows of `width`.
+                unsafe {
+                    let left = Left {
+                        at: block.transformed.as_ptr().add(place * count * inputs),
+                        row_step: inputs,
+                        depth_step: 1,
+                    };
+                    let filters = &block.weights.panels;
+                    let right = Right {
+                        at: filters
+                            .as_ptr()
+                            .add((place * (outputs / width) + k) * panel + sub),
+                        depth_step: width,
+                    };
+                    let to = To {
+                        at: block.sums.add(place * count * outputs + column + sub),
+                        row_step: outputs,
+                        add: false,
+                    };
+                    multiply::<V, NV>(left, count, right, depth, to);
+                }
+            }
+        }
+    }
+}
+
+/// The 16 outputs of one tile, finished.
+#[inline(always)]
+unsafe fn back<V: Lanes>(block: &Block<'_>, t: usize) {
+    let (count, outputs) = (block.count, block.outputs);
+    let (image, row, column) = block.tiles.place(block.first + t);
+    let image_len = (block.x.height() + 2) * block.row_len;
+    let corner = image * image_len + (row + 1) * block.row_len + (column + 1) * outputs;
+    for channel in (0..outputs).step_by(V::COUNT) {
+        // SAFETY: a tile lies in the interior; channels are stored in whole registers.
+        unsafe {
+            let from = block.sums.add(t * outputs + channel);
+            square::<V, 6, TILE>(
+                |r, c| V::load(from.add((r * 6 + c) * count * outputs)),
+                |m| output(m),
+                |r, c, value| {
+                    let at = corner + r * block.row_len + c * outputs + channel;
+                    let value = block.finish.apply(value, channel, at);
+                    value.store(block.to.at(at));
+                },
+            );
+        }
+    }
+}

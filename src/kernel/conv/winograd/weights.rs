@@ -1,0 +1,243 @@
+//! The gradient of the weights: the tiles' products summed place by place, then transformed back.
+
+#![allow(unsafe_code, reason = "SIMD kernels; shapes are asserted on entry")]
+
+use rayon::prelude::*;
+
+use super::forward::transform_tile;
+use super::transform::{filter_adjoint, output_adjoint, square};
+use super::{PLACES, TILE, Tiles};
+use crate::kernel::aligned::Aligned;
+use crate::kernel::conv::tile::{Left, Right, To, multiply};
+use crate::kernel::isa::Isa;
+use crate::kernel::lanes::{Lanes, Work, run};
+use crate::kernel::map::FeatureMap;
+use crate::kernel::shared::Shared;
+
+/// Numbers that the transformed tiles of a round may take: eight megabytes, a share of the last cache.
+const ROUND: usize = 2 << 20;
+/// Tiles that one task transforms.
+const CHUNK: usize = 8;
+/// Tiles whose products are added at a time: their gradients stay in the first cache.
+const DEPTH: usize = 64;
+
+/// See [`super::super::Kernels::conv_weights`]; the bias is left to the caller.
+pub(in crate::kernel::conv) fn conv_weights(
+    isa: Isa,
+    x: &FeatureMap<f32>,
+    first_channel: usize,
+    dy: &FeatureMap<f32>,
+    kernel: &mut [f32],
+    scratch: &mut Aligned<f32>,
+) {
+    let (inputs, outputs) = (x.stride(), dy.stride());
+    assert_eq!(first_channel, 0, "all inputs");
+    assert!(
+        inputs.is_multiple_of(16) && outputs.is_multiple_of(16),
+        "whole registers"
+    );
+    assert_eq!(
+        kernel.len(),
+        9 * x.channels() * dy.channels(),
+        "kernel is [9][in][out]"
+    );
+    assert_eq!(
+        (x.images(), x.height(), x.width()),
+        (dy.images(), dy.height(), dy.width()),
+        "images, rows, columns"
+    );
+    let tiles = Tiles::of(x);
+    let most = (ROUND / (PLACES * (inputs + outputs)))
+        .max(DEPTH)
+        .min(tiles.count);
+    let lens = [inputs * outputs, most * inputs, most * outputs].map(|l| PLACES * l);
+    scratch.grow(lens.iter().sum());
+    let (sums, rest) = scratch.split_at_mut(lens[0]);
+    let (left, right) = rest.split_at_mut(lens[1]);
+    for first in (0..tiles.count).step_by(most) {
+        let count = most.min(tiles.count - first);
+        let (a, b) = (Shared::new(left), Shared::new(right));
+        (0..count.div_ceil(CHUNK))
+            .into_par_iter()
+            .for_each(|chunk| {
+                let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(count);
+                let work = Transforms {
+                    x,
+                    dy,
+                    tiles,
+                    first,
+                    count,
+                    range,
+                    a: &a,
+                    b: &b,
+                };
+                // SAFETY: the scratch holds `most` tiles; every tile is written by one task.
+                unsafe { run(isa, work) }
+            });
+        let (a, b) = (&*left, &*right);
+        sums.par_chunks_mut(inputs * outputs)
+            .enumerate()
+            .for_each(|(place, sums)| {
+                let work = Products {
+                    left: &a[place * count * inputs..][..count * inputs],
+                    right: &b[place * count * outputs..][..count * outputs],
+                    sums,
+                    inputs,
+                    outputs,
+                    go_on: first > 0,
+                };
+                // SAFETY: `count` rows of both matrices; `inputs` rows of `outputs` sums.
+                unsafe { run(isa, work) }
+            });
+    }
+    let to = Shared::new(kernel);
+    let (rows, columns) = (x.channels(), dy.channels());
+    (0..rows).into_par_iter().for_each(|row| {
+        let work = Filters {
+            sums,
+            inputs,
+            outputs,
+            row,
+            rows,
+            columns,
+            to: &to,
+        };
+        // SAFETY: `[9][rows][columns]` taps; every row is written by one task.
+        unsafe { run(isa, work) }
+    });
+}
+
+/// Some tiles of the input and of the output's gradient, transformed.
+struct Transforms<'a> {
+    x: &'a FeatureMap<f32>,
+    dy: &'a FeatureMap<f32>,
+    tiles: Tiles,
+    first: usize,
+    count: usize,
+    range: std::ops::Range<usize>,
+    a: &'a Shared<'a, f32>,
+    b: &'a Shared<'a, f32>,
+}
+
+impl Work for Transforms<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes, const NV: usize>(self) {
+        let (x, dy) = (self.x, self.dy);
+        let (inputs, outputs) = (x.stride(), dy.stride());
+        for t in self.range {
+            let place = self.tiles.place(self.first + t);
+            // SAFETY: see `conv_weights`.
+            unsafe {
+                transform_tile::<V>(x, place, inputs, self.a.at(t * inputs), self.count * inputs);
+                let from = dy.data().as_ptr().add(dy.at(place.0, place.1, place.2));
+                let to = self.b.at(t * outputs);
+                for channel in (0..outputs).step_by(V::COUNT) {
+                    square::<V, TILE, 6>(
+                        |r, c| V::load(from.add(r * dy.row_len() + c * outputs + channel)),
+                        |g| output_adjoint(g),
+                        |r, c, value| {
+                            value.store(to.add((r * 6 + c) * self.count * outputs + channel));
+                        },
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// `sums[i, o] += sum over tiles of left[tile, i] right[tile, o]`, one place.
+struct Products<'a> {
+    left: &'a [f32],
+    right: &'a [f32],
+    sums: &'a mut [f32],
+    inputs: usize,
+    outputs: usize,
+    go_on: bool,
+}
+
+impl Products<'_> {
+    #[inline(always)]
+    unsafe fn add<V: Lanes, const NV: usize>(&mut self) {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let count = self.left.len() / inputs;
+        for first in (0..count).step_by(DEPTH) {
+            for column in (0..outputs).step_by(NV * V::COUNT) {
+                // SAFETY: inside the slices, whose lengths were taken from these numbers.
+                unsafe {
+                    let left = Left {
+                        at: self.left.as_ptr().add(first * inputs),
+                        row_step: 1,
+                        depth_step: inputs,
+                    };
+                    let right = Right {
+                        at: self.right.as_ptr().add(first * outputs + column),
+                        depth_step: outputs,
+                    };
+                    let to = To {
+                        at: self.sums.as_mut_ptr().add(column),
+                        row_step: outputs,
+                        add: self.go_on || first > 0,
+                    };
+                    multiply::<V, NV>(left, inputs, right, DEPTH.min(count - first), to);
+                }
+            }
+        }
+    }
+}
+
+impl Work for Products<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes, const NV: usize>(mut self) {
+        let registers = self.outputs / V::COUNT;
+        // SAFETY: the caller's.
+        unsafe {
+            if NV == 4 && registers.is_multiple_of(4) {
+                self.add::<V, 4>();
+            } else if NV >= 2 && registers.is_multiple_of(2) {
+                self.add::<V, 2>();
+            } else {
+                self.add::<V, 1>();
+            }
+        }
+    }
+}
+
+/// The nine taps of one input channel, from its 36 sums.
+struct Filters<'a> {
+    sums: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    row: usize,
+    rows: usize,
+    columns: usize,
+    to: &'a Shared<'a, f32>,
+}
+
+impl Work for Filters<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes, const NV: usize>(self) {
+        let mut last = [0.0; 16];
+        for column in (0..self.columns).step_by(V::COUNT) {
+            let whole = column + V::COUNT <= self.columns;
+            // SAFETY: whole registers of sums; a register that reaches beyond the columns is copied.
+            unsafe {
+                let from = self.sums.as_ptr().add(self.row * self.outputs + column);
+                square::<V, 6, 3>(
+                    |r, c| V::load(from.add((r * 6 + c) * self.inputs * self.outputs)),
+                    |u| filter_adjoint(u),
+                    |r, c, value| {
+                        let at = ((r * 3 + c) * self.rows + self.row) * self.columns + column;
+                        if whole {
+                            value.store(self.to.at(at));
+                        } else {
+                            value.store(last.as_mut_ptr());
+                            for (k, &v) in last[..self.columns - column].iter().enumerate() {
+                                *self.to.at(at + k) = v;
+                            }
+                        }
+                    },
+                );
+            }
+        }
+    }
+}
