@@ -16,24 +16,28 @@ pub enum Isa {
 impl Isa {
     /// Every set this processor has, the fastest first.
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut, reason = "nothing is added on other architectures")]
-        let mut found = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                found.push(Self::Avx512);
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                found.push(Self::Avx2);
-            }
-        }
-        found.push(Self::Portable);
-        found
+        let all = [Self::Avx512, Self::Avx2, Self::Portable];
+        all.into_iter().filter(|isa| isa.is_here()).collect()
     }
 
     /// The fastest set this processor has.
     pub fn best() -> Self {
-        Self::available()[0]
+        let fast = [Self::Avx512, Self::Avx2];
+        let here = fast.into_iter().find(|isa| isa.is_here());
+        here.unwrap_or(Self::Portable)
+    }
+
+    /// Whether this processor has the set.
+    pub fn is_here(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Avx2 => false,
+            Self::Portable => true,
+        }
     }
 }
 

@@ -244,12 +244,36 @@ pub(super) unsafe fn run(isa: Isa, work: impl Work) {
     match isa {
         // SAFETY: the instruction set is checked again here, so that no `Isa` can be made up.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 if is_x86_feature_detected!("avx512f") => unsafe { avx512(work) },
+        Isa::Avx512 if isa.is_here() => unsafe { avx512(work) },
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => unsafe {
+        Isa::Avx2 if isa.is_here() => unsafe {
             avx2(work);
         },
         // SAFETY: needs no instruction set beyond the target's own.
         _ => unsafe { work.run::<Portable, 1>() },
     }
+}
+
+/// A loop in plain code that a compiler can vectorise by itself.
+///
+/// *Law.* IEEE arithmetic per element, so that the instructions it is compiled for change no bit.
+pub trait Loop {
+    /// Runs it. Implementations are `#[inline(always)]`: only then is the code compiled for the
+    /// instructions of its caller.
+    fn run(self);
+}
+
+struct Vectorized<L>(L);
+
+impl<L: Loop> Work for Vectorized<L> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes, const NV: usize>(self) {
+        self.0.run();
+    }
+}
+
+/// Runs a loop compiled for the best instructions of this processor.
+pub fn vectorized(work: impl Loop) {
+    // SAFETY: a loop in safe code needs nothing but its instructions.
+    unsafe { run(Isa::best(), Vectorized(work)) }
 }

@@ -13,5 +13,6 @@ pub mod conv;
 pub mod fft;
 pub mod isa;
 mod lanes;
+pub use lanes::{Loop, vectorized};
 pub mod map;
 mod shared;

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::ground::scalar::Scalar;
 use crate::kernel::map::FeatureMap;
+use crate::kernel::{Loop, vectorized};
 
 /// Rows that one task works on.
 const ROWS: usize = 8;
@@ -16,21 +17,43 @@ pub fn max_pool<T: Scalar>(x: &FeatureMap<T>, out: &mut FeatureMap<T>) {
     out.bands_mut(ROWS).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let y = 2 * (band.first_row + k);
-            let (top, bottom) = (x.row(band.image, y), x.row(band.image, y + 1));
-            let interior = &mut row[s..row_len - s];
-            for (to, (t, b)) in interior
-                .chunks_exact_mut(s)
-                .zip(top.chunks_exact(2 * s).zip(bottom.chunks_exact(2 * s)))
-            {
-                for c in 0..s {
-                    to[c] = larger(larger(t[c], t[s + c]), larger(b[c], b[s + c]));
-                }
-            }
+            vectorized(PoolRow {
+                top: x.row(band.image, y),
+                bottom: x.row(band.image, y + 1),
+                stride: s,
+                to: &mut row[s..row_len - s],
+            });
         }
     });
 }
 
+/// One row of [`max_pool`].
+struct PoolRow<'a, T> {
+    top: &'a [T],
+    bottom: &'a [T],
+    stride: usize,
+    to: &'a mut [T],
+}
+
+impl<T: Scalar> Loop for PoolRow<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let s = self.stride;
+        let squares = self
+            .top
+            .chunks_exact(2 * s)
+            .zip(self.bottom.chunks_exact(2 * s));
+        for (to, (top, bottom)) in self.to.chunks_exact_mut(s).zip(squares) {
+            let [(a, b), (c, d)] = [top.split_at(s), bottom.split_at(s)];
+            for ((((to, &a), &b), &c), &d) in to.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *to = larger(larger(a, b), larger(c, d));
+            }
+        }
+    }
+}
+
 /// `a` unless `b` is larger; a NaN wins.
+#[inline(always)]
 fn larger<T: Scalar>(a: T, b: T) -> T {
     if a >= b || a.is_nan() { a } else { b }
 }
@@ -43,36 +66,51 @@ pub fn max_pool_backward<T: Scalar>(x: &FeatureMap<T>, dy: &FeatureMap<T>, dx: &
     dx.bands_mut(2 * ROWS).for_each(|band| {
         for (k, rows) in band.values.chunks_exact_mut(2 * row_len).enumerate() {
             let y = band.first_row + 2 * k;
-            let (top, bottom) = (x.row(band.image, y), x.row(band.image, y + 1));
-            let gradient = dy.row(band.image, y / 2);
-            let (dt, db) = rows.split_at_mut(row_len);
-            let (dt, db) = (&mut dt[s..row_len - s], &mut db[s..row_len - s]);
-            for (p, g) in gradient.chunks_exact(s).enumerate() {
-                let at = 2 * p * s;
-                for c in 0..s {
-                    let v = [
-                        top[at + c],
-                        top[at + s + c],
-                        bottom[at + c],
-                        bottom[at + s + c],
-                    ];
-                    let most = larger(larger(v[0], v[1]), larger(v[2], v[3]));
-                    let mut rest = if most > T::zero() { g[c] } else { T::zero() };
-                    let mut give = |v: T| {
-                        if v == most {
-                            std::mem::replace(&mut rest, T::zero())
-                        } else {
-                            T::zero()
-                        }
-                    };
-                    dt[at + c] = give(v[0]);
-                    dt[at + s + c] = give(v[1]);
-                    db[at + c] = give(v[2]);
-                    db[at + s + c] = give(v[3]);
-                }
-            }
+            let (top, bottom) = rows.split_at_mut(row_len);
+            vectorized(UnpoolRows {
+                x: [x.row(band.image, y), x.row(band.image, y + 1)],
+                gradient: dy.row(band.image, y / 2),
+                stride: s,
+                to: [&mut top[s..row_len - s], &mut bottom[s..row_len - s]],
+            });
         }
     });
+}
+
+/// Two rows of [`max_pool_backward`].
+struct UnpoolRows<'a, T> {
+    x: [&'a [T]; 2],
+    gradient: &'a [T],
+    stride: usize,
+    to: [&'a mut [T]; 2],
+}
+
+impl<T: Scalar> Loop for UnpoolRows<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let (s, zero) = (self.stride, T::zero());
+        let ([top, bottom], [to_top, to_bottom]) = (self.x, self.to);
+        for (p, gradient) in self.gradient.chunks_exact(s).enumerate() {
+            let square = 2 * p * s..2 * (p + 1) * s;
+            let [(a, b), (c, d)] =
+                [&top[square.clone()], &bottom[square.clone()]].map(|r| r.split_at(s));
+            let (ta, tb) = to_top[square.clone()].split_at_mut(s);
+            let (tc, td) = to_bottom[square].split_at_mut(s);
+            let n = gradient.len();
+            // slices of one length: no bound is checked below
+            let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
+            let (ta, tb, tc, td) = (&mut ta[..n], &mut tb[..n], &mut tc[..n], &mut td[..n]);
+            for k in 0..n {
+                let most = larger(larger(a[k], b[k]), larger(c[k], d[k]));
+                let g = if most > zero { gradient[k] } else { zero };
+                let (in_a, in_b, in_c) = (a[k] == most, b[k] == most, c[k] == most);
+                ta[k] = if in_a { g } else { zero };
+                tb[k] = if in_b && !in_a { g } else { zero };
+                tc[k] = if in_c && !in_a && !in_b { g } else { zero };
+                td[k] = if in_a || in_b || in_c { zero } else { g };
+            }
+        }
+    }
 }
 
 /// Repeats every pixel of `x` as a 2x2 square.
@@ -99,22 +137,48 @@ pub fn upsample_backward<T: Scalar>(x: &FeatureMap<T>, dy: &FeatureMap<T>, dx: &
     dx.bands_mut(ROWS).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let y = band.first_row + k;
-            let (top, bottom) = (dy.row(band.image, 2 * y), dy.row(band.image, 2 * y + 1));
-            let gate = x.row(band.image, y);
-            for (p, to) in row[s..row_len - s].chunks_exact_mut(s).enumerate() {
-                let at = 2 * p * s;
-                for c in 0..s {
-                    let sum =
-                        (top[at + c] + top[at + s + c]) + (bottom[at + c] + bottom[at + s + c]);
-                    to[c] = if gate[p * s + c] > T::zero() {
-                        sum
-                    } else {
-                        T::zero()
-                    };
-                }
-            }
+            vectorized(LowerRow {
+                top: dy.row(band.image, 2 * y),
+                bottom: dy.row(band.image, 2 * y + 1),
+                gate: x.row(band.image, y),
+                stride: s,
+                to: &mut row[s..row_len - s],
+            });
         }
     });
+}
+
+/// One row of [`upsample_backward`].
+struct LowerRow<'a, T> {
+    top: &'a [T],
+    bottom: &'a [T],
+    gate: &'a [T],
+    stride: usize,
+    to: &'a mut [T],
+}
+
+impl<T: Scalar> Loop for LowerRow<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let s = self.stride;
+        let squares = self
+            .top
+            .chunks_exact(2 * s)
+            .zip(self.bottom.chunks_exact(2 * s));
+        let pixels = self.to.chunks_exact_mut(s).zip(self.gate.chunks_exact(s));
+        for ((to, gate), (top, bottom)) in pixels.zip(squares) {
+            let [(a, b), (c, d)] = [top.split_at(s), bottom.split_at(s)];
+            let values = to
+                .iter_mut()
+                .zip(gate)
+                .zip(a.iter().zip(b))
+                .zip(c.iter().zip(d));
+            for (((to, &gate), (&a, &b)), (&c, &d)) in values {
+                let sum = (a + b) + (c + d);
+                *to = if gate > T::zero() { sum } else { T::zero() };
+            }
+        }
+    }
 }
 
 /// `a += b`, channel by channel, over the interior.

@@ -185,10 +185,12 @@ impl Kernels for f32 {
         (kernel, bias): (&mut [f32], &mut [f32]),
         scratch: &mut Aligned<f32>,
     ) {
-        direct::sum_pixels(dy, bias);
         match method {
-            Method::Winograd => winograd::conv_weights(isa, x, first_channel, dy, kernel, scratch),
+            Method::Winograd => {
+                winograd::conv_weights(isa, x, first_channel, dy, (kernel, bias), scratch);
+            }
             Method::Direct | Method::Thin => {
+                direct::sum_pixels(dy, bias);
                 direct::conv_weights(isa, x, first_channel, dy, (kernel, bias.len()), scratch);
             }
         }

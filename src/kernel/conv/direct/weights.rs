@@ -177,18 +177,24 @@ impl Rows<'_> {
         let corner = x.at(image, row, 0) - x.row_len() - x.stride() + self.job.scalar_from;
         let from = y.at(image, row, 0) + self.job.vector_from + column;
         let rows = self.sums.len() / columns;
-        // the rows of one tap lie side by side
+        // rows that lie evenly: those of one tap, and those of three where no channels lie between
+        let (evenly, step) = match scalars {
+            1 => (3, x.stride()),
+            all if all == x.stride() => (3 * all, 1),
+            some => (some, 1),
+        };
         let mut done = 0;
         while done < rows {
-            let (tap, s) = ((self.first + done) / scalars, (self.first + done) % scalars);
-            let count = (scalars - s).min(rows - done);
+            let row = self.first + done;
+            let (tap, s) = (row / scalars, row % scalars);
+            let count = (evenly - row % evenly).min(rows - done);
             // SAFETY: a tap of every pixel lies inside the border; `y` is read in whole registers
             // below its padded stride; `sums` holds `rows` rows of `columns` values.
             unsafe {
                 let left = corner + tap / 3 * x.row_len() + tap % 3 * x.stride() + s;
                 let left = Left {
                     at: x.data().as_ptr().add(left),
-                    row_step: 1,
+                    row_step: step,
                     depth_step: x.stride(),
                 };
                 let right = Right {

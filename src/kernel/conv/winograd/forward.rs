@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::transform::{input, output, square};
+use super::transform::{Input, Output, Place, square, store};
 use super::{PLACES, TILE, Tiles};
 use crate::kernel::aligned::Aligned;
 use crate::kernel::conv::finish::Finish;
@@ -144,11 +144,17 @@ pub(super) unsafe fn transform_tile<V: Lanes>(
         // SAFETY: as above; channels are stored in whole registers.
         unsafe {
             let from = x.data().as_ptr().add(corner + channel);
-            square::<V, 6, 6>(
-                |r, c| V::load(from.add(r * line + c * pixel)),
-                |d| input(d),
-                |r, c, value| value.store(to.add((r * 6 + c) * step + channel)),
-            );
+            let from = Place {
+                at: from,
+                row_step: line,
+                step: pixel,
+            };
+            let to = Place {
+                at: to.add(channel),
+                row_step: 6 * step,
+                step,
+            };
+            store(&square::<V, Input, 6, 6>(from), to);
         }
     }
 }
@@ -200,15 +206,19 @@ unsafe fn back<V: Lanes>(block: &Block<'_>, t: usize) {
         // SAFETY: a tile lies in the interior; channels are stored in whole registers.
         unsafe {
             let from = block.sums.add(t * outputs + channel);
-            square::<V, 6, TILE>(
-                |r, c| V::load(from.add((r * 6 + c) * count * outputs)),
-                |m| output(m),
-                |r, c, value| {
+            let from = Place {
+                at: from.cast_const(),
+                row_step: 6 * count * outputs,
+                step: count * outputs,
+            };
+            let tile = square::<V, Output, 6, TILE>(from);
+            for (r, row) in tile.into_iter().enumerate() {
+                for (c, value) in row.into_iter().enumerate() {
                     let at = corner + r * block.row_len + c * outputs + channel;
                     let value = block.finish.apply(value, channel, at);
                     value.store(block.to.at(at));
-                },
-            );
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::PLACES;
-use super::transform::{filter, square};
+use super::transform::{Filter, Place, square, store};
 use crate::kernel::conv::packed::{INPUTS, WIDEST};
 use crate::kernel::conv::{Direction, Method, Packed};
 use crate::kernel::isa::Isa;
@@ -66,13 +66,17 @@ impl Work for Filters<'_> {
         for column in (0..self.width).step_by(V::COUNT) {
             // SAFETY: `width` taps at most; the room was asserted in `pack`.
             unsafe {
-                square::<V, 3, 6>(
-                    |r, c| V::load(self.taps[r * 3 + c].as_ptr().add(column)),
-                    |g| filter(g),
-                    |r, c, value| {
-                        value.store(self.to.at((r * 6 + c) * self.step + self.first + column));
-                    },
-                );
+                let from = Place {
+                    at: self.taps[0].as_ptr().add(column),
+                    row_step: 3 * WIDEST,
+                    step: WIDEST,
+                };
+                let to = Place {
+                    at: self.to.at(self.first + column),
+                    row_step: 6 * self.step,
+                    step: self.step,
+                };
+                store(&square::<V, Filter, 3, 6>(from), to);
             }
         }
     }

@@ -158,6 +158,13 @@ proptest! {
         for isa in Isa::available() {
             let (mut k, mut b) = (vec![9.0; 9 * cin * cout], vec![9.0; cout]);
             f32::conv_weights(isa, Method::Winograd, &x, 0, &dy, (&mut k, &mut b), &mut scratch);
+            for (o, &b) in b.iter().enumerate() {
+                let pixels = (0..images * h * w).map(|p| f64::from(dy.pixel(p / (h * w), p / w % h, p % w)[o]));
+                let (sum, size) = pixels.fold((0.0, 0.0), |(s, a), v| (s + v, a + v.abs()));
+                // sixteen pixels of a tile, then the tiles
+                let bound = (16 + images * h * w / 16) as f64 * f64::from(f32::EPSILON) * size;
+                prop_assert!((f64::from(b) - sum).abs() <= bound, "bias {b} for {sum}");
+            }
             prop_assert_eq!(got.get_or_insert_with(|| k.clone()), &k, "{}", isa);
         }
         let got = got.unwrap();

@@ -26,150 +26,211 @@ const AT_ZERO: f64 = 1.0 / (A2 * B2);
 const AT_A: f64 = 1.0 / (2.0 * A2 * (A2 - B2));
 const AT_B: f64 = 1.0 / (2.0 * B2 * (B2 - A2));
 
-/// `x` in every lane.
-///
-/// # Safety
-/// See [`Lanes`].
+/// A transform of a line of `FROM` registers to `TO`.
+pub(super) trait Line<const FROM: usize, const TO: usize> {
+    /// Transforms one line.
+    ///
+    /// # Safety
+    /// See [`Lanes`].
+    unsafe fn line<V: Lanes>(x: [V; FROM]) -> [V; TO];
+}
+
+/// `c * x + y`.
 #[inline(always)]
 #[expect(
     clippy::cast_possible_truncation,
     reason = "exact for B and A, rounded once for G"
 )]
-unsafe fn all<V: Lanes>(x: f64) -> V {
+unsafe fn fma<V: Lanes>(c: f64, x: V, y: V) -> V {
     // SAFETY: the caller's.
-    unsafe { V::splat(x as f32) }
+    unsafe { V::splat(c as f32).mul_add(x, y) }
+}
+
+/// `c * x`.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "exact for B and A, rounded once for G"
+)]
+unsafe fn scale<V: Lanes>(c: f64, x: V) -> V {
+    // SAFETY: the caller's.
+    unsafe { V::splat(c as f32).mul(x) }
 }
 
 /// `B^T d`: six inputs of a tile.
-///
-/// # Safety
-/// See [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn input<V: Lanes>(d: [V; 6]) -> [V; 6] {
-    // SAFETY: the caller's.
-    unsafe {
-        let even = |p2: f64| all::<V>(-p2).mul_add(d[2], d[4]);
-        let odd = |p2: f64| all::<V>(-p2).mul_add(d[1], d[3]);
-        let rim = |k: usize| {
-            let outer = all::<V>(-(A2 + B2)).mul_add(d[k + 2], d[k + 4]);
-            all::<V>(A2 * B2).mul_add(d[k], outer)
-        };
-        let (ea, oa, eb, ob) = (even(B2), odd(B2), even(A2), odd(A2));
-        [
-            rim(0),
-            all::<V>(A).mul_add(oa, ea),
-            all::<V>(-A).mul_add(oa, ea),
-            all::<V>(B).mul_add(ob, eb),
-            all::<V>(-B).mul_add(ob, eb),
-            rim(1),
-        ]
+pub(super) struct Input;
+
+impl Line<6, 6> for Input {
+    #[inline(always)]
+    unsafe fn line<V: Lanes>(d: [V; 6]) -> [V; 6] {
+        // SAFETY: the caller's.
+        unsafe {
+            let (even_a, odd_a) = (fma(-B2, d[2], d[4]), fma(-B2, d[1], d[3]));
+            let (even_b, odd_b) = (fma(-A2, d[2], d[4]), fma(-A2, d[1], d[3]));
+            [
+                fma(A2 * B2, d[0], fma(-(A2 + B2), d[2], d[4])),
+                fma(A, odd_a, even_a),
+                fma(-A, odd_a, even_a),
+                fma(B, odd_b, even_b),
+                fma(-B, odd_b, even_b),
+                fma(A2 * B2, d[1], fma(-(A2 + B2), d[3], d[5])),
+            ]
+        }
     }
 }
 
 /// `A^T m`: four outputs of a tile.
-///
-/// # Safety
-/// See [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn output<V: Lanes>(m: [V; 6]) -> [V; 4] {
-    // SAFETY: the caller's.
-    unsafe {
-        let (ea, oa) = (m[1].add(m[2]), m[1].sub(m[2]));
-        let (eb, ob) = (m[3].add(m[4]), m[3].sub(m[4]));
-        [
-            m[0].add(ea).add(eb),
-            all::<V>(B).mul_add(ob, all::<V>(A).mul(oa)),
-            all::<V>(B2).mul_add(eb, all::<V>(A2).mul(ea)),
-            all::<V>(B * B2).mul_add(ob, all::<V>(A * A2).mul_add(oa, m[5])),
-        ]
+pub(super) struct Output;
+
+impl Line<6, 4> for Output {
+    #[inline(always)]
+    unsafe fn line<V: Lanes>(m: [V; 6]) -> [V; 4] {
+        // SAFETY: the caller's.
+        unsafe {
+            let (even_a, odd_a) = (m[1].add(m[2]), m[1].sub(m[2]));
+            let (even_b, odd_b) = (m[3].add(m[4]), m[3].sub(m[4]));
+            [
+                m[0].add(even_a).add(even_b),
+                fma(B, odd_b, scale(A, odd_a)),
+                fma(B2, even_b, scale(A2, even_a)),
+                fma(B * B2, odd_b, fma(A * A2, odd_a, m[5])),
+            ]
+        }
     }
 }
 
-/// `A g`: the adjoint of [`output`].
-///
-/// # Safety
-/// See [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn output_adjoint<V: Lanes>(g: [V; 4]) -> [V; 6] {
-    // SAFETY: the caller's.
-    unsafe {
-        let even = |p2: f64| all::<V>(p2).mul_add(g[2], g[0]);
-        let odd = |p2: f64| all::<V>(p2).mul_add(g[3], g[1]);
-        let (ea, oa, eb, ob) = (even(A2), odd(A2), even(B2), odd(B2));
-        [
-            g[0],
-            all::<V>(A).mul_add(oa, ea),
-            all::<V>(-A).mul_add(oa, ea),
-            all::<V>(B).mul_add(ob, eb),
-            all::<V>(-B).mul_add(ob, eb),
-            g[3],
-        ]
+/// `A g`: the adjoint of [`Output`].
+pub(super) struct OutputAdjoint;
+
+impl Line<4, 6> for OutputAdjoint {
+    #[inline(always)]
+    unsafe fn line<V: Lanes>(g: [V; 4]) -> [V; 6] {
+        // SAFETY: the caller's.
+        unsafe {
+            let (even_a, odd_a) = (fma(A2, g[2], g[0]), fma(A2, g[3], g[1]));
+            let (even_b, odd_b) = (fma(B2, g[2], g[0]), fma(B2, g[3], g[1]));
+            [
+                g[0],
+                fma(A, odd_a, even_a),
+                fma(-A, odd_a, even_a),
+                fma(B, odd_b, even_b),
+                fma(-B, odd_b, even_b),
+                g[3],
+            ]
+        }
     }
 }
 
 /// `G g`: three taps of a filter.
-///
-/// # Safety
-/// See [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn filter<V: Lanes>(g: [V; 3]) -> [V; 6] {
-    // SAFETY: the caller's.
-    unsafe {
-        let even = |c: f64, p2: f64| all::<V>(c * p2).mul_add(g[2], all::<V>(c).mul(g[0]));
-        let (ea, eb) = (even(AT_A, A2), even(AT_B, B2));
-        let (oa, ob) = (all::<V>(AT_A * A).mul(g[1]), all::<V>(AT_B * B).mul(g[1]));
-        [
-            all::<V>(AT_ZERO).mul(g[0]),
-            ea.add(oa),
-            ea.sub(oa),
-            eb.add(ob),
-            eb.sub(ob),
-            g[2],
-        ]
-    }
-}
+pub(super) struct Filter;
 
-/// `G^T u`: the adjoint of [`filter`].
-///
-/// # Safety
-/// See [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn filter_adjoint<V: Lanes>(u: [V; 6]) -> [V; 3] {
-    // SAFETY: the caller's.
-    unsafe {
-        let (ea, oa) = (u[1].add(u[2]), u[1].sub(u[2]));
-        let (eb, ob) = (u[3].add(u[4]), u[3].sub(u[4]));
-        let evens =
-            |ca: f64, cb: f64, rest: V| all::<V>(cb).mul_add(eb, all::<V>(ca).mul_add(ea, rest));
-        [
-            evens(AT_A, AT_B, all::<V>(AT_ZERO).mul(u[0])),
-            all::<V>(AT_B * B).mul_add(ob, all::<V>(AT_A * A).mul(oa)),
-            evens(AT_A * A2, AT_B * B2, u[5]),
-        ]
-    }
-}
-
-/// The same transform along the columns, then the rows, of a square.
-///
-/// # Safety
-/// See [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn square<V: Lanes, const FROM: usize, const TO: usize>(
-    load: impl Fn(usize, usize) -> V,
-    line: impl Fn([V; FROM]) -> [V; TO],
-    mut store: impl FnMut(usize, usize, V),
-) {
-    // SAFETY: the caller's.
-    let mut turned = unsafe { [[V::zero(); FROM]; TO] };
-    for c in 0..FROM {
-        let column = line(std::array::from_fn(|r| load(r, c)));
-        for (row, value) in turned.iter_mut().zip(column) {
-            row[c] = value;
+impl Line<3, 6> for Filter {
+    #[inline(always)]
+    unsafe fn line<V: Lanes>(g: [V; 3]) -> [V; 6] {
+        // SAFETY: the caller's.
+        unsafe {
+            let even_a = fma(AT_A * A2, g[2], scale(AT_A, g[0]));
+            let even_b = fma(AT_B * B2, g[2], scale(AT_B, g[0]));
+            let (odd_a, odd_b) = (scale(AT_A * A, g[1]), scale(AT_B * B, g[1]));
+            [
+                scale(AT_ZERO, g[0]),
+                even_a.add(odd_a),
+                even_a.sub(odd_a),
+                even_b.add(odd_b),
+                even_b.sub(odd_b),
+                g[2],
+            ]
         }
     }
-    for (r, row) in turned.into_iter().enumerate() {
-        for (c, value) in line(row).into_iter().enumerate() {
-            store(r, c, value);
+}
+
+/// `G^T u`: the adjoint of [`Filter`].
+pub(super) struct FilterAdjoint;
+
+impl Line<6, 3> for FilterAdjoint {
+    #[inline(always)]
+    unsafe fn line<V: Lanes>(u: [V; 6]) -> [V; 3] {
+        // SAFETY: the caller's.
+        unsafe {
+            let (even_a, odd_a) = (u[1].add(u[2]), u[1].sub(u[2]));
+            let (even_b, odd_b) = (u[3].add(u[4]), u[3].sub(u[4]));
+            [
+                fma(AT_B, even_b, fma(AT_A, even_a, scale(AT_ZERO, u[0]))),
+                fma(AT_B * B, odd_b, scale(AT_A * A, odd_a)),
+                fma(AT_B * B2, even_b, fma(AT_A * A2, even_a, u[5])),
+            ]
+        }
+    }
+}
+
+/// Where the registers of a square lie: element `(row, column)` at `row * row_step + column * step`.
+#[derive(Clone, Copy)]
+pub(super) struct Place<P> {
+    /// Where it begins.
+    pub(super) at: P,
+    /// From one row to the next.
+    pub(super) row_step: usize,
+    /// From one column to the next.
+    pub(super) step: usize,
+}
+
+/// Reads a square and transforms it along the columns, then the rows.
+///
+/// # Safety
+/// Every register of the square must be readable; see [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn square<V: Lanes, L: Line<FROM, TO>, const FROM: usize, const TO: usize>(
+    from: Place<*const f32>,
+) -> [[V; TO]; TO] {
+    // SAFETY: the caller's.
+    unsafe { square_and_sum::<V, L, FROM, TO>(from).0 }
+}
+
+/// As [`square`], with the sum over what was read, column after column.
+///
+/// # Safety
+/// As [`square`].
+#[inline(always)]
+pub(super) unsafe fn square_and_sum<V, L, const FROM: usize, const TO: usize>(
+    from: Place<*const f32>,
+) -> ([[V; TO]; TO], V)
+where
+    V: Lanes,
+    L: Line<FROM, TO>,
+{
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sum = V::zero();
+        let mut turned = [[V::zero(); FROM]; TO];
+        for c in 0..FROM {
+            let mut column = [V::zero(); FROM];
+            for (r, v) in column.iter_mut().enumerate() {
+                *v = V::load(from.at.add(r * from.row_step + c * from.step));
+                sum = sum.add(*v);
+            }
+            let column = L::line(column);
+            for (row, value) in turned.iter_mut().zip(column) {
+                row[c] = value;
+            }
+        }
+        let mut out = [[V::zero(); TO]; TO];
+        for (to, row) in out.iter_mut().zip(turned) {
+            *to = L::line(row);
+        }
+        (out, sum)
+    }
+}
+
+/// Writes a square.
+///
+/// # Safety
+/// Every register of the square must be writable; see [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn store<V: Lanes, const TO: usize>(square: &[[V; TO]; TO], to: Place<*mut f32>) {
+    for (r, row) in square.iter().enumerate() {
+        for (c, value) in row.iter().enumerate() {
+            // SAFETY: the caller's.
+            unsafe { value.store(to.at.add(r * to.row_step + c * to.step)) }
         }
     }
 }

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::forward::transform_tile;
-use super::transform::{filter_adjoint, output_adjoint, square};
+use super::transform::{FilterAdjoint, OutputAdjoint, Place, square, square_and_sum, store};
 use super::{PLACES, TILE, Tiles};
 use crate::kernel::aligned::Aligned;
 use crate::kernel::conv::tile::{Left, Right, To, multiply};
@@ -21,13 +21,13 @@ const CHUNK: usize = 8;
 /// Tiles whose products are added at a time: their gradients stay in the first cache.
 const DEPTH: usize = 64;
 
-/// See [`super::super::Kernels::conv_weights`]; the bias is left to the caller.
+/// See [`super::super::Kernels::conv_weights`].
 pub(in crate::kernel::conv) fn conv_weights(
     isa: Isa,
     x: &FeatureMap<f32>,
     first_channel: usize,
     dy: &FeatureMap<f32>,
-    kernel: &mut [f32],
+    (kernel, bias): (&mut [f32], &mut [f32]),
     scratch: &mut Aligned<f32>,
 ) {
     let (inputs, outputs) = (x.stride(), dy.stride());
@@ -51,12 +51,15 @@ pub(in crate::kernel::conv) fn conv_weights(
         .max(DEPTH)
         .min(tiles.count);
     let lens = [inputs * outputs, most * inputs, most * outputs].map(|l| PLACES * l);
-    scratch.grow(lens.iter().sum());
+    scratch.grow(lens.iter().sum::<usize>() + most * outputs);
     let (sums, rest) = scratch.split_at_mut(lens[0]);
-    let (left, right) = rest.split_at_mut(lens[1]);
+    let (left, rest) = rest.split_at_mut(lens[1]);
+    let (right, totals) = rest.split_at_mut(lens[2]);
+    bias.fill(0.0);
     for first in (0..tiles.count).step_by(most) {
         let count = most.min(tiles.count - first);
         let (a, b) = (Shared::new(left), Shared::new(right));
+        let c = Shared::new(totals);
         (0..count.div_ceil(CHUNK))
             .into_par_iter()
             .for_each(|chunk| {
@@ -70,10 +73,14 @@ pub(in crate::kernel::conv) fn conv_weights(
                     range,
                     a: &a,
                     b: &b,
+                    c: &c,
                 };
                 // SAFETY: the scratch holds `most` tiles; every tile is written by one task.
                 unsafe { run(isa, work) }
             });
+        for total in totals.chunks_exact(outputs).take(count) {
+            bias.iter_mut().zip(total).for_each(|(b, &t)| *b += t);
+        }
         let (a, b) = (&*left, &*right);
         sums.par_chunks_mut(inputs * outputs)
             .enumerate()
@@ -107,7 +114,7 @@ pub(in crate::kernel::conv) fn conv_weights(
     });
 }
 
-/// Some tiles of the input and of the output's gradient, transformed.
+/// Some tiles of the input and of the output's gradient, transformed, and the latter's sums.
 struct Transforms<'a> {
     x: &'a FeatureMap<f32>,
     dy: &'a FeatureMap<f32>,
@@ -117,6 +124,7 @@ struct Transforms<'a> {
     range: std::ops::Range<usize>,
     a: &'a Shared<'a, f32>,
     b: &'a Shared<'a, f32>,
+    c: &'a Shared<'a, f32>,
 }
 
 impl Work for Transforms<'_> {
@@ -132,13 +140,20 @@ impl Work for Transforms<'_> {
                 let from = dy.data().as_ptr().add(dy.at(place.0, place.1, place.2));
                 let to = self.b.at(t * outputs);
                 for channel in (0..outputs).step_by(V::COUNT) {
-                    square::<V, TILE, 6>(
-                        |r, c| V::load(from.add(r * dy.row_len() + c * outputs + channel)),
-                        |g| output_adjoint(g),
-                        |r, c, value| {
-                            value.store(to.add((r * 6 + c) * self.count * outputs + channel));
-                        },
-                    );
+                    let from = Place {
+                        at: from.add(channel),
+                        row_step: dy.row_len(),
+                        step: outputs,
+                    };
+                    let step = self.count * outputs;
+                    let to = Place {
+                        at: to.add(channel),
+                        row_step: 6 * step,
+                        step,
+                    };
+                    let (transformed, total) = square_and_sum::<V, OutputAdjoint, TILE, 6>(from);
+                    store(&transformed, to);
+                    total.store(self.c.at(t * outputs + channel));
                 }
             }
         }
@@ -222,21 +237,29 @@ impl Work for Filters<'_> {
             // SAFETY: whole registers of sums; a register that reaches beyond the columns is copied.
             unsafe {
                 let from = self.sums.as_ptr().add(self.row * self.outputs + column);
-                square::<V, 6, 3>(
-                    |r, c| V::load(from.add((r * 6 + c) * self.inputs * self.outputs)),
-                    |u| filter_adjoint(u),
-                    |r, c, value| {
-                        let at = ((r * 3 + c) * self.rows + self.row) * self.columns + column;
-                        if whole {
-                            value.store(self.to.at(at));
-                        } else {
-                            value.store(last.as_mut_ptr());
-                            for (k, &v) in last[..self.columns - column].iter().enumerate() {
-                                *self.to.at(at + k) = v;
-                            }
-                        }
-                    },
-                );
+                let step = self.inputs * self.outputs;
+                let from = Place {
+                    at: from,
+                    row_step: 6 * step,
+                    step,
+                };
+                let taps = square::<V, FilterAdjoint, 6, 3>(from);
+                let step = self.rows * self.columns;
+                let to = Place {
+                    at: self.to.at(self.row * self.columns + column),
+                    row_step: 3 * step,
+                    step,
+                };
+                if whole {
+                    store(&taps, to);
+                    continue;
+                }
+                for (k, tap) in taps.as_flattened().iter().enumerate() {
+                    tap.store(last.as_mut_ptr());
+                    for (c, &v) in last[..self.columns - column].iter().enumerate() {
+                        *to.at.add(k * step + c) = v;
+                    }
+                }
             }
         }
     }
