@@ -26,8 +26,14 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn store(self, p: *mut f32);
     /// `self * b + c`, rounded once.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    /// `c - self * b`, rounded once.
+    unsafe fn neg_mul_add(self, b: Self, c: Self) -> Self;
     /// `self + b`.
     unsafe fn add(self, b: Self) -> Self;
+    /// `self - b`.
+    unsafe fn sub(self, b: Self) -> Self;
+    /// `self * b`.
+    unsafe fn mul(self, b: Self) -> Self;
     /// `self` where it is above zero or NaN, else zero: a rectifier that lets a NaN through.
     unsafe fn rectify(self) -> Self;
     /// `self` where `gate > 0`, else zero.
@@ -36,7 +42,7 @@ pub(super) unsafe trait Lanes: Copy {
 
 /// Sixteen lanes as an array: what every processor has.
 #[derive(Clone, Copy)]
-pub(super) struct Portable([f32; 16]);
+pub(super) struct Portable(pub(super) [f32; 16]);
 
 // SAFETY: plain array arithmetic; `load` and `store` touch exactly 16 values, as the caller grants.
 unsafe impl Lanes for Portable {
@@ -64,8 +70,22 @@ unsafe impl Lanes for Portable {
         Self(std::array::from_fn(|i| self.0[i].mul_add(b.0[i], c.0[i])))
     }
     #[inline(always)]
+    unsafe fn neg_mul_add(self, b: Self, c: Self) -> Self {
+        Self(std::array::from_fn(|i| {
+            (-self.0[i]).mul_add(b.0[i], c.0[i])
+        }))
+    }
+    #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - b.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * b.0[i]))
     }
     #[inline(always)]
     unsafe fn rectify(self) -> Self {
@@ -82,7 +102,7 @@ unsafe impl Lanes for Portable {
 /// Eight lanes of AVX2 with FMA.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Avx2(arch::__m256);
+pub(super) struct Avx2(pub(super) arch::__m256);
 
 // SAFETY: called only below a check for AVX2 and FMA (see `kernel::Isa`).
 #[cfg(target_arch = "x86_64")]
@@ -109,8 +129,20 @@ unsafe impl Lanes for Avx2 {
         unsafe { Self(arch::_mm256_fmadd_ps(self.0, b.0, c.0)) }
     }
     #[inline(always)]
+    unsafe fn neg_mul_add(self, b: Self, c: Self) -> Self {
+        unsafe { Self(arch::_mm256_fnmadd_ps(self.0, b.0, c.0)) }
+    }
+    #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         unsafe { Self(arch::_mm256_add_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm256_sub_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm256_mul_ps(self.0, b.0)) }
     }
     #[inline(always)]
     unsafe fn rectify(self) -> Self {
@@ -134,7 +166,7 @@ unsafe impl Lanes for Avx2 {
 /// Sixteen lanes of AVX-512.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Avx512(arch::__m512);
+pub(super) struct Avx512(pub(super) arch::__m512);
 
 // SAFETY: called only below a check for AVX-512F (see `kernel::Isa`).
 #[cfg(target_arch = "x86_64")]
@@ -161,8 +193,20 @@ unsafe impl Lanes for Avx512 {
         unsafe { Self(arch::_mm512_fmadd_ps(self.0, b.0, c.0)) }
     }
     #[inline(always)]
+    unsafe fn neg_mul_add(self, b: Self, c: Self) -> Self {
+        unsafe { Self(arch::_mm512_fnmadd_ps(self.0, b.0, c.0)) }
+    }
+    #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         unsafe { Self(arch::_mm512_add_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm512_sub_ps(self.0, b.0)) }
+    }
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        unsafe { Self(arch::_mm512_mul_ps(self.0, b.0)) }
     }
     #[inline(always)]
     unsafe fn rectify(self) -> Self {
