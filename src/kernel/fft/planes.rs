@@ -39,8 +39,8 @@ use crate::kernel::lanes::{Avx2, Avx512};
 #[repr(C, align(64))]
 pub(super) struct Line([f32; 16]);
 
-/// Points of the longest side in a register of columns, times two parts: the room between two steps.
-const HELD: usize = 2 * 2 * 16 * 16;
+/// Floats between the two steps of rows: two parts of 16 lanes, two groups of 16 points.
+const HELD: usize = 2 * 16 * 2 * 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Split {
@@ -70,7 +70,7 @@ impl Planes {
             256 => (Split::Large, 16),
             _ => return None,
         };
-        // a quarter, a half and none of a turn must be exact, or symmetric images lose exact zeros
+        // whole quarters of a turn have parts 0 and 1, not 6e-17 and 1
         let turn = |k: usize| (k % r2) * (k / r2) % n;
         let angle = |k: usize| TAU * turn(k) as f64 / n as f64;
         let exact = |t: usize, v: f64| {
@@ -89,16 +89,24 @@ impl Planes {
         })
     }
 
-    /// The transform of `image`, `n * n` values, or with `back` its adjoint.
-    pub(super) fn run(&self, back: bool, image: &mut [Complex32], planes: &mut Vec<Line>) {
+    /// The transform of `image`, `n * n` values, or with `back` its adjoint. The values of `next`
+    /// are fetched into the cache meanwhile.
+    pub(super) fn run(
+        &self,
+        back: bool,
+        image: &mut [Complex32],
+        next: &[Complex32],
+        planes: &mut Vec<Line>,
+    ) {
         let n = self.twiddles.len() / 2;
         assert_eq!(image.len(), n * n, "an image of {n} x {n} values");
-        planes.resize((2 * n * n + 2 * n) / 16, Line([0.0; 16]));
+        planes.resize((2 * n * n + 2 * n + HELD) / 16, Line([0.0; 16]));
         let job = Job {
             image: image.as_mut_ptr().cast(),
             planes: planes.as_mut_ptr().cast(),
             twiddles: self.twiddles.as_ptr(),
             back,
+            next,
         };
         match self.isa {
             // SAFETY: the processor was asked; the image holds `n * n` complex numbers, which are
@@ -119,35 +127,52 @@ impl Planes {
     }
 }
 
-/// Pointers to `2 n n` floats of the image, `2 n n + 2 n` of the planes, `2 n` twiddles.
-struct Job {
+/// Pointers to `2 n n` floats of the image, `2 n n + 2 n + HELD` of the planes, `2 n` twiddles.
+struct Job<'a> {
     image: *mut f32,
     planes: *mut f32,
     twiddles: *const f32,
     back: bool,
+    next: &'a [Complex32],
+}
+
+impl Job<'_> {
+    /// Asks for part `k` of `parts` of the next image: a pass over memory that never stalls on it.
+    #[inline(always)]
+    fn fetch(&self, k: usize, parts: usize) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+            let len = self.next.len() / parts;
+            for value in self.next[k * len..(k + 1) * len].iter().step_by(8) {
+                // SAFETY: a hint, which the target's baseline has; the address is a reference's.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(value).cast()) }
+            }
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-unsafe fn on_avx512(split: Split, job: &Job) {
+unsafe fn on_avx512(split: Split, job: &Job<'_>) {
     // SAFETY: this function has the instruction set; pointers as the caller grants.
     unsafe { both::<Avx512>(split, job) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn on_avx2(split: Split, job: &Job) {
+unsafe fn on_avx2(split: Split, job: &Job<'_>) {
     // SAFETY: this function has the instruction set; pointers as the caller grants.
     unsafe { both::<Avx2>(split, job) }
 }
 
-unsafe fn on_portable(split: Split, job: &Job) {
+unsafe fn on_portable(split: Split, job: &Job<'_>) {
     // SAFETY: pointers as the caller grants.
     unsafe { both::<Portable>(split, job) }
 }
 
 #[inline(always)]
-unsafe fn both<V: Shuffle>(split: Split, job: &Job) {
+unsafe fn both<V: Shuffle>(split: Split, job: &Job<'_>) {
     // SAFETY: the product of the radices is the side.
     unsafe {
         match split {
@@ -175,15 +200,15 @@ fn panel<V: Shuffle>(n: usize) -> usize {
 
 /// Rows of the image to panels.
 #[inline(always)]
-unsafe fn rows<V: Shuffle, const R1: usize, const R2: usize>(job: &Job) {
+unsafe fn rows<V: Shuffle, const R1: usize, const R2: usize>(job: &Job<'_>) {
     let n = R1 * R2;
     let (together, row_len) = (V::COUNT / 8, 2 * n);
-    let mut held = [Line([0.0; 16]); HELD / 16 * 2];
-    let held: *mut f32 = held.as_mut_ptr().cast();
-    // SAFETY: rows `row..row + together` lie in the image, since `n` is a multiple of 16; `held`
-    // has R1 / 8 * R2 pairs of registers; a panel holds n rows of two registers.
+    // SAFETY: rows `row..row + together` lie in the image, since `n` is a multiple of 16; HELD
+    // floats after the panels are R1 / 8 * R2 pairs of registers; a panel holds n rows of a pair.
     unsafe {
+        let held = job.planes.add(n / V::COUNT * panel::<V>(n));
         for row in (0..n).step_by(together) {
+            job.fetch(row / together, 2 * n / together);
             let from = job.image.add(row * row_len);
             for first in (0..R2).step_by(8) {
                 let mut x = [Cx::<V>::zero(); R1];
@@ -234,7 +259,7 @@ unsafe fn rows<V: Shuffle, const R1: usize, const R2: usize>(job: &Job) {
 /// Step 2 of the outputs `8 h..8 h + 8` and their like of rows from `row`.
 #[inline(always)]
 unsafe fn finish_row<V: Shuffle, const R1: usize, const R2: usize>(
-    job: &Job,
+    job: &Job<'_>,
     row: usize,
     h: usize,
     mut z: [Cx<V>; R2],
@@ -256,7 +281,7 @@ unsafe fn finish_row<V: Shuffle, const R1: usize, const R2: usize>(
 
 /// Columns of the panels to the image.
 #[inline(always)]
-unsafe fn columns<V: Shuffle, const R1: usize, const R2: usize>(job: &Job) {
+unsafe fn columns<V: Shuffle, const R1: usize, const R2: usize>(job: &Job<'_>) {
     let n = R1 * R2;
     let step = 2 * V::COUNT;
     // SAFETY: a panel holds n rows of two registers; the image holds V::COUNT columns from `column`
@@ -283,6 +308,9 @@ unsafe fn columns<V: Shuffle, const R1: usize, const R2: usize>(job: &Job) {
                 }
             }
             for c in 0..R1 {
+                let part = column / V::COUNT * R1 + c;
+                let parts = n / V::COUNT * R1;
+                job.fetch(parts + part, 2 * parts);
                 let mut z: [Cx<V>; R2] = read(at.add(step * R2 * c), step);
                 transform(&mut z);
                 for (d, z) in z.iter().enumerate() {
