@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array3;
 use num_complex::{Complex, Complex32};
 use ptyproof::assemble::stitch::stitch;
@@ -111,6 +111,27 @@ fn transforms(c: &mut Criterion) {
         });
     }
     group.finish();
+    let images = 256;
+    for threads in [1, 2] {
+        let pool = Pool::new(threads).unwrap();
+        let mut group = c.benchmark_group(format!("fft2 of {images}/{threads} threads"));
+        group.sample_size(10);
+        for n in [64, 128, 256] {
+            let fft = Fft2::<f32>::new(n);
+            let stack: Vec<Complex32> = (0..images * n * n)
+                .map(|k| Complex::new(wave(k), wave(k + 1)))
+                .collect();
+            group.throughput(Throughput::Elements(stack.len() as u64));
+            group.bench_function(BenchmarkId::from_parameter(n), |b| {
+                b.iter_batched_ref(
+                    || stack.clone(),
+                    |fields| pool.run(|| fft.forward_all(black_box(fields))),
+                    BatchSize::PerIteration,
+                );
+            });
+        }
+        group.finish();
+    }
     let mut group = c.benchmark_group("translate");
     for (name, t) in [("fraction", [1.3f32, -2.4]), ("whole", [1.0, -2.0])] {
         let src: Vec<Complex32> = (0..64 * 64)

@@ -28,6 +28,8 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn store(self, p: *mut f32);
     /// `self * b + c`, rounded once.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    /// `c - self * b`, rounded once.
+    unsafe fn neg_mul_add(self, b: Self, c: Self) -> Self;
     /// `self + b`.
     unsafe fn add(self, b: Self) -> Self;
     /// `self - b`.
@@ -42,7 +44,7 @@ pub(super) unsafe trait Lanes: Copy {
 
 /// Sixteen lanes as an array: what every processor has.
 #[derive(Clone, Copy)]
-pub(super) struct Portable([f32; 16]);
+pub(super) struct Portable(pub(super) [f32; 16]);
 
 // SAFETY: plain array arithmetic; `load` and `store` touch exactly 16 values, as the caller grants.
 unsafe impl Lanes for Portable {
@@ -68,6 +70,12 @@ unsafe impl Lanes for Portable {
     #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].mul_add(b.0[i], c.0[i])))
+    }
+    #[inline(always)]
+    unsafe fn neg_mul_add(self, b: Self, c: Self) -> Self {
+        Self(std::array::from_fn(|i| {
+            (-self.0[i]).mul_add(b.0[i], c.0[i])
+        }))
     }
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
@@ -96,7 +104,7 @@ unsafe impl Lanes for Portable {
 /// Eight lanes of AVX2 with FMA.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Avx2(arch::__m256);
+pub(super) struct Avx2(pub(super) arch::__m256);
 
 // SAFETY: called only below a check for AVX2 and FMA (see `kernel::Isa`).
 #[cfg(target_arch = "x86_64")]
@@ -121,6 +129,10 @@ unsafe impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         unsafe { Self(arch::_mm256_fmadd_ps(self.0, b.0, c.0)) }
+    }
+    #[inline(always)]
+    unsafe fn neg_mul_add(self, b: Self, c: Self) -> Self {
+        unsafe { Self(arch::_mm256_fnmadd_ps(self.0, b.0, c.0)) }
     }
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
@@ -156,7 +168,7 @@ unsafe impl Lanes for Avx2 {
 /// Sixteen lanes of AVX-512.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) struct Avx512(arch::__m512);
+pub(super) struct Avx512(pub(super) arch::__m512);
 
 // SAFETY: called only below a check for AVX-512F (see `kernel::Isa`).
 #[cfg(target_arch = "x86_64")]
@@ -181,6 +193,10 @@ unsafe impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         unsafe { Self(arch::_mm512_fmadd_ps(self.0, b.0, c.0)) }
+    }
+    #[inline(always)]
+    unsafe fn neg_mul_add(self, b: Self, c: Self) -> Self {
+        unsafe { Self(arch::_mm512_fnmadd_ps(self.0, b.0, c.0)) }
     }
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
