@@ -214,7 +214,9 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         }
     ));
     let mut rng = specimen.rng.clone();
-    let grouped = stages.time("grouping", || prepare::group(s, &data.positions, &mut rng))?;
+    let grouped = stages.time("grouping", || {
+        pool.run(|| prepare::group(s, &data.positions, &mut rng))
+    })?;
     let (training, inference) =
         stages.time("normalizing", || prepare::containers(s, &data, &grouped))?;
     let padded = grouped.layout.padded_size(grouped.jitter)?;
@@ -287,7 +289,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         log.warn(format!("inference: the objects are not finite: {census}"));
     }
     let stitched = stages.time("stitching", || {
-        stitch(objects.view(), &inference.grouping.centres, s.reassemble_m)
+        pool.run(|| stitch(objects.view(), &inference.grouping.centres, s.reassemble_m))
     })?;
     counters.insert("stitch_dropped_pixels".into(), stitched.dropped as u64);
     counters.insert(
