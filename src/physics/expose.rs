@@ -62,9 +62,8 @@ pub fn patch(
     // where all four taps exist, rows are read as slices; elsewhere every tap is looked up
     let whole = |r: isize| -> Option<[&[Complex32]; 2]> {
         let (r, c) = (usize::try_from(r).ok()?, usize::try_from(left).ok()?);
-        let row = |r: usize| {
-            (r < object.nrows()).then(|| object.row(r).to_slice()?.get(c..c + n + 1))?
-        };
+        let row =
+            |r: usize| (r < object.nrows()).then(|| object.row(r).to_slice()?.get(c..c + n + 1))?;
         Some([row(r)?, row(r + 1)?])
     };
     let mut outside = 0;
@@ -159,8 +158,7 @@ pub fn expose(
     seed: u64,
     pool: &Pool,
 ) -> Result<Exposure> {
-    let (mut stack, scale, pixels_outside) =
-        intensities(object, probe, positions, nphotons, pool)?;
+    let (mut stack, scale, pixels_outside) = intensities(object, probe, positions, nphotons, pool)?;
     let factor = scale.factor() * scale.factor();
     let back = narrow_real(scale.inverse().factor());
     each(&mut stack, pool, |k, frame| {
@@ -180,7 +178,9 @@ pub fn expose(
 /// Calls `f(k, pattern k)` for every pattern of a contiguous stack, one writer each.
 fn each(stack: &mut Array3<f32>, pool: &Pool, f: impl Fn(usize, &mut [f32]) + Sync) {
     let (_, h, w) = stack.dim();
-    let frames = stack.as_slice_mut().expect("a stack of our own is contiguous");
+    let frames = stack
+        .as_slice_mut()
+        .expect("a stack of our own is contiguous");
     pool.run(|| {
         let frames = frames.par_chunks_exact_mut((h * w).max(1)).enumerate();
         frames.for_each(|(k, frame)| f(k, frame));
