@@ -4,7 +4,12 @@
 //! *Law.* Every pixel receives the same addends in the same order as from [`Placement::place`] and
 //! [`Placement::coverage`]; so the bits are theirs, for every number of threads and every instruction set.
 //!
-//! *Memory.* The canvas, its weights, and the taps of 1024 patches, however many there are.
+//! *How.* Real and imaginary parts lie apart, so that eight pixels are one vector; rows of a patch are copied between zeros, so
+//! that a patch's edges and the rest of the last vector are columns like all others. What these add is `+0 * weight`,
+//! and a sum that began at `+0` is never `-0`: so it changes no bit. A weight of zero over a pixel that is not zero (a
+//! shift by a whole pixel) must not be multiplied, because of NaN: such patches take the slow way.
+//!
+//! *Memory.* The canvas twice at the end, its weights, and the taps of 1024 patches, however many there are.
 
 use std::ops::Range;
 
@@ -13,7 +18,7 @@ use num_complex::Complex32;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::place::{Line, Placement};
+use super::place::{Line, Placement, Tap};
 use crate::error::Result;
 use crate::ground::geometry::CanvasSize;
 
@@ -23,12 +28,17 @@ const ROWS: usize = 64;
 /// Patches whose taps are held at a time.
 const BATCH: usize = 1024;
 
-/// A canvas that patches are added to.
+/// Pixels in a step: one vector of AVX2, two of SSE2.
+const LANES: usize = 8;
+
+/// A canvas that patches are added to; each row has room for a vector more.
 #[derive(Debug)]
 pub(super) struct Bands {
-    pub(super) canvas: Array2<Complex32>,
-    pub(super) coverage: Array2<f32>,
-    pub(super) dropped: usize,
+    re: Vec<f32>,
+    im: Vec<f32>,
+    weight: Vec<f32>,
+    stride: usize,
+    dropped: usize,
     side: CanvasSize,
     pad: usize,
     m: usize,
@@ -54,10 +64,13 @@ impl<'a> Stack<'a> {
 impl Bands {
     /// An empty canvas for patches of side `m`, `pad` pixels in from its corner.
     pub(super) fn new(m: usize, pad: usize, side: CanvasSize) -> Self {
-        let shape = (side.get(), side.get());
+        let stride = side.get() + LANES;
+        let plane = vec![0.0; stride * side.get()];
         Self {
-            canvas: Array2::default(shape),
-            coverage: Array2::default(shape),
+            re: plane.clone(),
+            im: plane.clone(),
+            weight: plane,
+            stride,
             dropped: 0,
             side,
             pad,
@@ -79,17 +92,13 @@ impl Bands {
         n: usize,
         shifts: &[[f32; 2]],
     ) -> Result<()> {
-        assert_eq!(
-            values.len(),
-            n * n * shifts.len(),
-            "a patch for every shift"
-        );
-        let (side, m) = (self.side.get(), self.m);
+        assert_eq!(values.len(), n * n * shifts.len(), "a patch for each shift");
+        let (m, stride) = (self.m, self.stride);
         let batches = values.chunks(BATCH * n * n).zip(shifts.chunks(BATCH));
         for (values, shifts) in batches {
             let placement = Placement::new(m, self.pad, self.side, shifts)?;
             self.dropped += placement.dropped();
-            let mut visitors = vec![Vec::new(); side.div_ceil(ROWS)];
+            let mut visitors = vec![Vec::new(); self.side.get().div_ceil(ROWS)];
             for k in 0..shifts.len() {
                 let rows = placement.bounds(k).0;
                 for band in rows.start / ROWS..rows.end.div_ceil(ROWS) {
@@ -103,20 +112,18 @@ impl Bands {
                 corner,
                 m,
             };
-            let canvas = self.canvas.as_slice_mut().expect("a canvas of our own");
-            let coverage = self.coverage.as_slice_mut().expect("a canvas of our own");
             let arch = Arch::new();
-            canvas
-                .par_chunks_mut(ROWS * side)
-                .zip(coverage.par_chunks_mut(ROWS * side))
+            self.re
+                .par_chunks_mut(ROWS * stride)
+                .zip(self.im.par_chunks_mut(ROWS * stride))
+                .zip(self.weight.par_chunks_mut(ROWS * stride))
                 .zip(&visitors)
                 .enumerate()
-                .for_each(|(band, ((canvas, coverage), visitors))| {
+                .for_each(|(band, (((re, im), weight), visitors))| {
                     arch.dispatch(Band {
                         first: band * ROWS,
-                        side,
-                        canvas,
-                        coverage,
+                        stride,
+                        planes: [re, im, weight],
                         visitors,
                         placement: &placement,
                         patches,
@@ -125,64 +132,100 @@ impl Bands {
         }
         Ok(())
     }
+
+    /// The sums and the weights, each `[row, col]`, and the patch pixels that fell over the edge.
+    pub(super) fn finish(self) -> (Array2<Complex32>, Array2<f32>, usize) {
+        let side = self.side.get();
+        let at = |(r, c)| r * self.stride + c;
+        let sums = Array2::from_shape_fn((side, side), |i| {
+            Complex32::new(self.re[at(i)], self.im[at(i)])
+        });
+        let weight = Array2::from_shape_fn((side, side), |i| self.weight[at(i)]);
+        (sums, weight, self.dropped)
+    }
 }
 
 /// One band and the patches that touch it.
 struct Band<'a> {
     first: usize,
-    side: usize,
-    canvas: &'a mut [Complex32],
-    coverage: &'a mut [f32],
+    stride: usize,
+    planes: [&'a mut [f32]; 3],
     visitors: &'a [usize],
     placement: &'a Placement<f32>,
     patches: Stack<'a>,
 }
 
-/// Columns in a row that read both their taps, or one: canvas columns, and the patch column of the first tap.
-#[derive(Debug, Clone)]
-struct Run {
-    out: Range<usize>,
-    taps: usize,
-    from: usize,
-    both: bool,
-}
-
-/// The columns of a patch as runs, with their weights in arrays: `weight[0]` belongs to column `from + i`, `weight[1]`, if both
-/// are read, to the next.
+/// The columns of a patch for whole vectors: column `out + i` reads `row[from + i]` and the next of a row between zeros.
 #[derive(Debug, Default)]
 struct Columns {
-    runs: Vec<Run>,
+    out: usize,
+    from: usize,
     weight: [Vec<f32>; 2],
 }
 
 impl Columns {
+    /// Takes over `line` for patches of side `m`; false if it cannot be read that way: if a tap skips a column, or a
+    /// weight of zero lies over a pixel.
     #[inline(always)]
-    fn load(&mut self, line: &Line<f32>) {
-        self.runs.clear();
-        self.weight.iter_mut().for_each(Vec::clear);
+    fn load(&mut self, line: &Line<f32>, m: usize) -> bool {
+        let Some(first) = line.taps.first() else {
+            return false;
+        };
+        // one more than the first tap's column: the column in a row between zeros
+        let from = if first.weight[0] != 0.0 {
+            first.from[0] + 1
+        } else {
+            first.from[1]
+        };
+        (self.out, self.from) = (first.out, from);
+        let count = line.taps.len().next_multiple_of(LANES);
+        for w in &mut self.weight {
+            w.clear();
+            w.resize(count, 0.0);
+        }
+        let mut regular = true;
         for (i, tap) in line.taps.iter().enumerate() {
-            // a weight of zero says that its pixel must not be read: at an edge, or on a whole pixel
             let [a, b] = tap.weight;
-            let both = a != 0.0 && b != 0.0;
-            let second = usize::from(a == 0.0);
-            let (from, first) = (tap.from[second], tap.weight[second]);
-            self.weight[0].push(first);
-            self.weight[1].push(b);
-            match self.runs.last_mut() {
-                Some(run)
-                    if run.both == both
-                        && run.out.end == tap.out
-                        && run.from + run.out.len() == from
-                        && (!both || tap.from[1] == from + 1) =>
-                {
-                    run.out.end += 1;
-                }
-                _ => self.runs.push(Run {
-                    out: tap.out..tap.out + 1,
-                    taps: i,
-                    from,
-                    both,
-                }),
+            self.weight[0][i] = a;
+            self.weight[1][i] = b;
+            let at = from + i;
+            let low = if a != 0.0 {
+                tap.from[0] + 1 == at
+            } else {
+                at == 0
+            };
+            let high = if b != 0.0 { tap.from[1] == at } else { at == m };
+            regular &= low && high && tap.out == first.out + i;
+        }
+        regular
+    }
+}
+
+/// A row of a patch between zeros, real and imaginary parts apart.
+#[derive(Debug)]
+struct Row {
+    re: Vec<f32>,
+    im: Vec<f32>,
+    holds: Option<usize>,
+}
+
+impl Row {
+    fn new(m: usize) -> Self {
+        let zeros = vec![0.0; m + 2 * LANES];
+        Self {
+            re: zeros.clone(),
+            im: zeros,
+            holds: None,
+        }
+    }
+
+    #[inline(always)]
+    fn load(&mut self, r: usize, values: &[Complex32]) {
+        if self.holds != Some(r) {
+            self.holds = Some(r);
+            let (re, im) = (&mut self.re[1..], &mut self.im[1..]);
+            for ((re, im), z) in re.iter_mut().zip(im).zip(values) {
+                (*re, *im) = (z.re, z.im);
             }
         }
     }
@@ -193,83 +236,98 @@ impl WithSimd for Band<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
+        let Self {
+            first,
+            stride,
+            planes: [re, im, weight],
+            ..
+        } = self;
+        let m = self.patches.m;
         let mut columns = Columns::default();
-        let rows = self.first..self.first + self.canvas.len() / self.side;
+        // row r is in buffer r % 2, so that a row read by two canvas rows is copied once
+        let mut buffers = [Row::new(m), Row::new(m)];
+        let rows = first..first + re.len() / stride;
         for &k in self.visitors {
-            columns.load(&self.placement.cols[k]);
+            let line = &self.placement.cols[k];
+            let regular = columns.load(line, m);
+            buffers.iter_mut().for_each(|b| b.holds = None);
             for tap in &self.placement.rows[k].taps {
                 if !rows.contains(&tap.out) {
                     continue;
                 }
-                let at = (tap.out - rows.start) * self.side;
-                let canvas = &mut self.canvas[at..at + self.side];
-                let coverage = &mut self.coverage[at..at + self.side];
-                let parts = [0, 1].map(|i| (self.patches.row(k, tap.from[i]), tap.weight[i]));
-                for run in &columns.runs {
-                    let (v, w) = (&mut canvas[run.out.clone()], &mut coverage[run.out.clone()]);
-                    let taps = run.taps..run.taps + v.len();
-                    let (w0, w1) = (&columns.weight[0][taps.clone()], &columns.weight[1][taps]);
-                    let [upper, lower] = parts.map(|(row, wr)| (&row[run.from..], wr));
-                    match (upper.1 != 0.0, lower.1 != 0.0, run.both) {
-                        (true, true, true) => four(v, w, [upper, lower], w0, w1),
-                        (upper_read, lower_read, _) => {
-                            for part in [(upper_read, upper), (lower_read, lower)] {
-                                match (part.0, run.both) {
-                                    (true, true) => two(v, w, part.1, w0, w1),
-                                    (true, false) => one(v, w, part.1, w0),
-                                    (false, _) => {}
-                                }
-                            }
-                        }
+                let at = (tap.out - rows.start) * stride;
+                if !regular {
+                    let row = at..at + stride;
+                    let planes = [&mut re[row.clone()], &mut im[row.clone()], &mut weight[row]];
+                    plain(planes, self.patches, k, tap, line);
+                    continue;
+                }
+                let count = columns.weight[0].len();
+                let cut: Range<usize> = at + columns.out..at + columns.out + count;
+                let planes = [&mut re[cut.clone()], &mut im[cut.clone()], &mut weight[cut]];
+                for i in [0, 1] {
+                    if tap.weight[i] != 0.0 {
+                        let r = tap.from[i];
+                        buffers[r % 2].load(r, self.patches.row(k, r));
                     }
+                }
+                let part = |i: usize| (&buffers[tap.from[i] % 2], tap.weight[i]);
+                match tap.weight.map(|w| w != 0.0) {
+                    [true, true] => vectors([part(0), part(1)], &columns, planes),
+                    [true, false] => vectors([part(0)], &columns, planes),
+                    [false, true] => vectors([part(1)], &columns, planes),
+                    [false, false] => {}
                 }
             }
         }
     }
 }
 
-/// A row of a patch and its weight.
-type Part<'a> = (&'a [Complex32], f32);
-
-/// Both taps of both rows. The order of the additions is that of [`Placement::add`].
+/// One canvas row from `P` rows of a patch, each with its weight; additions in the order of [`Placement::add`].
 #[inline(always)]
-fn four(v: &mut [Complex32], w: &mut [f32], [p, q]: [Part<'_>; 2], w0: &[f32], w1: &[f32]) {
-    let n = v.len();
-    let (w, w0, w1) = (&mut w[..n], &w0[..n], &w1[..n]);
-    let (p0, p1, q0, q1) = (&p.0[..n], &p.0[1..=n], &q.0[..n], &q.0[1..=n]);
-    for i in 0..n {
-        let (a, b) = (p.1 * w0[i], p.1 * w1[i]);
-        let (c, d) = (q.1 * w0[i], q.1 * w1[i]);
-        v[i].re = v[i].re + p0[i].re * a + p1[i].re * b + q0[i].re * c + q1[i].re * d;
-        v[i].im = v[i].im + p0[i].im * a + p1[i].im * b + q0[i].im * c + q1[i].im * d;
-        w[i] = w[i] + a + b + c + d;
+fn vectors<const P: usize>(parts: [(&Row, f32); P], columns: &Columns, planes: [&mut [f32]; 3]) {
+    let [w0, w1] = columns.weight.each_ref().map(|w| w.as_chunks::<LANES>().0);
+    let [re, im, weight] = planes.map(|p| p.as_chunks_mut::<LANES>().0);
+    let (from, count) = (columns.from, w0.len());
+    let lanes = |v| -> &[[f32; LANES]] {
+        let v: &[f32] = v;
+        &v.as_chunks::<LANES>().0[..count]
+    };
+    let taps = parts.map(|(row, wr)| {
+        let shifted = |by: usize| (lanes(&row.re[from + by..]), lanes(&row.im[from + by..]));
+        (shifted(0), shifted(1), wr)
+    });
+    let (w1, re, im, weight) = (
+        &w1[..count],
+        &mut re[..count],
+        &mut im[..count],
+        &mut weight[..count],
+    );
+    for i in 0..count {
+        for (low, high, wr) in &taps {
+            for l in 0..LANES {
+                let (a, b) = (wr * w0[i][l], wr * w1[i][l]);
+                re[i][l] = re[i][l] + low.0[i][l] * a + high.0[i][l] * b;
+                im[i][l] = im[i][l] + low.1[i][l] * a + high.1[i][l] * b;
+                weight[i][l] = weight[i][l] + a + b;
+            }
+        }
     }
 }
 
-/// Both taps of one row.
-#[inline(always)]
-fn two(v: &mut [Complex32], w: &mut [f32], p: Part<'_>, w0: &[f32], w1: &[f32]) {
-    let n = v.len();
-    let (w, w0, w1) = (&mut w[..n], &w0[..n], &w1[..n]);
-    let (p0, p1) = (&p.0[..n], &p.0[1..=n]);
-    for i in 0..n {
-        let (a, b) = (p.1 * w0[i], p.1 * w1[i]);
-        v[i].re = v[i].re + p0[i].re * a + p1[i].re * b;
-        v[i].im = v[i].im + p0[i].im * a + p1[i].im * b;
-        w[i] = w[i] + a + b;
-    }
-}
-
-/// One tap of one row.
-#[inline(always)]
-fn one(v: &mut [Complex32], w: &mut [f32], p: Part<'_>, w0: &[f32]) {
-    let n = v.len();
-    let (w, w0, p0) = (&mut w[..n], &w0[..n], &p.0[..n]);
-    for i in 0..n {
-        let a = p.1 * w0[i];
-        v[i].re += p0[i].re * a;
-        v[i].im += p0[i].im * a;
-        w[i] += a;
+/// One canvas row tap by tap, reading no pixel whose weight is zero.
+fn plain(planes: [&mut [f32]; 3], patches: Stack<'_>, k: usize, tap: &Tap<f32>, line: &Line<f32>) {
+    let [re, im, weight] = planes;
+    for col in &line.taps {
+        for (r, wr) in tap.parts() {
+            let row = patches.row(k, r);
+            for (c, wc) in col.parts() {
+                let w = wr * wc;
+                re[col.out] += row[c].re * w;
+                im[col.out] += row[c].im * w;
+                weight[col.out] += w;
+            }
+        }
     }
 }
 
@@ -313,9 +371,10 @@ mod tests {
                 let mut b = Bands::new(m, pad, side);
                 let values = x.as_slice().expect("contiguous");
                 Pool::new(threads)?.run(|| b.add(values, n, &shifts))?;
-                prop_assert_eq!(bits(&b.canvas), bits(&want));
-                prop_assert_eq!(&b.coverage, &weight);
-                prop_assert_eq!(b.dropped, placement.dropped());
+                let (sums, coverage, dropped) = b.finish();
+                prop_assert_eq!(bits(&sums), bits(&want));
+                prop_assert_eq!(&coverage, &weight);
+                prop_assert_eq!(dropped, placement.dropped());
             }
         }
     }

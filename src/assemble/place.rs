@@ -207,7 +207,7 @@ impl<T: Float + Debug + Send + Sync> Placement<T> {
 }
 
 impl<T: Float> Tap<T> {
-    fn parts(&self) -> impl Iterator<Item = (usize, T)> + '_ {
+    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, T)> + '_ {
         (0..2)
             .filter(|i| self.weight[*i] != T::zero())
             .map(|i| (self.from[i], self.weight[i]))

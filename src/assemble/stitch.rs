@@ -203,12 +203,7 @@ impl Stitcher {
                 .got(self.added)
                 .need(format!("one for each of {} offsets", self.shifts.len())));
         }
-        let Bands {
-            mut canvas,
-            coverage,
-            dropped,
-            ..
-        } = self.bands;
+        let (mut canvas, coverage, dropped) = self.bands.finish();
         canvas.zip_mut_with(&coverage, |v, w| *v /= EPSILON + w);
         Ok(Stitched {
             canvas,
