@@ -2,12 +2,14 @@
 //!
 //! * [`canvas`]: sizes, in integers;
 //! * [`place`]: the linear operator patches → canvas and its adjoint;
+//! * `bands`: the same operator for many patches, on threads;
 //! * [`stitch`](mod@stitch): the weighted average of overlapping patches.
 
+mod bands;
 pub mod canvas;
 pub mod place;
 pub mod stitch;
 
 pub use canvas::{Jitter, Layout, required_canvas};
 pub use place::Placement;
-pub use stitch::{Stitched, stitch};
+pub use stitch::{Stitched, Stitcher, stitch};

@@ -22,6 +22,7 @@ use std::fmt::Debug;
 use std::ops::{AddAssign, Mul, Range};
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis};
+use rayon::prelude::*;
 use rustfft::num_traits::Float;
 
 use crate::error::{Error, Result};
@@ -33,16 +34,16 @@ impl<T, V: Copy + Default + AddAssign + Mul<T, Output = V>> Element<T> for V {}
 
 /// One canvas row (or column): which two rows of the patch it reads, and with what weight.
 #[derive(Debug, Clone, Copy)]
-struct Tap<T> {
-    out: usize,
-    from: [usize; 2],
-    weight: [T; 2],
+pub(super) struct Tap<T> {
+    pub(super) out: usize,
+    pub(super) from: [usize; 2],
+    pub(super) weight: [T; 2],
 }
 
 /// The taps of one patch along one axis.
 #[derive(Debug, Clone)]
-struct Line<T> {
-    taps: Vec<Tap<T>>,
+pub(super) struct Line<T> {
+    pub(super) taps: Vec<Tap<T>>,
     kept: usize,
 }
 
@@ -51,11 +52,11 @@ struct Line<T> {
 pub struct Placement<T> {
     m: usize,
     side: usize,
-    rows: Vec<Line<T>>,
-    cols: Vec<Line<T>>,
+    pub(super) rows: Vec<Line<T>>,
+    pub(super) cols: Vec<Line<T>>,
 }
 
-impl<T: Float + Debug> Placement<T> {
+impl<T: Float + Debug + Send + Sync> Placement<T> {
     /// Patches of side `m`, `pad` pixels in from the corner of a canvas of `side`, moved by
     /// `shifts[k] = [dx, dy]` pixels.
     ///
@@ -67,24 +68,28 @@ impl<T: Float + Debug> Placement<T> {
                 .got(format!("patches of side {m}"))
                 .need(format!("a side from 1 to {}", CanvasSize::MAX)));
         }
-        let line = |k: usize, axis: usize| {
-            let d = shifts[k][axis];
-            line(m, pad, side.get(), d).ok_or_else(|| {
-                Error::input("placing patches on a canvas")
-                    .at(format!("shift {k}, axis {}", ["x", "y"][axis]))
-                    .got(format!("{d:?}"))
-                    .need("a finite number of pixels")
-            })
+        let lines = |axis: usize| -> Result<Vec<Line<T>>> {
+            let found: Vec<Option<Line<T>>> = shifts
+                .par_iter()
+                .with_min_len(64)
+                .map(|d| line(m, pad, side.get(), d[axis]))
+                .collect();
+            // in their order, so that it is always the first bad shift that is named
+            let named = found.into_iter().enumerate().map(|(k, line)| {
+                line.ok_or_else(|| {
+                    Error::input("placing patches on a canvas")
+                        .at(format!("shift {k}, axis {}", ["x", "y"][axis]))
+                        .got(format!("{:?}", shifts[k][axis]))
+                        .need("a finite number of pixels")
+                })
+            });
+            named.collect()
         };
         Ok(Self {
             m,
             side: side.get(),
-            rows: (0..shifts.len())
-                .map(|k| line(k, 1))
-                .collect::<Result<_>>()?,
-            cols: (0..shifts.len())
-                .map(|k| line(k, 0))
-                .collect::<Result<_>>()?,
+            rows: lines(1)?,
+            cols: lines(0)?,
         })
     }
 
@@ -202,7 +207,7 @@ impl<T: Float + Debug> Placement<T> {
 }
 
 impl<T: Float> Tap<T> {
-    fn parts(&self) -> impl Iterator<Item = (usize, T)> + '_ {
+    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, T)> + '_ {
         (0..2)
             .filter(|i| self.weight[*i] != T::zero())
             .map(|i| (self.from[i], self.weight[i]))
@@ -289,7 +294,12 @@ mod tests {
     }
 
     /// The adjoint defect relative to the sum of the moduli of the products.
-    fn defect<T: Float + Debug>(m: usize, side: usize, shifts: &[[f64; 2]], seed: u32) -> f64
+    fn defect<T: Float + Debug + Send + Sync>(
+        m: usize,
+        side: usize,
+        shifts: &[[f64; 2]],
+        seed: u32,
+    ) -> f64
     where
         Complex<T>: Element<T>,
     {

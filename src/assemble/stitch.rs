@@ -18,10 +18,10 @@
     reason = "array views are passed by value, as ndarray does"
 )]
 
-use ndarray::{Array2, ArrayView3, s};
+use ndarray::{Array2, ArrayView3};
 use num_complex::Complex32;
 
-use super::place::Placement;
+use super::bands::Bands;
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, Position, ceil_index};
 
@@ -86,7 +86,7 @@ impl Stitched {
 }
 
 /// Stitches the central `m x m` of `patches` `[patch, N, N]` (complex object values) at `offsets`
-/// (object pixels, one for each patch).
+/// (object pixels, one for each patch). Uses the threads of the pool that it is called in.
 ///
 /// # Errors
 /// If there is no patch, the numbers of patches and offsets differ, patches are not square, `m` is 0
@@ -97,50 +97,124 @@ pub fn stitch(
     offsets: &[Position],
     m: usize,
 ) -> Result<Stitched> {
-    let action = "stitching patches";
     let (k, n, w) = patches.dim();
     if k == 0 || n != w {
-        return Err(Error::input(action)
+        return Err(Error::input(ACTION)
             .at("patches")
             .got(format!("{k} of {n} x {w}"))
             .need("at least one, square"));
     }
     if offsets.len() != k {
-        return Err(Error::input(action)
+        return Err(Error::input(ACTION)
             .at("offsets")
             .got(offsets.len())
             .need(format!("one for each of {k} patches")));
     }
-    if !(1..=n).contains(&m) {
-        return Err(Error::usage(action)
-            .at("the side M of the part used of each patch")
-            .got(m)
-            .need(format!("1 to {n}, the side of a patch")));
+    let mut stitcher = Stitcher::new(offsets, n, m)?;
+    stitcher.add(patches)?;
+    stitcher.finish()
+}
+
+const ACTION: &str = "stitching patches";
+
+/// [`stitch`](fn@stitch) for patches that come in parts: where they do not fit in memory together.
+#[derive(Debug)]
+pub struct Stitcher {
+    bands: Bands,
+    shifts: Vec<[f32; 2]>,
+    mean: Position,
+    pad: usize,
+    n: usize,
+    m: usize,
+    added: usize,
+}
+
+impl Stitcher {
+    /// An empty canvas for patches of side `n`, of which the central `m x m` is used, at `offsets` (object pixels).
+    ///
+    /// # Errors
+    /// If there is no offset, `m` is 0 or above `n`, an offset is not finite, or they spread over more than
+    /// [`MAX_SIDE`] pixels.
+    pub fn new(offsets: &[Position], n: usize, m: usize) -> Result<Self> {
+        if offsets.is_empty() {
+            return Err(Error::input(ACTION)
+                .at("offsets")
+                .got("none")
+                .need("at least one"));
+        }
+        if !(1..=n).contains(&m) {
+            return Err(Error::usage(ACTION)
+                .at("the side M of the part used of each patch")
+                .got(m)
+                .need(format!("1 to {n}, the side of a patch")));
+        }
+        if let Some((i, p)) = offsets.iter().enumerate().find(|(_, p)| !p.is_finite()) {
+            return Err(Error::input(ACTION)
+                .at(format!("offset {i}"))
+                .got(format!("({}, {})", p.x, p.y))
+                .need("finite positions in object pixels"));
+        }
+        let mean = mean(offsets);
+        let shifts: Vec<[f32; 2]> = offsets.iter().map(|p| shift(*p, mean)).collect();
+        let (pad, side) = room(&shifts, m)?;
+        Ok(Self {
+            bands: Bands::new(m, pad, side),
+            shifts,
+            mean,
+            pad,
+            n,
+            m,
+            added: 0,
+        })
     }
-    if let Some((i, p)) = offsets.iter().enumerate().find(|(_, p)| !p.is_finite()) {
-        return Err(Error::input(action)
-            .at(format!("offset {i}"))
-            .got(format!("({}, {})", p.x, p.y))
-            .need("finite positions in object pixels"));
+
+    /// Adds the next patches, `[patch, N, N]`, in the order of the offsets. Uses the threads of the pool that it is
+    /// called in.
+    ///
+    /// # Errors
+    /// If they are not `N x N`, or more than offsets are left.
+    pub fn add(&mut self, patches: ArrayView3<'_, Complex32>) -> Result<()> {
+        let (k, h, w) = patches.dim();
+        let left = self.shifts.len() - self.added;
+        if (h, w) != (self.n, self.n) || k > left {
+            return Err(Error::input(ACTION)
+                .at(format!("patches from {} on", self.added))
+                .got(format!("{k} of {h} x {w}"))
+                .need(format!("at most {left} of {0} x {0}", self.n)));
+        }
+        let patches = patches.as_standard_layout();
+        let values = patches
+            .as_slice()
+            .expect("the standard layout is contiguous");
+        let shifts = &self.shifts[self.added..self.added + k];
+        self.bands.add(values, self.n, shifts)?;
+        self.added += k;
+        Ok(())
     }
-    let mean = mean(offsets);
-    let shifts: Vec<[f32; 2]> = offsets.iter().map(|p| shift(*p, mean)).collect();
-    let (pad, side) = room(&shifts, m)?;
-    let placement = Placement::new(m, pad, side, &shifts)?;
-    let corner = n / 2 - m / 2;
-    let crops = patches.slice(s![.., corner..corner + m, corner..corner + m]);
-    let mut canvas = placement.place(crops)?;
-    let coverage = placement.coverage();
-    canvas.zip_mut_with(&coverage, |v, w| *v /= EPSILON + w);
-    Ok(Stitched {
-        canvas,
-        coverage,
-        dropped: placement.dropped(),
-        mean,
-        pad,
-        m,
-        patches: k,
-    })
+
+    /// The canvas over its weights.
+    ///
+    /// # Errors
+    /// If an offset has no patch yet.
+    pub fn finish(self) -> Result<Stitched> {
+        if self.added != self.shifts.len() {
+            return Err(Error::input(ACTION)
+                .at("patches")
+                .got(self.added)
+                .need(format!("one for each of {} offsets", self.shifts.len())));
+        }
+        let (mut canvas, coverage, dropped) = self.bands.finish();
+        canvas.zip_mut_with(&coverage, |v, w| *v /= EPSILON + w);
+        Ok(Stitched {
+            canvas,
+            coverage,
+            dropped,
+            mean: self.mean,
+            pad: self.pad,
+            m: self.m,
+            patches: self.added,
+        })
+    }
 }
 
 /// The mean as the reference forms it: offsets and their mean are float32.
@@ -187,7 +261,8 @@ fn room(shifts: &[[f32; 2]], m: usize) -> Result<(usize, CanvasSize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array3;
+    use crate::assemble::Placement;
+    use ndarray::{Array3, s};
     use proptest::prelude::*;
 
     fn value(i: usize) -> Complex32 {
@@ -283,6 +358,21 @@ mod tests {
                     prop_assert_eq!(*v, Complex32::new(0.0, 0.0));
                 }
             }
+        }
+
+        #[test]
+        fn parts_and_threads_change_no_bit(xy in offsets(60.0), cut in 0usize..10) {
+            // law: stitch(A then B) = stitch(A and B), for 1 and 3 threads
+            let (o, at) = (patches(xy.len(), 9), positions(&xy));
+            let whole = crate::ground::par::Pool::new(1)?.run(|| stitch(o.view(), &at, 7))?;
+            let cut = cut.min(xy.len());
+            let parts = crate::ground::par::Pool::new(3)?.run(|| {
+                let mut s = Stitcher::new(&at, 9, 7)?;
+                s.add(o.slice(s![..cut, .., ..]))?;
+                s.add(o.slice(s![cut.., .., ..]))?;
+                s.finish()
+            })?;
+            prop_assert_eq!(whole, parts);
         }
 
         #[test]

@@ -41,7 +41,7 @@ impl Container {
         let n = PatchSize::new(raw.values().dim().1)?;
         let normalization = statistical(&raw, name)?;
         let dose = nominal_dose(nphotons, n)?;
-        let amplitude = dose.apply_groups(&normalization.apply_groups(&raw));
+        let amplitude = dose.apply_groups(normalization.apply_groups(raw));
         if let Some(v) = amplitude.values().iter().find(|v| !(*v * *v).is_finite()) {
             return Err(Error::input("scaling patterns to the nominal dose")
                 .at(name)

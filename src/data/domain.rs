@@ -190,14 +190,15 @@ impl<A: Domain, B: Domain> Scale<A, B> {
         Patterns::new(patterns.values.mapv(|v| v * k))
     }
 
-    /// Groups of domain `A` in domain `B`.
+    /// Groups of domain `A` in domain `B`, in the same memory.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "values are stored as float32"
     )]
-    pub fn apply_groups(&self, groups: &Groups<A>) -> Groups<B> {
+    pub fn apply_groups(&self, mut groups: Groups<A>) -> Groups<B> {
         let k = self.factor as f32;
-        Groups::new(groups.values.mapv(|v| v * k))
+        groups.values.mapv_inplace(|v| v * k);
+        Groups::new(groups.values)
     }
 
     /// The way back.

@@ -4,6 +4,7 @@ pub mod container;
 pub mod dataset;
 pub mod domain;
 pub mod group;
+pub mod neighbours;
 pub mod npz;
 pub mod scale;
 pub mod split;

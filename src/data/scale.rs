@@ -79,12 +79,12 @@ mod tests {
                 level * (1.0 + ((g * 31 + r * 7 + q * 3 + k) as f32 + seed as f32).sin())
             }));
             let k = statistical(&raw, "test").unwrap();
-            let x = k.apply_groups(&raw);
+            let x = k.apply_groups(raw.clone());
             let energy: f64 = x.values().iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / (groups * c) as f64;
             let want = (n as f64 / 2.0).powi(2);
             // each square carries the float32 rounding of its value, twice
             prop_assert!((energy / want - 1.0).abs() < 4.0 * f64::from(f32::EPSILON));
-            let back = k.inverse().apply_groups(&x);
+            let back = k.inverse().apply_groups(x);
             for (a, b) in raw.values().iter().zip(back.values()) {
                 prop_assert!((a - b).abs() <= 4.0 * f32::EPSILON * a.abs());
             }

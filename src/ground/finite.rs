@@ -21,20 +21,25 @@ impl Census {
     /// The census of `values`.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut c = Self::default();
+        c.extend(values);
+        c
+    }
+
+    /// Goes on with more `values` of the same array.
+    pub fn extend(&mut self, values: impl IntoIterator<Item = f64>) {
         for v in values {
             if !v.is_finite() {
                 if v.is_nan() {
-                    c.nan += 1;
+                    self.nan += 1;
                 } else if v > 0.0 {
-                    c.pos_inf += 1;
+                    self.pos_inf += 1;
                 } else {
-                    c.neg_inf += 1;
+                    self.neg_inf += 1;
                 }
-                c.first.get_or_insert(c.count);
+                self.first.get_or_insert(self.count);
             }
-            c.count += 1;
+            self.count += 1;
         }
-        c
     }
 
     /// How many values are not finite.
@@ -67,6 +72,9 @@ mod tests {
         let c = Census::of([1.0, f64::INFINITY, f64::NAN, f64::NEG_INFINITY, f64::NAN]);
         assert_eq!((c.nan, c.pos_inf, c.neg_inf, c.first), (2, 1, 1, Some(1)));
         assert_eq!(c.non_finite(), 4);
+        let mut parts = Census::of([1.0, f64::INFINITY]);
+        parts.extend([f64::NAN, f64::NEG_INFINITY, f64::NAN]);
+        assert_eq!(parts, c);
         assert!(Census::of([0.0, -0.0]).is_finite());
     }
 }

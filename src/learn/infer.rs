@@ -1,20 +1,48 @@
 //! Inference: the network's object for every group, without gradients.
 //!
+//! *Memory.* [`infer_each`] holds the objects of one batch, however many groups there are; [`infer`] keeps them all.
+//!
 //! *Source.* Reference description, section l.
 
-use ndarray::Array3;
+use ndarray::{Array3, ArrayView3, Axis, s};
 use num_complex::Complex32;
 
 use super::engine::Engine;
 use crate::data::container::Container;
+use crate::error::Result;
 use crate::ground::par::Pool;
 
 /// The objects of all groups, `[group, row, col]`, complex64, normalized amplitude's object scale.
 pub fn infer(engine: &mut Engine<f32>, data: &Container, pool: &Pool) -> Array3<Complex32> {
     let n = engine.physics().side();
     let mut out = Array3::zeros((data.len(), n, n));
+    let mut at = 0;
+    infer_each(engine, data, pool, |objects| {
+        let end = at + objects.len_of(Axis(0));
+        out.slice_mut(s![at..end, .., ..]).assign(&objects);
+        at = end;
+        Ok(())
+    })
+    .expect("copying does not fail");
+    out
+}
+
+/// Calls `f` with the objects `[group, row, col]` of one batch of groups after the other, in their order, as
+/// [`infer`] gives them.
+///
+/// # Errors
+/// The first of `f`, which is then not called again.
+pub fn infer_each(
+    engine: &mut Engine<f32>,
+    data: &Container,
+    pool: &Pool,
+    mut f: impl FnMut(ArrayView3<'_, Complex32>) -> Result<()>,
+) -> Result<()> {
+    let n = engine.physics().side();
+    let batch = engine.capacity().min(data.len()).max(1);
+    let mut out = Array3::zeros((batch, n, n));
     let groups: Vec<usize> = (0..data.len()).collect();
-    for members in groups.chunks(engine.capacity()) {
+    for members in groups.chunks(batch) {
         let objects = pool.run(|| {
             engine.load(
                 &data.amplitude.values().view(),
@@ -24,12 +52,10 @@ pub fn infer(engine: &mut Engine<f32>, data: &Container, pool: &Pool) -> Array3<
             engine.assemble();
             engine.objects()
         });
-        for (&k, object) in members.iter().zip(objects) {
-            out.index_axis_mut(ndarray::Axis(0), k)
-                .iter_mut()
-                .zip(object)
-                .for_each(|(o, z)| *o = z);
+        for (mut to, object) in out.outer_iter_mut().zip(objects) {
+            to.iter_mut().zip(object).for_each(|(o, z)| *o = z);
         }
+        f(out.slice(s![..members.len(), .., ..]))?;
     }
-    out
+    Ok(())
 }

@@ -1,18 +1,21 @@
 //! From an object, a probe and a scan to what a detector counts.
 //!
 //! Expected intensity and photon noise are separate steps: [`expected_counts`] has no randomness,
-//! [`draw_counts`] nothing else. `patch[i, j] = O(y + i - N/2, x + j - N/2)`, bilinear, zero outside the
+//! [`draw_counts`] nothing else, and [`expose`] takes both in one array. `patch[i, j] = O(y + i - N/2, x + j - N/2)`, bilinear, zero outside the
 //! object; `psi = P * patch`; the intensity is `|FFT2(s psi)|^2 / N^2`, DC at `[N/2, N/2]`, where `s` makes
 //! the mean number of photons per pattern the one asked for. Positions are rounded to float32 first, as
 //! the reference does.
 //!
+//! *Memory.* One float32 per pixel of every pattern, and a field per thread. The scale follows from the mean over all
+//! patterns, so intensities must wait for it; they wait where the stored amplitude will stand.
+//!
 //! *Source.* Reference description, section d.
 
-use ndarray::{Array2, Array3, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayView2};
 use num_complex::{Complex, Complex32};
 use rayon::prelude::*;
 
-use super::propagate::{intensity, pixels, to_far_field};
+use super::propagate::{intensity, to_far_field};
 use crate::data::domain::{CountAmplitude, Counts, Patterns, Raw, Scale};
 use crate::error::{Error, Result};
 use crate::ground::geometry::{PatchSize, Position, floor_index};
@@ -23,11 +26,7 @@ use crate::kernel::fft::{Fft2, Scratch};
 /// What a simulation gives.
 #[derive(Debug, Clone)]
 pub struct Exposure {
-    /// Mean photons per pixel, without noise.
-    pub expected: Patterns<Counts>,
-    /// Photons counted.
-    pub counts: Patterns<Counts>,
-    /// What is stored: the amplitude of the counts, divided by [`Exposure::scale`].
+    /// What is stored: the amplitude of the counted photons, divided by [`Exposure::scale`].
     pub patterns: Patterns<Raw>,
     /// From the stored amplitude to the amplitude of the counts, `s_sim`.
     pub scale: Scale<Raw, CountAmplitude>,
@@ -53,30 +52,66 @@ pub fn patch(
         out.fill(Complex32::new(f32::NAN, f32::NAN));
         return 0;
     };
-    let (rows, cols) = (object.dim().0 as isize, object.dim().1 as isize);
+    let (top, left) = (ky - half, kx - half);
+    let weights = [
+        (1.0 - fy) * (1.0 - fx),
+        (1.0 - fy) * fx,
+        fy * (1.0 - fx),
+        fy * fx,
+    ];
+    // where all four taps exist, rows are read as slices; elsewhere every tap is looked up
+    let whole = |r: isize| -> Option<[&[Complex32]; 2]> {
+        let (r, c) = (usize::try_from(r).ok()?, usize::try_from(left).ok()?);
+        let row =
+            |r: usize| (r < object.nrows()).then(|| object.row(r).to_slice()?.get(c..c + n + 1))?;
+        Some([row(r)?, row(r + 1)?])
+    };
+    let mut outside = 0;
+    for (r, to) in (top..).zip(out.chunks_exact_mut(n)) {
+        if let Some([upper, lower]) = whole(r) {
+            let taps = upper.windows(2).zip(lower.windows(2));
+            for (to, (a, b)) in to.iter_mut().zip(taps) {
+                *to = narrow(blend([a[0], a[1], b[0], b[1]], weights));
+            }
+        } else {
+            outside += edge(object, (r, left), weights, to);
+        }
+    }
+    outside
+}
+
+/// The four taps times their weights, added in their order to zero.
+fn blend(taps: [Complex32; 4], weights: [f64; 4]) -> Complex<f64> {
+    taps.iter()
+        .zip(weights)
+        .map(|(z, w)| Complex::new(f64::from(z.re) * w, f64::from(z.im) * w))
+        .sum()
+}
+
+/// A row of a patch that reaches over the edge of the object, whose first tap is `[r, left]`; returns how many
+/// of its pixels lie outside. Taps outside are left out rather than multiplied.
+fn edge(
+    object: &ArrayView2<'_, Complex32>,
+    (r, left): (isize, isize),
+    weights: [f64; 4],
+    out: &mut [Complex32],
+) -> u64 {
     let at = |r: isize, c: isize| -> Option<Complex<f64>> {
-        let inside = (0..rows).contains(&r) && (0..cols).contains(&c);
-        let z = inside.then(|| object[[r.unsigned_abs(), c.unsigned_abs()]])?;
+        let z = object.get([usize::try_from(r).ok()?, usize::try_from(c).ok()?])?;
         Some(Complex::new(f64::from(z.re), f64::from(z.im)))
     };
     let mut outside = 0;
-    for (k, to) in out.iter_mut().enumerate() {
-        let r = ky + (k / n) as isize - half;
-        let c = kx + (k % n) as isize - half;
-        let taps = [
-            (at(r, c), (1.0 - fy) * (1.0 - fx)),
-            (at(r, c + 1), (1.0 - fy) * fx),
-            (at(r + 1, c), fy * (1.0 - fx)),
-            (at(r + 1, c + 1), fy * fx),
-        ];
-        outside += u64::from(taps[0].0.is_none());
-        let z: Complex<f64> = taps.iter().filter_map(|(z, w)| z.map(|z| z * w)).sum();
+    for (c, to) in (left..).zip(out) {
+        let taps = [at(r, c), at(r, c + 1), at(r + 1, c), at(r + 1, c + 1)];
+        outside += u64::from(taps[0].is_none());
+        let terms = taps.iter().zip(weights);
+        let z: Complex<f64> = terms.filter_map(|(z, w)| z.map(|z| z * w)).sum();
         *to = narrow(z);
     }
     outside
 }
 
-/// Mean photons per pixel for every position, and `s_sim`.
+/// Mean photons per pixel for every position, `s_sim`, and how many patch pixels lay outside the object.
 ///
 /// # Errors
 /// If the probe is not `N x N` with even `N >= 4`, there are no positions, one is not finite, `nphotons` is
@@ -88,6 +123,78 @@ pub fn expected_counts(
     nphotons: f64,
     pool: &Pool,
 ) -> Result<(Patterns<Counts>, Scale<Raw, CountAmplitude>, u64)> {
+    let (mut stack, scale, outside) = intensities(object, probe, positions, nphotons, pool)?;
+    let factor = scale.factor() * scale.factor();
+    each(&mut stack, pool, |_, frame| {
+        for v in frame {
+            *v = narrow_real(f64::from(*v) * factor);
+        }
+    });
+    Ok((Patterns::new(stack), scale, outside))
+}
+
+/// Photon counts drawn from their means: pattern `k` from its own stream of `seed`.
+pub fn draw_counts(expected: &Patterns<Counts>, seed: u64, pool: &Pool) -> Patterns<Counts> {
+    let mut counts = expected.values().as_standard_layout().into_owned();
+    each(&mut counts, pool, |k, frame| {
+        let mut stream = Stream::new(seed, "photons", k as u64);
+        for v in frame {
+            *v = narrow_real(stream.poisson(f64::from(*v)));
+        }
+    });
+    Patterns::new(counts)
+}
+
+/// The whole measurement: expected counts, photon noise, and the stored amplitude, each in the place of the one
+/// before. The result is that of [`expected_counts`], [`draw_counts`], a square root and the scale's way back.
+///
+/// # Errors
+/// As [`expected_counts`].
+pub fn expose(
+    object: &ArrayView2<'_, Complex32>,
+    probe: &Array2<Complex32>,
+    positions: &[Position],
+    nphotons: f64,
+    seed: u64,
+    pool: &Pool,
+) -> Result<Exposure> {
+    let (mut stack, scale, pixels_outside) = intensities(object, probe, positions, nphotons, pool)?;
+    let factor = scale.factor() * scale.factor();
+    let back = narrow_real(scale.inverse().factor());
+    each(&mut stack, pool, |k, frame| {
+        let mut stream = Stream::new(seed, "photons", k as u64);
+        for v in frame {
+            let mean = narrow_real(f64::from(*v) * factor);
+            *v = narrow_real(stream.poisson(f64::from(mean))).sqrt() * back;
+        }
+    });
+    Ok(Exposure {
+        patterns: Patterns::new(stack),
+        scale,
+        pixels_outside,
+    })
+}
+
+/// Calls `f(k, pattern k)` for every pattern of a contiguous stack, one writer each.
+fn each(stack: &mut Array3<f32>, pool: &Pool, f: impl Fn(usize, &mut [f32]) + Sync) {
+    let (_, h, w) = stack.dim();
+    let frames = stack
+        .as_slice_mut()
+        .expect("a stack of our own is contiguous");
+    pool.run(|| {
+        let frames = frames.par_chunks_exact_mut((h * w).max(1)).enumerate();
+        frames.for_each(|(k, frame)| f(k, frame));
+    });
+}
+
+/// Intensities before the scale, `s_sim`, and how many patch pixels lay outside the object.
+fn intensities(
+    object: &ArrayView2<'_, Complex32>,
+    probe: &Array2<Complex32>,
+    positions: &[Position],
+    nphotons: f64,
+    pool: &Pool,
+) -> Result<(Array3<f32>, Scale<Raw, CountAmplitude>, u64)> {
     let action = "simulating diffraction";
     let n = PatchSize::new(probe.nrows())?.get();
     if probe.dim() != (n, n) {
@@ -112,9 +219,10 @@ pub fn expected_counts(
             .got(nphotons)
             .need("a finite number above zero"));
     }
-    // unscaled intensities first; their mean sum gives the scale
     let mut stack = Array3::<f32>::zeros((positions.len(), n, n));
     let fft = Fft2::<f64>::new(n);
+    let probe = probe.as_standard_layout();
+    let probe = probe.as_slice().expect("the standard layout is contiguous");
     let frames = stack.as_slice_mut().expect("a fresh array is contiguous");
     let sums: Vec<(f64, u64)> = pool.run(|| {
         frames
@@ -122,24 +230,19 @@ pub fn expected_counts(
             .zip(positions)
             .map_init(
                 || {
-                    (
-                        vec![Complex32::default(); n * n],
-                        Vec::new(),
-                        Scratch::default(),
-                    )
+                    let field = vec![Complex::<f64>::default(); n * n];
+                    (vec![Complex32::default(); n * n], field, Scratch::default())
                 },
-                |(patch_of, field, scratch), (frame, &p)| {
-                    let outside = patch(object, single(p), n, patch_of);
-                    field.clear();
-                    field.extend(patch_of.iter().zip(probe).map(|(&o, &p)| {
+                |(seen, field, scratch), (frame, &p)| {
+                    let outside = patch(object, single(p), n, seen);
+                    let mut sum = 0.0;
+                    for (to, (&o, &p)) in field.iter_mut().zip(seen.iter().zip(probe)) {
                         let z = o * p;
-                        Complex::new(f64::from(z.re), f64::from(z.im))
-                    }));
-                    let sum: f64 = field.iter().map(Complex::norm_sqr).sum();
-                    to_far_field(&fft, field, scratch);
-                    for (corner, centred) in pixels(n) {
-                        frame[centred] = narrow_real(intensity(field[corner], n));
+                        *to = Complex::new(f64::from(z.re), f64::from(z.im));
+                        sum += to.norm_sqr();
                     }
+                    to_far_field(&fft, field, scratch);
+                    detect(field, n, frame);
                     (sum, outside)
                 },
             )
@@ -154,55 +257,21 @@ pub fn expected_counts(
             .need("a finite one above zero"));
     }
     let scale = f64::from(narrow_real((nphotons / mean).sqrt()));
-    let factor = scale * scale;
-    stack.mapv_inplace(|v| narrow_real(f64::from(v) * factor));
-    Ok((
-        Patterns::new(stack),
-        Scale::new(scale, "simulation")?,
-        outside,
-    ))
+    Ok((stack, Scale::new(scale, "simulation")?, outside))
 }
 
-/// Photon counts drawn from their means: pattern `k` from its own stream of `seed`.
-pub fn draw_counts(expected: &Patterns<Counts>, seed: u64, pool: &Pool) -> Patterns<Counts> {
-    let mut counts = expected.values().clone();
-    pool.run(|| {
-        counts
-            .axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(k, mut frame)| {
-                let mut stream = Stream::new(seed, "photons", k as u64);
-                frame.mapv_inplace(|mean| narrow_real(stream.poisson(f64::from(mean))));
-            });
-    });
-    Patterns::new(counts)
-}
-
-/// The whole measurement: expected counts, photon noise, and the stored amplitude.
-///
-/// # Errors
-/// As [`expected_counts`].
-pub fn expose(
-    object: &ArrayView2<'_, Complex32>,
-    probe: &Array2<Complex32>,
-    positions: &[Position],
-    nphotons: f64,
-    seed: u64,
-    pool: &Pool,
-) -> Result<Exposure> {
-    let (expected, scale, pixels_outside) =
-        expected_counts(object, probe, positions, nphotons, pool)?;
-    let counts = draw_counts(&expected, seed, pool);
-    let amplitude = Patterns::<CountAmplitude>::new(counts.values().mapv(f32::sqrt));
-    let patterns = scale.inverse().apply(&amplitude);
-    Ok(Exposure {
-        expected,
-        counts,
-        patterns,
-        scale,
-        pixels_outside,
-    })
+/// Intensities of a far field with DC at the corner, written with DC at `[n/2, n/2]`, `n` even: the quadrants change
+/// places, half a row at a time.
+fn detect(field: &[Complex<f64>], n: usize, frame: &mut [f32]) {
+    let half = n / 2;
+    for (u, row) in field.chunks_exact(n).enumerate() {
+        let at = (u + half) % n * n;
+        let (left, right) = frame[at..at + n].split_at_mut(half);
+        let (low, high) = row.split_at(half);
+        for (to, from) in right.iter_mut().zip(low).chain(left.iter_mut().zip(high)) {
+            *to = narrow_real(intensity(*from, n));
+        }
+    }
 }
 
 /// The position as float32 holds it: the reference cuts its patches there, up to 1.5e-5 pixels away.
@@ -258,10 +327,11 @@ mod tests {
     fn counts_scatter_about_their_means() {
         let (o, p, s) = scene(20);
         let pool = Pool::new(1).unwrap();
-        let x = expose(&o.view(), &p, &s, 1e6, 3, &pool).unwrap();
+        let (expected, _, _) = expected_counts(&o.view(), &p, &s, 1e6, &pool).unwrap();
+        let counts = draw_counts(&expected, 3, &pool);
         // sum of (n - mean)^2 / mean over bright pixels: as many as pixels, within 5 sigma
         let (mut chi, mut bright) = (0.0, 0.0);
-        for (&n, &m) in x.counts.values().iter().zip(x.expected.values()) {
+        for (&n, &m) in counts.values().iter().zip(expected.values()) {
             if m > 20.0 {
                 chi += f64::from(n - m).powi(2) / f64::from(m);
                 bright += 1.0;
@@ -280,8 +350,43 @@ mod tests {
             let (o, p, s) = scene(count);
             let run = |t| expose(&o.view(), &p, &s, 1e5, seed, &Pool::new(t).unwrap()).unwrap();
             let (a, b) = (run(1), run(3));
-            prop_assert_eq!(a.counts, b.counts);
-            prop_assert_eq!(a.patterns, b.patterns);
+            prop_assert_eq!(&a.patterns, &b.patterns);
+            // law: the measurement in place is its steps one after the other
+            let pool = Pool::new(2).unwrap();
+            let (expected, scale, _) = expected_counts(&o.view(), &p, &s, 1e5, &pool).unwrap();
+            let amplitude = draw_counts(&expected, seed, &pool).into_values().mapv(f32::sqrt);
+            prop_assert_eq!(scale.inverse().apply(&Patterns::new(amplitude)), a.patterns);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_patch_is_its_definition(x in -12.0f64..44.0, y in -12.0f64..44.0, half in 2usize..9, whole: bool) {
+            // law: every pixel is the sum of its four taps that exist, in order
+            let (o, n) = (scene(1).0, 2 * half);
+            let o = o.slice(ndarray::s![..32, ..33]);
+            let at = if whole { Position::new(x.floor(), y.floor()) } else { Position::new(x, y) };
+            let mut out = vec![Complex32::default(); n * n];
+            let outside = patch(&o, at, n, &mut out);
+            let (ky, fy) = floor_index(at.y).unwrap();
+            let (kx, fx) = floor_index(at.x).unwrap();
+            let mut count = 0;
+            for (k, got) in out.iter().enumerate() {
+                let r = ky + (k / n) as isize - half as isize;
+                let c = kx + (k % n) as isize - half as isize;
+                let mut z = Complex::new(0.0, 0.0);
+                for (i, w) in [(1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx].iter().enumerate() {
+                    let (r, c) = (r + (i / 2) as isize, c + (i % 2) as isize);
+                    if (0..32).contains(&r) && (0..33).contains(&c) {
+                        let v = o[[r.unsigned_abs(), c.unsigned_abs()]];
+                        z += Complex::new(f64::from(v.re), f64::from(v.im)) * *w;
+                    } else if i == 0 {
+                        count += 1;
+                    }
+                }
+                prop_assert_eq!(*got, narrow(z));
+            }
+            prop_assert_eq!(outside, count);
         }
     }
 

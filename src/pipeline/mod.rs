@@ -14,7 +14,7 @@ use num_complex::{Complex, Complex32};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::assemble::stitch::stitch;
+use crate::assemble::Stitcher;
 use crate::data::container::Container;
 use crate::data::npz::DataFile;
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ use crate::hub::{Hub, dir};
 use crate::kernel::isa::Isa;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::engine::Engine;
-use crate::learn::infer::infer;
+use crate::learn::infer::infer_each;
 use crate::learn::train::{Ending, Plan, Progress, train};
 use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
@@ -214,7 +214,9 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         }
     ));
     let mut rng = specimen.rng.clone();
-    let grouped = stages.time("grouping", || prepare::group(s, &data.positions, &mut rng))?;
+    let grouped = stages.time("grouping", || {
+        pool.run(|| prepare::group(s, &data.positions, &mut rng))
+    })?;
     let (training, inference) =
         stages.time("normalizing", || prepare::containers(s, &data, &grouped))?;
     let padded = grouped.layout.padded_size(grouped.jitter)?;
@@ -281,14 +283,19 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
             )));
     }
 
-    let objects = stages.time("inference", || infer(&mut engine, &inference, pool));
-    let census = Census::of(objects.iter().map(|z| f64::from(z.re + z.im)));
+    // every batch goes onto the canvas as it comes, so that the objects are never all in memory
+    let mut stitcher = Stitcher::new(&inference.grouping.centres, s.n.get(), s.reassemble_m)?;
+    let mut census = Census::default();
+    stages.time("inference", || {
+        infer_each(&mut engine, &inference, pool, |objects| {
+            census.extend(objects.iter().map(|z| f64::from(z.re + z.im)));
+            pool.run(|| stitcher.add(objects))
+        })
+    })?;
     if !census.is_finite() {
         log.warn(format!("inference: the objects are not finite: {census}"));
     }
-    let stitched = stages.time("stitching", || {
-        stitch(objects.view(), &inference.grouping.centres, s.reassemble_m)
-    })?;
+    let stitched = stages.time("stitching", || stitcher.finish())?;
     counters.insert("stitch_dropped_pixels".into(), stitched.dropped as u64);
     counters.insert(
         "objects_non_finite_pixels".into(),

@@ -209,15 +209,13 @@ pub fn containers(
     data: &Dataset,
     grouped: &Grouped,
 ) -> Result<(Container, Container)> {
-    let train = data.subset(&grouped.split.train, "train")?;
-    let test = data.subset(&grouped.split.test, "test")?;
+    // one half after the other: neither outlives its container
+    let container = |name, subset, half: &[usize], grouping: &Grouping| {
+        let half = data.subset(half, subset)?;
+        Container::new(name, &half.patterns, grouping.clone(), s.nphotons)
+    };
     Ok((
-        Container::new("train", &train.patterns, grouped.train.clone(), s.nphotons)?,
-        Container::new(
-            "inference",
-            &test.patterns,
-            grouped.inference.clone(),
-            s.nphotons,
-        )?,
+        container("train", "train", &grouped.split.train, &grouped.train)?,
+        container("inference", "test", &grouped.split.test, &grouped.inference)?,
     ))
 }

@@ -86,7 +86,7 @@ fn normalized_groups_are_the_references() {
         let k = load::<f64, Ix0>(&file, "train_norm_factor").into_scalar();
         let x = Scale::<Raw, Normalized>::new(k, "train")
             .unwrap()
-            .apply_groups(&raw);
+            .apply_groups(raw.clone());
         for (a, b) in x.values().iter().zip(&load::<f32, Ix4>(&file, "X")) {
             assert!((a - b).abs() <= 1e-6 * b.abs());
         }

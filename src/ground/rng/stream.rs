@@ -100,8 +100,12 @@ impl Stream {
 
     /// Counts how many uniforms multiply to no less than `exp(-mean)`.
     fn poisson_small(&mut self, mean: f64) -> f64 {
-        let limit = (-mean).exp();
         let (mut k, mut product) = (0.0, self.uniform());
+        // exp(-mean) >= 1 - mean: in the dark, which is most of a detector, the answer needs no exponential
+        if product < 1.0 - mean - 1e-15 {
+            return k;
+        }
+        let limit = (-mean).exp();
         while product > limit {
             k += 1.0;
             product *= self.uniform();
@@ -111,7 +115,6 @@ impl Stream {
 
     /// PTRS. The constants are those of the paper's table.
     fn poisson_large(&mut self, mean: f64) -> f64 {
-        let log_mean = mean.ln();
         let b = 0.931 + 2.53 * mean.sqrt();
         let a = -0.059 + 0.02483 * b;
         let inverse_alpha = 1.1239 + 1.1328 / (b - 3.4);
@@ -128,7 +131,7 @@ impl Stream {
                 continue;
             }
             let left = (v * inverse_alpha / (a / (us * us) + b)).ln();
-            if left <= k * log_mean - mean - ln_factorial(k) {
+            if left <= k * mean.ln() - mean - ln_factorial(k) {
                 return k;
             }
         }

@@ -1,0 +1,139 @@
+//! From positions to patterns, from positions to groups, from patches to a canvas; and what the machine's memory can
+//! do at best, to compare with. Two threads.
+//!
+//! *Bytes of a stitch.* Every used byte of a patch once, and canvas and weights written once. `PTYPROOF_PATCHES` sets the number of
+//! patches of the large one; 100000 need 3.3 GB.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use ndarray::Array3;
+use num_complex::Complex32;
+use ptyproof::assemble::stitch;
+use ptyproof::data::group::Grouping;
+use ptyproof::ground::geometry::{GridSize, PatchSize, Position};
+use ptyproof::ground::par::Pool;
+use ptyproof::ground::rng::NumpyLegacy;
+use ptyproof::physics::expose::expose;
+use ptyproof::specimen::{object, probe, scan};
+use rayon::prelude::*;
+
+fn even(count: usize, side: f64, seed: u32) -> Vec<Position> {
+    let mut r = NumpyLegacy::new(seed);
+    (0..count)
+        .map(|_| Position::new(r.uniform(0.0, side), r.uniform(0.0, side)))
+        .collect()
+}
+
+fn simulate(c: &mut Criterion) {
+    let pool = Pool::new(2).unwrap();
+    let object = object::lines(392, &mut NumpyLegacy::new(42)).object;
+    let n = PatchSize::new(64).unwrap();
+    let (probe, _) = probe::normalize_guess(&probe::idealized(n, 0.7), None, 4.0).unwrap();
+    let count = 512;
+    let at = scan::nongrid((392, 392), count, 35.0, 42).unwrap();
+    let mut group = c.benchmark_group("simulate");
+    group.sample_size(20);
+    group.throughput(Throughput::Elements(count as u64));
+    for dose in [1e4, 1e9] {
+        group.bench_function(format!("512 patterns of 64 x 64, dose {dose:e}"), |b| {
+            b.iter(|| expose(&object.view(), &probe, black_box(&at), dose, 1, &pool).unwrap());
+        });
+    }
+    group.finish();
+}
+
+fn grouping(c: &mut Criterion) {
+    let mut group = c.benchmark_group("group");
+    group.sample_size(20);
+    let count = 100_000;
+    let size = GridSize::new(2).unwrap();
+    let scans = [
+        ("even", even(count, 5000.0, 1)),
+        ("equal", vec![Position::new(1.0, 2.0); count]),
+    ];
+    group.throughput(Throughput::Elements(count as u64));
+    for (name, at) in scans {
+        for threads in [1, 2] {
+            let pool = Pool::new(threads).unwrap();
+            let name = format!("100000 positions, K = 4, {name}, {threads} threads");
+            group.bench_function(name, |b| {
+                b.iter(|| {
+                    let mut rng = NumpyLegacy::new(1);
+                    pool.run(|| Grouping::draw(black_box(&at), size, count, 4, &mut rng).unwrap())
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+fn stitching(c: &mut Criterion) {
+    let pool = Pool::new(2).unwrap();
+    let asked = std::env::var("PTYPROOF_PATCHES").ok();
+    let many = asked.map_or(20_000, |v| v.parse().unwrap());
+    let mut group = c.benchmark_group("stitch");
+    group.sample_size(10);
+    for (count, side, m) in [(64, 380.0, 20), (many, 1500.0, 64)] {
+        let mut patches = Array3::<Complex32>::zeros((count, 64, 64));
+        for (k, v) in patches.iter_mut().enumerate() {
+            *v = Complex32::new((k % 977) as f32, (k % 1013) as f32);
+        }
+        let at = even(count, side, 3);
+        let done = pool.run(|| stitch(patches.view(), &at, m).unwrap());
+        let bytes = count * m * m * 8 + done.canvas.len() * 12;
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function(format!("{count} patches, M = {m}"), |b| {
+            b.iter(|| pool.run(|| stitch(patches.view(), black_box(&at), m).unwrap()));
+        });
+    }
+    group.finish();
+}
+
+/// STREAM's triad, `a = b + s c`, and a plain sum, over arrays far larger than any cache. Bytes as STREAM counts them: what
+/// is read and what is written.
+fn memory(c: &mut Criterion) {
+    let pool = Pool::new(2).unwrap();
+    let count = 1 << 25;
+    let (mut a, b, d) = (
+        vec![0.0f64; count],
+        vec![1.5f64; count],
+        vec![2.5f64; count],
+    );
+    let mut group = c.benchmark_group("memory");
+    group.sample_size(10);
+    group.throughput(Throughput::Bytes(24 * count as u64));
+    group.bench_function("triad", |bench| {
+        bench.iter(|| {
+            pool.run(|| {
+                let parts = a.par_chunks_mut(1 << 16).zip(b.par_chunks(1 << 16));
+                parts.zip(d.par_chunks(1 << 16)).for_each(|((a, b), d)| {
+                    for ((a, b), d) in a.iter_mut().zip(b).zip(d) {
+                        *a = b + 3.0 * d;
+                    }
+                });
+            });
+            black_box(&mut a);
+        });
+    });
+    group.throughput(Throughput::Bytes(8 * count as u64));
+    group.bench_function("read", |bench| {
+        bench.iter(|| {
+            pool.run(|| {
+                let parts = b.par_chunks(1 << 16).map(|b| {
+                    let mut lanes = [0.0; 16];
+                    for v in b.chunks_exact(16) {
+                        lanes.iter_mut().zip(v).for_each(|(s, v)| *s += v);
+                    }
+                    lanes.iter().sum::<f64>()
+                });
+                black_box(parts.collect::<Vec<_>>());
+            });
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(data, simulate, grouping, stitching, memory);
+criterion_main!(data);
