@@ -101,9 +101,8 @@ impl Bands {
             let mut visitors = vec![Vec::new(); self.side.get().div_ceil(ROWS)];
             for k in 0..shifts.len() {
                 let rows = placement.bounds(k).0;
-                for band in rows.start / ROWS..rows.end.div_ceil(ROWS) {
-                    visitors[band].push(k);
-                }
+                let bands = rows.start / ROWS..rows.end.div_ceil(ROWS);
+                visitors[bands].iter_mut().for_each(|band| band.push(k));
             }
             let corner = n / 2 - m / 2;
             let patches = Stack {
