@@ -8,8 +8,6 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as arch;
 
-use super::isa::Isa;
-
 /// A register of `COUNT` float32 lanes.
 ///
 /// # Safety
@@ -18,6 +16,8 @@ use super::isa::Isa;
 pub(super) unsafe trait Lanes: Copy {
     /// Lanes in the register.
     const COUNT: usize;
+    /// The most registers of columns that a tile of sums holds side by side.
+    const ABREAST: usize;
     /// Every lane zero.
     unsafe fn zero() -> Self;
     /// Every lane `x`.
@@ -49,6 +49,7 @@ pub(super) struct Portable(pub(super) [f32; 16]);
 // SAFETY: plain array arithmetic; `load` and `store` touch exactly 16 values, as the caller grants.
 unsafe impl Lanes for Portable {
     const COUNT: usize = 16;
+    const ABREAST: usize = 1;
     #[inline(always)]
     unsafe fn zero() -> Self {
         Self([0.0; 16])
@@ -110,6 +111,7 @@ pub(super) struct Avx2(pub(super) arch::__m256);
 #[cfg(target_arch = "x86_64")]
 unsafe impl Lanes for Avx2 {
     const COUNT: usize = 8;
+    const ABREAST: usize = 2;
     #[inline(always)]
     unsafe fn zero() -> Self {
         unsafe { Self(arch::_mm256_setzero_ps()) }
@@ -174,6 +176,7 @@ pub(super) struct Avx512(pub(super) arch::__m512);
 #[cfg(target_arch = "x86_64")]
 unsafe impl Lanes for Avx512 {
     const COUNT: usize = 16;
+    const ABREAST: usize = 4;
     #[inline(always)]
     unsafe fn zero() -> Self {
         unsafe { Self(arch::_mm512_setzero_ps()) }
@@ -228,68 +231,4 @@ unsafe impl Lanes for Avx512 {
             Self(arch::_mm512_maskz_mov_ps(keep, self.0))
         }
     }
-}
-
-/// A piece of work written once against [`Lanes`].
-pub(super) trait Work {
-    /// Does it, with up to `NV` registers side by side.
-    ///
-    /// # Safety
-    /// The processor must have the instruction set of `V`; implementations say what else they need.
-    unsafe fn run<V: Lanes, const NV: usize>(self);
-}
-
-/// Does `work` with the instructions of `isa`: four AVX-512 registers side by side hold 64 channels, two
-/// AVX2 or one portable register 16.
-///
-/// # Safety
-/// What [`Work::run`] of this work needs beyond the instruction set, which is checked here.
-pub(super) unsafe fn run(isa: Isa, work: impl Work) {
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    unsafe fn avx512(work: impl Work) {
-        // SAFETY: this function has the instruction set; the rest is granted by the caller.
-        unsafe { work.run::<Avx512, 4>() }
-    }
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn avx2(work: impl Work) {
-        // SAFETY: as above.
-        unsafe { work.run::<Avx2, 2>() }
-    }
-    match isa {
-        // SAFETY: the instruction set is checked again here, so that no `Isa` can be made up.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 if isa.is_here() => unsafe { avx512(work) },
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 if isa.is_here() => unsafe {
-            avx2(work);
-        },
-        // SAFETY: needs no instruction set beyond the target's own.
-        _ => unsafe { work.run::<Portable, 1>() },
-    }
-}
-
-/// A loop in plain code that a compiler can vectorise by itself.
-///
-/// *Law.* IEEE arithmetic per element, so that the instructions it is compiled for change no bit.
-pub trait Loop {
-    /// Runs it. Implementations are `#[inline(always)]`: only then is the code compiled for the
-    /// instructions of its caller.
-    fn run(self);
-}
-
-struct Vectorized<L>(L);
-
-impl<L: Loop> Work for Vectorized<L> {
-    #[inline(always)]
-    unsafe fn run<V: Lanes, const NV: usize>(self) {
-        self.0.run();
-    }
-}
-
-/// Runs a loop compiled for the best instructions of this processor.
-pub fn vectorized(work: impl Loop) {
-    // SAFETY: a loop in safe code needs nothing but its instructions.
-    unsafe { run(Isa::best(), Vectorized(work)) }
 }

@@ -68,6 +68,15 @@ impl<T: Scalar> FeatureMap<T> {
         self.images = images;
     }
 
+    /// Panics unless `other` has as many images, rows and columns.
+    pub(super) fn assert_same_pixels(&self, other: &Self) {
+        assert_eq!(
+            (self.images, self.height, self.width),
+            (other.images, other.height, other.width),
+            "images, rows, columns"
+        );
+    }
+
     /// Rows of an image.
     pub fn height(&self) -> usize {
         self.height

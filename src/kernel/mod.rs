@@ -10,9 +10,11 @@
 
 mod aligned;
 pub mod conv;
+mod dispatch;
+pub use dispatch::{Loop, vectorized};
 pub mod fft;
 pub mod isa;
 mod lanes;
-pub use lanes::{Loop, vectorized};
 pub mod map;
 mod shared;
+mod shuffle;

@@ -1,6 +1,6 @@
 //! The definition of the convolution and its adjoints, in loops that can be read at a glance.
 
-use super::{Epilogue, Packed};
+use super::{Epilogue, Method, Packed};
 use crate::ground::scalar::Scalar;
 use crate::kernel::map::FeatureMap;
 
@@ -15,11 +15,7 @@ pub fn conv<T: Scalar>(
     epilogue: Epilogue<'_, T>,
     out: &mut FeatureMap<T>,
 ) {
-    assert!(
-        first_channel + weights.inputs <= x.stride(),
-        "input channels"
-    );
-    assert_eq!(out.channels(), weights.outputs, "output channels");
+    weights.fit(Method::Direct, x, first_channel, out);
     for image in 0..x.images() {
         for row in 0..x.height() {
             for col in 0..x.width() {

@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
-use super::{Method, thin};
+use super::{Method, thin, winograd};
 use crate::ground::scalar::Scalar;
 use crate::kernel::aligned::Aligned;
+use crate::kernel::map::FeatureMap;
 
 /// The widest panel: four AVX-512 registers.
 pub(super) const WIDEST: usize = 64;
 /// Inputs that are laid out at a time: a cache line of the kernel when it is read turned.
 pub(super) const INPUTS: usize = 16;
-/// Numbers that Winograd's filters have per input and output.
-const PLACES: usize = 36;
 
 /// Weights of one convolution, laid out for the kernel that will read them.
 #[derive(Debug, Clone)]
@@ -49,7 +48,7 @@ impl<T: Scalar> Packed<T> {
         let width = widths.into_iter().find(|w| padded.is_multiple_of(*w));
         let len = match method {
             Method::Direct => 9 * inputs * padded,
-            Method::Winograd => PLACES * inputs * padded,
+            Method::Winograd => winograd::PLACES * inputs * padded,
             Method::Thin => thin::weights(inputs, outputs),
         };
         Self {
@@ -59,6 +58,23 @@ impl<T: Scalar> Packed<T> {
             panels: Aligned::zeros(len),
             width: width.unwrap_or(16),
         }
+    }
+
+    /// Whether these weights are for this method and these maps.
+    ///
+    /// # Panics
+    /// Unless they are, and both maps have the same pixels and channels in whole registers.
+    pub(super) fn fit(
+        &self,
+        method: Method,
+        x: &FeatureMap<T>,
+        first_channel: usize,
+        out: &FeatureMap<T>,
+    ) {
+        assert_eq!(self.method, method, "weights for this kernel");
+        assert!(first_channel + self.inputs <= x.stride(), "input channels");
+        assert_eq!(out.channels(), self.outputs, "output channels");
+        x.assert_same_pixels(out);
     }
 
     /// The rows of one panel of a direct kernel, `[9 * inputs][width]`.

@@ -11,9 +11,11 @@ use rayon::prelude::*;
 use super::finish::Finish;
 use super::packed::{INPUTS, WIDEST};
 use super::{Direction, Epilogue, Method, Packed};
+use crate::kernel::dispatch::{Work, run};
 use crate::kernel::isa::Isa;
-use crate::kernel::lanes::{Lanes, Portable, Work, run};
+use crate::kernel::lanes::{Lanes, Portable};
 use crate::kernel::map::FeatureMap;
+use crate::kernel::shuffle::Shuffle;
 
 /// The most outputs that are still a few.
 pub(super) const MOST: usize = 8;
@@ -61,17 +63,11 @@ pub(super) fn conv(
     epilogue: Epilogue<'_, f32>,
     out: &mut FeatureMap<f32>,
 ) {
-    assert_eq!(weights.method, Method::Thin, "weights for this kernel");
+    weights.fit(Method::Thin, x, first_channel, out);
     let padded = weights.inputs.next_multiple_of(LANES);
     assert!(
         first_channel + padded <= x.stride(),
         "whole registers of inputs"
-    );
-    assert_eq!(out.channels(), weights.outputs, "output channels");
-    assert_eq!(
-        (x.images(), x.height(), x.width()),
-        (out.images(), out.height(), out.width()),
-        "images, rows, columns"
     );
     let finish = Finish::new(epilogue, out);
     let (row_len, stride, image_len) = (out.row_len(), out.stride(), out.image_len());
@@ -110,7 +106,7 @@ struct Line<'a> {
 
 impl Work for Line<'_> {
     #[inline(always)]
-    unsafe fn run<V: Lanes, const NV: usize>(mut self) {
+    unsafe fn run<V: Shuffle>(mut self) {
         let width = self.x.width();
         let four = width - width % 4;
         // SAFETY: `P` pixels from `column` on lie in the row.

@@ -10,7 +10,6 @@
 
 mod planes;
 mod radix;
-mod shuffle;
 
 use std::any::TypeId;
 use std::fmt;
@@ -20,8 +19,9 @@ use num_complex::{Complex, Complex32};
 use rayon::prelude::*;
 use rustfft::{Fft, FftNum, FftPlannerScalar};
 
+use super::aligned::Aligned;
 use super::isa::Isa;
-use planes::{Line, Planes};
+use planes::Planes;
 
 /// A planned transform of `n` by `n` images.
 #[derive(Clone)]
@@ -185,7 +185,7 @@ fn next_float32<T: 'static>(image: &[Complex<T>]) -> &[Complex32] {
 pub struct Scratch<T> {
     plan: Vec<Complex<T>>,
     turned: Vec<Complex<T>>,
-    planes: Vec<Line>,
+    planes: Aligned<f32>,
 }
 
 impl<T> Default for Scratch<T> {
@@ -193,7 +193,7 @@ impl<T> Default for Scratch<T> {
         Self {
             plan: Vec::new(),
             turned: Vec::new(),
-            planes: Vec::new(),
+            planes: Aligned::default(),
         }
     }
 }

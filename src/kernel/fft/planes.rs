@@ -28,16 +28,10 @@ use std::sync::Arc;
 use num_complex::Complex32;
 
 use super::radix::{Cx, transform};
-use super::shuffle::Shuffle;
+use crate::kernel::aligned::Aligned;
+use crate::kernel::dispatch::{Work, run};
 use crate::kernel::isa::Isa;
-use crate::kernel::lanes::Portable;
-#[cfg(target_arch = "x86_64")]
-use crate::kernel::lanes::{Avx2, Avx512};
-
-/// Values on a cache line, which panels start on.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Line([f32; 16]);
+use crate::kernel::shuffle::Shuffle;
 
 /// Floats between the two steps of rows: two parts of 16 lanes, two groups of 16 points.
 const HELD: usize = 2 * 16 * 2 * 16;
@@ -96,39 +90,29 @@ impl Planes {
         back: bool,
         image: &mut [Complex32],
         next: &[Complex32],
-        planes: &mut Vec<Line>,
+        planes: &mut Aligned<f32>,
     ) {
         let n = self.twiddles.len() / 2;
         assert_eq!(image.len(), n * n, "an image of {n} x {n} values");
-        planes.resize((2 * n * n + 2 * n + HELD) / 16, Line([0.0; 16]));
+        planes.grow(2 * n * n + 2 * n + HELD);
         let job = Job {
+            split: self.split,
             image: image.as_mut_ptr().cast(),
-            planes: planes.as_mut_ptr().cast(),
+            planes: planes.as_mut_ptr(),
             twiddles: self.twiddles.as_ptr(),
             back,
             next,
         };
-        match self.isa {
-            // SAFETY: the processor was asked; the image holds `n * n` complex numbers, which are
-            // pairs of floats; the planes and twiddles have the length that `Job` asks for, and
-            // `split` belongs to `n` because only `new` makes a plan.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 if is_x86_feature_detected!("avx512f") => unsafe {
-                on_avx512(self.split, &job);
-            },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => unsafe {
-                on_avx2(self.split, &job);
-            },
-            // SAFETY: as above; needs no instruction set beyond the target's own.
-            _ => unsafe { on_portable(self.split, &job) },
-        }
+        // SAFETY: the image holds `n * n` complex numbers, which are pairs of floats; the planes and
+        // twiddles have the length that `Job` asks for, and `split` belongs to `n` because only `new`
+        // makes a plan.
+        unsafe { run(self.isa, job) }
     }
 }
 
 /// Pointers to `2 n n` floats of the image, `2 n n + 2 n + HELD` of the planes, `2 n` twiddles.
 struct Job<'a> {
+    split: Split,
     image: *mut f32,
     planes: *mut f32,
     twiddles: *const f32,
@@ -152,41 +136,24 @@ impl Job<'_> {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn on_avx512(split: Split, job: &Job<'_>) {
-    // SAFETY: this function has the instruction set; pointers as the caller grants.
-    unsafe { both::<Avx512>(split, job) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn on_avx2(split: Split, job: &Job<'_>) {
-    // SAFETY: this function has the instruction set; pointers as the caller grants.
-    unsafe { both::<Avx2>(split, job) }
-}
-
-unsafe fn on_portable(split: Split, job: &Job<'_>) {
-    // SAFETY: pointers as the caller grants.
-    unsafe { both::<Portable>(split, job) }
-}
-
-#[inline(always)]
-unsafe fn both<V: Shuffle>(split: Split, job: &Job<'_>) {
-    // SAFETY: the product of the radices is the side.
-    unsafe {
-        match split {
-            Split::Small => {
-                rows::<V, 8, 8>(job);
-                columns::<V, 8, 8>(job);
-            }
-            Split::Middle => {
-                rows::<V, 16, 8>(job);
-                columns::<V, 16, 8>(job);
-            }
-            Split::Large => {
-                rows::<V, 16, 16>(job);
-                columns::<V, 16, 16>(job);
+impl Work for Job<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Shuffle>(self) {
+        // SAFETY: the product of the radices is the side.
+        unsafe {
+            match self.split {
+                Split::Small => {
+                    rows::<V, 8, 8>(&self);
+                    columns::<V, 8, 8>(&self);
+                }
+                Split::Middle => {
+                    rows::<V, 16, 8>(&self);
+                    columns::<V, 16, 8>(&self);
+                }
+                Split::Large => {
+                    rows::<V, 16, 16>(&self);
+                    columns::<V, 16, 16>(&self);
+                }
             }
         }
     }

@@ -7,9 +7,11 @@ use rayon::prelude::*;
 use crate::kernel::conv::finish::Finish;
 use crate::kernel::conv::tile::next;
 use crate::kernel::conv::{Epilogue, Method, Packed};
+use crate::kernel::dispatch::{Wide, Work, abreast, run};
 use crate::kernel::isa::Isa;
-use crate::kernel::lanes::{Lanes, Work, run};
+use crate::kernel::lanes::Lanes;
 use crate::kernel::map::FeatureMap;
+use crate::kernel::shuffle::Shuffle;
 
 /// Pixels of a band: its input stays in the second-level cache while the panels pass over it.
 const BAND_PIXELS: usize = 512;
@@ -23,21 +25,10 @@ pub(in crate::kernel::conv) fn conv(
     epilogue: Epilogue<'_, f32>,
     out: &mut FeatureMap<f32>,
 ) {
-    assert_eq!(weights.method, Method::Direct, "weights for this kernel");
+    weights.fit(Method::Direct, x, first_channel, out);
     assert!(
-        first_channel + weights.inputs <= x.stride(),
-        "input channels"
-    );
-    assert_eq!(out.channels(), weights.outputs, "output channels");
-    assert_eq!(
-        (x.images(), x.height(), x.width()),
-        (out.images(), out.height(), out.width()),
-        "images, rows, columns"
-    );
-    assert_eq!(
-        out.stride(),
-        weights.outputs.next_multiple_of(16),
-        "padded output channels"
+        out.stride().is_multiple_of(16),
+        "whole registers of outputs"
     );
     let finish = Finish::new(epilogue, out);
     let rows = (BAND_PIXELS / x.width()).clamp(1, x.height());
@@ -74,15 +65,9 @@ struct Band<'a> {
 
 impl Work for Band<'_> {
     #[inline(always)]
-    unsafe fn run<V: Lanes, const NV: usize>(mut self) {
+    unsafe fn run<V: Shuffle>(self) {
         // SAFETY: the caller's.
-        unsafe {
-            match (self.weights.width / V::COUNT).min(NV) {
-                4 => self.panels::<V, 4>(),
-                2 => self.panels::<V, 2>(),
-                _ => self.panels::<V, 1>(),
-            }
-        }
+        unsafe { abreast::<V>(self.weights.width, self) }
     }
 }
 
@@ -93,9 +78,9 @@ struct Place {
     channel: usize,
 }
 
-impl Band<'_> {
+impl Wide for Band<'_> {
     #[inline(always)]
-    unsafe fn panels<V: Lanes, const NV: usize>(&mut self) {
+    unsafe fn run<V: Lanes, const NV: usize>(mut self) {
         let (width, step) = (self.weights.width, NV * V::COUNT);
         let rows = self.values.len() / self.row_len;
         for panel in 0..self.stride / width {
@@ -126,7 +111,9 @@ impl Band<'_> {
             }
         }
     }
+}
 
+impl Band<'_> {
     /// Where a pixel's channel lies among the values.
     fn start(&self, at: Place) -> usize {
         at.row * self.row_len + (at.col + 1) * self.stride + at.channel

@@ -6,9 +6,11 @@ use rayon::prelude::*;
 
 use crate::kernel::aligned::Aligned;
 use crate::kernel::conv::tile::{Left, ROWS, Right, To, multiply};
+use crate::kernel::dispatch::{Wide, Work, abreast, run};
 use crate::kernel::isa::Isa;
-use crate::kernel::lanes::{Lanes, Work, run};
+use crate::kernel::lanes::Lanes;
 use crate::kernel::map::FeatureMap;
+use crate::kernel::shuffle::Shuffle;
 
 /// Weight rows are cut into this many tasks, whatever the number of threads.
 const TASKS: usize = 8;
@@ -37,11 +39,7 @@ pub(in crate::kernel::conv) fn conv_weights(
         outputs <= dy.stride() && dy.stride().is_multiple_of(16),
         "output channels"
     );
-    assert_eq!(
-        (x.images(), x.height(), x.width()),
-        (dy.images(), dy.height(), dy.width()),
-        "images, rows, columns"
-    );
+    x.assert_same_pixels(dy);
     let lanes = inputs.next_multiple_of(16);
     let turned = outputs < 16 && inputs >= 16 && first_channel + lanes <= x.stride();
     let job = if turned {
@@ -130,24 +128,15 @@ struct Rows<'a> {
 
 impl Work for Rows<'_> {
     #[inline(always)]
-    unsafe fn run<V: Lanes, const NV: usize>(mut self) {
-        let registers = self.job.columns / V::COUNT;
+    unsafe fn run<V: Shuffle>(self) {
         // SAFETY: the caller's.
-        unsafe {
-            if NV == 4 && registers.is_multiple_of(4) {
-                self.add::<V, 4>();
-            } else if NV >= 2 && registers.is_multiple_of(2) {
-                self.add::<V, 2>();
-            } else {
-                self.add::<V, 1>();
-            }
-        }
+        unsafe { abreast::<V>(self.job.columns, self) }
     }
 }
 
-impl Rows<'_> {
+impl Wide for Rows<'_> {
     #[inline(always)]
-    unsafe fn add<V: Lanes, const NV: usize>(&mut self) {
+    unsafe fn run<V: Lanes, const NV: usize>(mut self) {
         let (x, y, columns) = (self.job.scalar, self.job.vector, self.job.columns);
         let block_pixels = (16384 / x.stride().max(y.stride())).clamp(64, 512);
         let block_rows = (block_pixels / x.width()).clamp(1, x.height());
@@ -163,7 +152,9 @@ impl Rows<'_> {
             }
         }
     }
+}
 
+impl Rows<'_> {
     /// One row of pixels, `NV` registers of columns, all rows of the task.
     #[inline(always)]
     unsafe fn line<V: Lanes, const NV: usize>(&mut self, image: usize, row: usize, column: usize) {

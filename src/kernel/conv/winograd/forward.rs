@@ -12,10 +12,12 @@ use crate::kernel::aligned::Aligned;
 use crate::kernel::conv::finish::Finish;
 use crate::kernel::conv::tile::{Left, Right, To, multiply};
 use crate::kernel::conv::{Epilogue, Method, Packed};
+use crate::kernel::dispatch::{Wide, Work, abreast, run};
 use crate::kernel::isa::Isa;
-use crate::kernel::lanes::{Lanes, Work, run};
+use crate::kernel::lanes::Lanes;
 use crate::kernel::map::FeatureMap;
 use crate::kernel::shared::Shared;
+use crate::kernel::shuffle::Shuffle;
 
 /// Numbers that the transformed inputs and the sums of a block may take: half of a megabyte.
 const BLOCK: usize = 128 << 10;
@@ -36,17 +38,12 @@ pub(in crate::kernel::conv) fn conv(
     epilogue: Epilogue<'_, f32>,
     out: &mut FeatureMap<f32>,
 ) {
-    assert_eq!(weights.method, Method::Winograd, "filters for this kernel");
+    weights.fit(Method::Winograd, x, first_channel, out);
     assert_eq!(first_channel, 0, "whole registers of inputs");
+    let strides = [x.stride(), out.stride()];
     assert!(
-        weights.inputs <= x.stride() && x.stride().is_multiple_of(16),
-        "input channels"
-    );
-    assert_eq!(out.channels(), weights.outputs, "output channels");
-    assert_eq!(
-        (x.images(), x.height(), x.width()),
-        (out.images(), out.height(), out.width()),
-        "images, rows, columns"
+        strides.iter().all(|s| s.is_multiple_of(16)),
+        "whole registers of channels"
     );
     let tiles = Tiles::of(x);
     let finish = Finish::new(epilogue, out);
@@ -103,7 +100,7 @@ struct Block<'a> {
 
 impl Work for Block<'_> {
     #[inline(always)]
-    unsafe fn run<V: Lanes, const NV: usize>(self) {
+    unsafe fn run<V: Shuffle>(self) {
         let Self { count, inputs, .. } = self;
         // SAFETY: the caller's; see `conv`.
         unsafe {
@@ -112,12 +109,7 @@ impl Work for Block<'_> {
                 let to = self.transformed.as_mut_ptr().add(t * inputs);
                 transform_tile::<V>(self.x, place, inputs, to, count * inputs);
             }
-            let width = self.weights.width;
-            match (width / V::COUNT).min(NV) {
-                4 => mix::<V, 4>(&self),
-                2 => mix::<V, 2>(&self),
-                _ => mix::<V, 1>(&self),
-            }
+            abreast::<V>(self.weights.width, Mix(&self));
             for t in 0..count {
                 back::<V>(&self, t);
             }
@@ -160,35 +152,40 @@ pub(super) unsafe fn transform_tile<V: Lanes>(
 }
 
 /// `sums[place, tile, o] = sum over i of transformed[place, tile, i] filter[place, i, o]`.
-#[inline(always)]
-unsafe fn mix<V: Lanes, const NV: usize>(block: &Block<'_>) {
-    let (count, inputs, outputs) = (block.count, block.inputs, block.outputs);
-    let (depth, width) = (block.weights.inputs, block.weights.width);
-    let panel = depth * width;
-    for place in 0..PLACES {
-        for (k, column) in (0..outputs).step_by(width).enumerate() {
-            for sub in (0..width).step_by(NV * V::COUNT) {
-                // SAFETY: `count` rows of `inputs` and of `outputs` numbers per place; panels of
-                // `depth` rows of `width`.
-                unsafe {
-                    let left = Left {
-                        at: block.transformed.as_ptr().add(place * count * inputs),
-                        row_step: inputs,
-                        depth_step: 1,
-                    };
-                    let filters = &block.weights.panels;
-                    let right = Right {
-                        at: filters
-                            .as_ptr()
-                            .add((place * (outputs / width) + k) * panel + sub),
-                        depth_step: width,
-                    };
-                    let to = To {
-                        at: block.sums.add(place * count * outputs + column + sub),
-                        row_step: outputs,
-                        add: false,
-                    };
-                    multiply::<V, NV>(left, count, right, depth, to);
+struct Mix<'a>(&'a Block<'a>);
+
+impl Wide for Mix<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes, const NV: usize>(self) {
+        let Self(block) = self;
+        let (count, inputs, outputs) = (block.count, block.inputs, block.outputs);
+        let (depth, width) = (block.weights.inputs, block.weights.width);
+        let panel = depth * width;
+        for place in 0..PLACES {
+            for (k, column) in (0..outputs).step_by(width).enumerate() {
+                for sub in (0..width).step_by(NV * V::COUNT) {
+                    // SAFETY: `count` rows of `inputs` and of `outputs` numbers per place; panels of
+                    // `depth` rows of `width`.
+                    unsafe {
+                        let left = Left {
+                            at: block.transformed.as_ptr().add(place * count * inputs),
+                            row_step: inputs,
+                            depth_step: 1,
+                        };
+                        let filters = &block.weights.panels;
+                        let right = Right {
+                            at: filters
+                                .as_ptr()
+                                .add((place * (outputs / width) + k) * panel + sub),
+                            depth_step: width,
+                        };
+                        let to = To {
+                            at: block.sums.add(place * count * outputs + column + sub),
+                            row_step: outputs,
+                            add: false,
+                        };
+                        multiply::<V, NV>(left, count, right, depth, to);
+                    }
                 }
             }
         }

@@ -24,7 +24,7 @@ use crate::kernel::map::FeatureMap;
 /// Side of a tile of outputs.
 const TILE: usize = 4;
 /// Numbers that a tile becomes: `(4 + 3 - 1)^2`.
-const PLACES: usize = 36;
+pub(super) const PLACES: usize = 36;
 
 /// Whether maps of these sides can be cut into tiles.
 pub(super) fn divides(height: usize, width: usize) -> bool {

@@ -8,9 +8,10 @@ use super::PLACES;
 use super::transform::{Filter, Place, square, store};
 use crate::kernel::conv::packed::{INPUTS, WIDEST};
 use crate::kernel::conv::{Direction, Method, Packed};
+use crate::kernel::dispatch::{Work, run};
 use crate::kernel::isa::Isa;
-use crate::kernel::lanes::{Lanes, Work, run};
 use crate::kernel::shared::Shared;
+use crate::kernel::shuffle::Shuffle;
 
 /// Transforms `kernel` (HWIO), or its adjoint, into `weights`.
 pub(in crate::kernel::conv) fn pack(
@@ -62,7 +63,7 @@ struct Filters<'a> {
 
 impl Work for Filters<'_> {
     #[inline(always)]
-    unsafe fn run<V: Lanes, const NV: usize>(self) {
+    unsafe fn run<V: Shuffle>(self) {
         for column in (0..self.width).step_by(V::COUNT) {
             // SAFETY: `width` taps at most; the room was asserted in `pack`.
             unsafe {

@@ -9,10 +9,12 @@ use super::transform::{FilterAdjoint, OutputAdjoint, Place, square, square_and_s
 use super::{PLACES, TILE, Tiles};
 use crate::kernel::aligned::Aligned;
 use crate::kernel::conv::tile::{Left, Right, To, multiply};
+use crate::kernel::dispatch::{Wide, Work, abreast, run};
 use crate::kernel::isa::Isa;
-use crate::kernel::lanes::{Lanes, Work, run};
+use crate::kernel::lanes::Lanes;
 use crate::kernel::map::FeatureMap;
 use crate::kernel::shared::Shared;
+use crate::kernel::shuffle::Shuffle;
 
 /// Numbers that the transformed tiles of a round may take: eight megabytes, a share of the last cache.
 const ROUND: usize = 2 << 20;
@@ -41,11 +43,7 @@ pub(in crate::kernel::conv) fn conv_weights(
         9 * x.channels() * dy.channels(),
         "kernel is [9][in][out]"
     );
-    assert_eq!(
-        (x.images(), x.height(), x.width()),
-        (dy.images(), dy.height(), dy.width()),
-        "images, rows, columns"
-    );
+    x.assert_same_pixels(dy);
     let tiles = Tiles::of(x);
     let most = (ROUND / (PLACES * (inputs + outputs)))
         .max(DEPTH)
@@ -129,7 +127,7 @@ struct Transforms<'a> {
 
 impl Work for Transforms<'_> {
     #[inline(always)]
-    unsafe fn run<V: Lanes, const NV: usize>(self) {
+    unsafe fn run<V: Shuffle>(self) {
         let (x, dy) = (self.x, self.dy);
         let (inputs, outputs) = (x.stride(), dy.stride());
         for t in self.range {
@@ -170,9 +168,9 @@ struct Products<'a> {
     go_on: bool,
 }
 
-impl Products<'_> {
+impl Wide for Products<'_> {
     #[inline(always)]
-    unsafe fn add<V: Lanes, const NV: usize>(&mut self) {
+    unsafe fn run<V: Lanes, const NV: usize>(self) {
         let (inputs, outputs) = (self.inputs, self.outputs);
         let count = self.left.len() / inputs;
         for first in (0..count).step_by(DEPTH) {
@@ -202,18 +200,9 @@ impl Products<'_> {
 
 impl Work for Products<'_> {
     #[inline(always)]
-    unsafe fn run<V: Lanes, const NV: usize>(mut self) {
-        let registers = self.outputs / V::COUNT;
+    unsafe fn run<V: Shuffle>(self) {
         // SAFETY: the caller's.
-        unsafe {
-            if NV == 4 && registers.is_multiple_of(4) {
-                self.add::<V, 4>();
-            } else if NV >= 2 && registers.is_multiple_of(2) {
-                self.add::<V, 2>();
-            } else {
-                self.add::<V, 1>();
-            }
-        }
+        unsafe { abreast::<V>(self.outputs, self) }
     }
 }
 
@@ -230,7 +219,7 @@ struct Filters<'a> {
 
 impl Work for Filters<'_> {
     #[inline(always)]
-    unsafe fn run<V: Lanes, const NV: usize>(self) {
+    unsafe fn run<V: Shuffle>(self) {
         let mut last = [0.0; 16];
         for column in (0..self.columns).step_by(V::COUNT) {
             let whole = column + V::COUNT <= self.columns;
