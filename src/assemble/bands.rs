@@ -4,39 +4,32 @@
 //! *Law.* Every pixel receives the same addends in the same order as from [`Placement::place`] and
 //! [`Placement::coverage`]; so the bits are theirs, for every number of threads and every instruction set.
 //!
-//! *How.* Real and imaginary parts lie apart, so that eight pixels are one vector; rows of a patch are copied between zeros, so
-//! that a patch's edges and the rest of the last vector are columns like all others. What these add is `+0 * weight`,
-//! and a sum that began at `+0` is never `-0`: so it changes no bit. A weight of zero over a pixel that is not zero (a
-//! shift by a whole pixel) must not be multiplied, because of NaN: such patches take the slow way.
+//! *How.* Where the taps of a patch are regular ([`Run`]) whole registers of pixels are added ([`moved`]); what lies
+//! outside the patch reads as zero and adds `+0 * weight`, and a sum that began at `+0` is never `-0`: so it changes
+//! no bit. Where rounding makes a tap skip a pixel, taps are added one by one.
 //!
-//! *Memory.* The canvas twice at the end, its weights, and the taps of 1024 patches, however many there are.
-
-use std::ops::Range;
+//! *Memory.* The canvas twice at the end and its weights, however many patches there are.
 
 use ndarray::Array2;
 use num_complex::Complex32;
-use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::place::{Line, Placement, Tap};
+use super::place::{Line, Reach, check_side, line, unusable};
+use super::run::Run;
 use crate::error::Result;
-use crate::ground::geometry::CanvasSize;
+use crate::ground::geometry::{CanvasSize, floor_index};
+use crate::kernel::isa::Isa;
+use crate::kernel::moved::{self, COLUMN_STEP, Canvas, Columns, Patch, RowTap};
 
-/// Rows of a band: its canvas stays in the second-level cache while patches come and go.
-const ROWS: usize = 64;
+/// Pixels of a band: its sums and weights stay in the caches while patches come and go. Lower bands would cut more
+/// patches in two, whose parts then come from memory in shorter pieces.
+const BAND: usize = 96 << 10;
 
-/// Patches whose taps are held at a time.
-const BATCH: usize = 1024;
-
-/// Pixels in a step: one vector of AVX2, two of SSE2.
-const LANES: usize = 8;
-
-/// A canvas that patches are added to; each row has room for a vector more.
+/// A canvas that patches are added to; each row has room for a step of columns more.
 #[derive(Debug)]
 pub(super) struct Bands {
-    re: Vec<f32>,
-    im: Vec<f32>,
-    weight: Vec<f32>,
+    sums: Vec<Complex32>,
+    weights: Vec<f32>,
     stride: usize,
     dropped: usize,
     side: CanvasSize,
@@ -54,22 +47,24 @@ struct Stack<'a> {
 }
 
 impl<'a> Stack<'a> {
-    #[inline(always)]
-    fn row(&self, k: usize, r: usize) -> &'a [Complex32] {
-        let at = (k * self.n + self.corner + r) * self.n + self.corner;
-        &self.values[at..at + self.m]
+    fn patch(&self, k: usize) -> Patch<'a> {
+        let area = self.n * self.n;
+        Patch {
+            values: &self.values[k * area..(k + 1) * area][self.corner * (self.n + 1)..],
+            stride: self.n,
+            side: self.m,
+        }
     }
 }
 
 impl Bands {
     /// An empty canvas for patches of side `m`, `pad` pixels in from its corner.
     pub(super) fn new(m: usize, pad: usize, side: CanvasSize) -> Self {
-        let stride = side.get() + LANES;
-        let plane = vec![0.0; stride * side.get()];
+        let stride = side.get() + COLUMN_STEP;
+        let len = stride * side.get();
         Self {
-            re: plane.clone(),
-            im: plane.clone(),
-            weight: plane,
+            sums: vec![Complex32::default(); len],
+            weights: vec![0.0; len],
             stride,
             dropped: 0,
             side,
@@ -93,238 +88,186 @@ impl Bands {
         shifts: &[[f32; 2]],
     ) -> Result<()> {
         assert_eq!(values.len(), n * n * shifts.len(), "a patch for each shift");
-        let (m, stride) = (self.m, self.stride);
-        let batches = values.chunks(BATCH * n * n).zip(shifts.chunks(BATCH));
-        for (values, shifts) in batches {
-            let placement = Placement::new(m, self.pad, self.side, shifts)?;
-            self.dropped += placement.dropped();
-            let mut visitors = vec![Vec::new(); self.side.get().div_ceil(ROWS)];
-            for k in 0..shifts.len() {
-                let rows = placement.bounds(k).0;
-                let bands = rows.start / ROWS..rows.end.div_ceil(ROWS);
-                visitors[bands].iter_mut().for_each(|band| band.push(k));
-            }
-            let corner = n / 2 - m / 2;
-            let patches = Stack {
-                values,
-                n,
-                corner,
-                m,
+        let (m, pad, side, stride) = (self.m, self.pad, self.side.get(), self.stride);
+        check_side(m)?;
+        let rows = (BAND / stride).clamp(8, 64);
+        let mut visitors = vec![Vec::new(); side.div_ceil(rows)];
+        for (k, shift) in shifts.iter().enumerate() {
+            let reach = |axis: usize| {
+                Reach::of(m, pad, side, f64::from(shift[axis]))
+                    .ok_or_else(|| unusable(k, axis, shift[axis]))
             };
-            let arch = Arch::new();
-            self.re
-                .par_chunks_mut(ROWS * stride)
-                .zip(self.im.par_chunks_mut(ROWS * stride))
-                .zip(self.weight.par_chunks_mut(ROWS * stride))
-                .zip(&visitors)
-                .enumerate()
-                .for_each(|(band, (((re, im), weight), visitors))| {
-                    arch.dispatch(Band {
-                        first: band * ROWS,
-                        stride,
-                        planes: [re, im, weight],
-                        visitors,
-                        placement: &placement,
-                        patches,
-                    });
-                });
+            let (x, y) = (reach(0)?, reach(1)?);
+            self.dropped += m * m - x.kept * y.kept;
+            visitors[y.from / rows..y.to.div_ceil(rows)]
+                .iter_mut()
+                .for_each(|band| band.push(k));
         }
+        let patches = Stack {
+            values,
+            n,
+            corner: n / 2 - m / 2,
+            m,
+        };
+        self.sums
+            .par_chunks_mut(rows * stride)
+            .zip(self.weights.par_chunks_mut(rows * stride))
+            .zip(&visitors)
+            .enumerate()
+            .for_each(|(band, ((sums, weights), visitors))| {
+                let canvas = Canvas {
+                    sums,
+                    weights,
+                    stride,
+                };
+                let mut writer = Writer::new(band * rows, canvas, (pad, side), patches);
+                for (i, &k) in visitors.iter().enumerate() {
+                    let next = visitors.get(i + 1).map(|&k| writer.rows_of(k, shifts[k]));
+                    writer.add(k, shifts[k], next.unwrap_or_default());
+                }
+            });
         Ok(())
     }
 
     /// The sums and the weights, each `[row, col]`, and the patch pixels that fell over the edge.
     pub(super) fn finish(self) -> (Array2<Complex32>, Array2<f32>, usize) {
-        let side = self.side.get();
-        let at = |(r, c)| r * self.stride + c;
-        let sums = Array2::from_shape_fn((side, side), |i| {
-            Complex32::new(self.re[at(i)], self.im[at(i)])
-        });
-        let weight = Array2::from_shape_fn((side, side), |i| self.weight[at(i)]);
-        (sums, weight, self.dropped)
+        let (side, stride) = (self.side.get(), self.stride);
+        (
+            without_room(&self.sums, side, stride),
+            without_room(&self.weights, side, stride),
+            self.dropped,
+        )
     }
 }
 
-/// One band and the patches that touch it.
-struct Band<'a> {
+fn without_room<T: Copy>(rows: &[T], side: usize, stride: usize) -> Array2<T> {
+    let mut values = Vec::with_capacity(side * side);
+    for row in rows.chunks_exact(stride) {
+        values.extend_from_slice(&row[..side]);
+    }
+    Array2::from_shape_vec((side, side), values).expect("as many rows as columns")
+}
+
+/// Adds patches to one band of the canvas.
+struct Writer<'a> {
+    /// The band's first row.
     first: usize,
-    stride: usize,
-    planes: [&'a mut [f32]; 3],
-    visitors: &'a [usize],
-    placement: &'a Placement<f32>,
+    canvas: Canvas<'a>,
+    pad: usize,
+    side: usize,
     patches: Stack<'a>,
+    isa: Isa,
+    rows: Run,
+    row_taps: Vec<RowTap>,
+    cols: Run,
+    columns: Columns,
 }
 
-/// The columns of a patch for whole vectors: column `out + i` reads `row[from + i]` and the next of a row between zeros.
-#[derive(Debug, Default)]
-struct Columns {
-    out: usize,
-    from: usize,
-    weight: [Vec<f32>; 2],
-}
-
-impl Columns {
-    /// Takes over `line` for patches of side `m`; false if it cannot be read that way: if a tap skips a column, or a
-    /// weight of zero lies over a pixel.
-    #[inline(always)]
-    fn load(&mut self, line: &Line<f32>, m: usize) -> bool {
-        let Some(first) = line.taps.first() else {
-            return false;
-        };
-        // one more than the first tap's column: the column in a row between zeros
-        let from = if first.weight[0] != 0.0 {
-            first.from[0] + 1
-        } else {
-            first.from[1]
-        };
-        (self.out, self.from) = (first.out, from);
-        let count = line.taps.len().next_multiple_of(LANES);
-        for w in &mut self.weight {
-            w.clear();
-            w.resize(count, 0.0);
-        }
-        let mut regular = true;
-        for (i, tap) in line.taps.iter().enumerate() {
-            let [a, b] = tap.weight;
-            self.weight[0][i] = a;
-            self.weight[1][i] = b;
-            let at = from + i;
-            let low = if a != 0.0 {
-                tap.from[0] + 1 == at
-            } else {
-                at == 0
-            };
-            let high = if b != 0.0 { tap.from[1] == at } else { at == m };
-            regular &= low && high && tap.out == first.out + i;
-        }
-        regular
-    }
-}
-
-/// A row of a patch between zeros, real and imaginary parts apart.
-#[derive(Debug)]
-struct Row {
-    re: Vec<f32>,
-    im: Vec<f32>,
-    holds: Option<usize>,
-}
-
-impl Row {
-    fn new(m: usize) -> Self {
-        let zeros = vec![0.0; m + 2 * LANES];
+impl<'a> Writer<'a> {
+    fn new(
+        first: usize,
+        canvas: Canvas<'a>,
+        (pad, side): (usize, usize),
+        patches: Stack<'a>,
+    ) -> Self {
         Self {
-            re: zeros.clone(),
-            im: zeros,
-            holds: None,
-        }
-    }
-
-    #[inline(always)]
-    fn load(&mut self, r: usize, values: &[Complex32]) {
-        if self.holds != Some(r) {
-            self.holds = Some(r);
-            let (re, im) = (&mut self.re[1..], &mut self.im[1..]);
-            for ((re, im), z) in re.iter_mut().zip(im).zip(values) {
-                (*re, *im) = (z.re, z.im);
-            }
-        }
-    }
-}
-
-impl WithSimd for Band<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self {
             first,
+            canvas,
+            pad,
+            side,
+            patches,
+            isa: Isa::best(),
+            rows: Run::default(),
+            row_taps: Vec::new(),
+            cols: Run::default(),
+            columns: Columns::default(),
+        }
+    }
+
+    /// The rows of patch `k`, moved by `shift`, that lie in the band.
+    fn rows_of(&self, k: usize, shift: [f32; 2]) -> &'a [Complex32] {
+        let Patch {
+            values,
             stride,
-            planes: [re, im, weight],
-            ..
-        } = self;
-        let m = self.patches.m;
-        let mut columns = Columns::default();
-        // row r is in buffer r % 2, so that a row read by two canvas rows is copied once
-        let mut buffers = [Row::new(m), Row::new(m)];
-        let rows = first..first + re.len() / stride;
-        for &k in self.visitors {
-            let line = &self.placement.cols[k];
-            let regular = columns.load(line, m);
-            buffers.iter_mut().for_each(|b| b.holds = None);
-            for tap in &self.placement.rows[k].taps {
-                if !rows.contains(&tap.out) {
-                    continue;
+            side,
+        } = self.patches.patch(k);
+        let Some((down, _)) = floor_index(f64::from(shift[1])) else {
+            return &[];
+        };
+        let first = self.first.cast_signed() - self.pad.cast_signed() - down;
+        let rows = (self.canvas.sums.len() / self.canvas.stride).cast_signed();
+        let [begin, end] =
+            [first - 1, first + rows].map(|r| usize::try_from(r).unwrap_or(0).min(side));
+        values
+            .get(begin * stride..(end * stride).min(values.len()))
+            .unwrap_or_default()
+    }
+
+    /// Adds what lies in the band of patch `k`, moved by `shift`.
+    fn add(&mut self, k: usize, shift: [f32; 2], next: &[Complex32]) {
+        let (m, pad, side) = (self.patches.m, self.pad, self.side);
+        let reach = shift.map(|d| Reach::of(m, pad, side, f64::from(d)));
+        let [Some(x), Some(y)] = reach else {
+            unreachable!("shifts are checked before a writer begins")
+        };
+        if !self.rows.load(m, pad, &y, shift[1]) || !self.cols.load(m, pad, &x, shift[0]) {
+            return self.add_tap_by_tap(k, shift);
+        }
+        let band = self.first..self.first + self.canvas.sums.len() / self.canvas.stride;
+        let Run {
+            out, from, whole, ..
+        } = self.rows;
+        let used = out..out + self.rows.low.len();
+        self.row_taps.clear();
+        for row in used.start.max(band.start)..used.end.min(band.end) {
+            let i = row - out;
+            let weight = [
+                self.rows.low[i],
+                if whole { 0.0 } else { self.rows.high[i] },
+            ];
+            let mut rows = [0; 2];
+            for (part, row) in rows.iter_mut().enumerate() {
+                if weight[part] != 0.0 {
+                    *row = from + i + part - 1;
                 }
-                let at = (tap.out - rows.start) * stride;
-                if !regular {
-                    let row = at..at + stride;
-                    let planes = [&mut re[row.clone()], &mut im[row.clone()], &mut weight[row]];
-                    plain(planes, self.patches, k, tap, line);
-                    continue;
-                }
-                let count = columns.weight[0].len();
-                let cut: Range<usize> = at + columns.out..at + columns.out + count;
-                let planes = [&mut re[cut.clone()], &mut im[cut.clone()], &mut weight[cut]];
-                for i in [0, 1] {
-                    if tap.weight[i] != 0.0 {
-                        let r = tap.from[i];
-                        buffers[r % 2].load(r, self.patches.row(k, r));
+            }
+            self.row_taps.push(RowTap {
+                out: row - self.first,
+                from: rows,
+                weight,
+            });
+        }
+        let high = (!self.cols.whole).then_some(&*self.cols.high);
+        self.columns
+            .load(self.cols.out, self.cols.from, &self.cols.low, high);
+        moved::add(
+            self.isa,
+            self.patches.patch(k),
+            &self.row_taps,
+            &self.columns,
+            &mut self.canvas,
+            next,
+        );
+    }
+
+    /// As [`Writer::add`], for patches that are not regular; reads no pixel whose weight is zero.
+    fn add_tap_by_tap(&mut self, k: usize, shift: [f32; 2]) {
+        let band = self.first..self.first + self.canvas.sums.len() / self.canvas.stride;
+        let lines = shift.map(|d| line(self.patches.m, self.pad, self.side, d));
+        let [Some(Line { taps: cols, .. }), Some(Line { taps: rows, .. })] = lines else {
+            unreachable!("shifts are checked before a writer begins")
+        };
+        let patch = self.patches.patch(k);
+        for row in rows.iter().filter(|tap| band.contains(&tap.out)) {
+            for col in &cols {
+                let at = (row.out - self.first) * self.canvas.stride + col.out;
+                for (r, wr) in row.parts() {
+                    for (c, wc) in col.parts() {
+                        let w = wr * wc;
+                        self.canvas.sums[at] += patch.values[r * patch.stride + c] * w;
+                        self.canvas.weights[at] += w;
                     }
                 }
-                let part = |i: usize| (&buffers[tap.from[i] % 2], tap.weight[i]);
-                match tap.weight.map(|w| w != 0.0) {
-                    [true, true] => vectors([part(0), part(1)], &columns, planes),
-                    [true, false] => vectors([part(0)], &columns, planes),
-                    [false, true] => vectors([part(1)], &columns, planes),
-                    [false, false] => {}
-                }
-            }
-        }
-    }
-}
-
-/// One canvas row from `P` rows of a patch, each with its weight; additions in the order of [`Placement::add`].
-#[inline(always)]
-fn vectors<const P: usize>(parts: [(&Row, f32); P], columns: &Columns, planes: [&mut [f32]; 3]) {
-    let [w0, w1] = columns.weight.each_ref().map(|w| w.as_chunks::<LANES>().0);
-    let [re, im, weight] = planes.map(|p| p.as_chunks_mut::<LANES>().0);
-    let (from, count) = (columns.from, w0.len());
-    let lanes = |v| -> &[[f32; LANES]] {
-        let v: &[f32] = v;
-        &v.as_chunks::<LANES>().0[..count]
-    };
-    let taps = parts.map(|(row, wr)| {
-        let shifted = |by: usize| (lanes(&row.re[from + by..]), lanes(&row.im[from + by..]));
-        (shifted(0), shifted(1), wr)
-    });
-    let (w1, re, im, weight) = (
-        &w1[..count],
-        &mut re[..count],
-        &mut im[..count],
-        &mut weight[..count],
-    );
-    for i in 0..count {
-        for (low, high, wr) in &taps {
-            for l in 0..LANES {
-                let (a, b) = (wr * w0[i][l], wr * w1[i][l]);
-                re[i][l] = re[i][l] + low.0[i][l] * a + high.0[i][l] * b;
-                im[i][l] = im[i][l] + low.1[i][l] * a + high.1[i][l] * b;
-                weight[i][l] = weight[i][l] + a + b;
-            }
-        }
-    }
-}
-
-/// One canvas row tap by tap, reading no pixel whose weight is zero.
-fn plain(planes: [&mut [f32]; 3], patches: Stack<'_>, k: usize, tap: &Tap<f32>, line: &Line<f32>) {
-    let [re, im, weight] = planes;
-    for col in &line.taps {
-        for (r, wr) in tap.parts() {
-            let row = patches.row(k, r);
-            for (c, wc) in col.parts() {
-                let w = wr * wc;
-                re[col.out] += row[c].re * w;
-                im[col.out] += row[c].im * w;
-                weight[col.out] += w;
             }
         }
     }
@@ -333,6 +276,7 @@ fn plain(planes: [&mut [f32]; 3], patches: Stack<'_>, k: usize, tap: &Tap<f32>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assemble::Placement;
     use crate::ground::par::Pool;
     use ndarray::{Array3, s};
     use proptest::prelude::*;

@@ -8,6 +8,7 @@
 mod bands;
 pub mod canvas;
 pub mod place;
+mod run;
 pub mod stitch;
 
 pub use canvas::{Jitter, Layout, required_canvas};

@@ -63,11 +63,7 @@ impl<T: Float + Debug + Send + Sync> Placement<T> {
     /// # Errors
     /// If `m` is 0, a shift is not finite, or a shift exceeds 2^52 pixels.
     pub fn new(m: usize, pad: usize, side: CanvasSize, shifts: &[[T; 2]]) -> Result<Self> {
-        if !(1..=CanvasSize::MAX).contains(&m) {
-            return Err(Error::input("placing patches on a canvas")
-                .got(format!("patches of side {m}"))
-                .need(format!("a side from 1 to {}", CanvasSize::MAX)));
-        }
+        check_side(m)?;
         let lines = |axis: usize| -> Result<Vec<Line<T>>> {
             let found: Vec<Option<Line<T>>> = shifts
                 .par_iter()
@@ -75,14 +71,10 @@ impl<T: Float + Debug + Send + Sync> Placement<T> {
                 .map(|d| line(m, pad, side.get(), d[axis]))
                 .collect();
             // in their order, so that it is always the first bad shift that is named
-            let named = found.into_iter().enumerate().map(|(k, line)| {
-                line.ok_or_else(|| {
-                    Error::input("placing patches on a canvas")
-                        .at(format!("shift {k}, axis {}", ["x", "y"][axis]))
-                        .got(format!("{:?}", shifts[k][axis]))
-                        .need("a finite number of pixels")
-                })
-            });
+            let named = found
+                .into_iter()
+                .enumerate()
+                .map(|(k, line)| line.ok_or_else(|| unusable(k, axis, shifts[k][axis])));
             named.collect()
         };
         Ok(Self {
@@ -223,15 +215,56 @@ impl<T> Line<T> {
     }
 }
 
+/// Refuses patches whose side is no size of a canvas.
+pub(super) fn check_side(m: usize) -> Result<()> {
+    if (1..=CanvasSize::MAX).contains(&m) {
+        return Ok(());
+    }
+    Err(Error::input("placing patches on a canvas")
+        .got(format!("patches of side {m}"))
+        .need(format!("a side from 1 to {}", CanvasSize::MAX)))
+}
+
+/// The refusal of a shift for which there is no [`Reach`].
+pub(super) fn unusable(k: usize, axis: usize, shift: impl Debug) -> Error {
+    Error::input("placing patches on a canvas")
+        .at(format!("shift {k}, axis {}", ["x", "y"][axis]))
+        .got(format!("{shift:?}"))
+        .need("a finite number of pixels")
+}
+
+/// How far a moved patch can reach along one axis of a canvas.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// The first canvas pixel that may be touched.
+    pub(super) from: usize,
+    /// The first one after it that is not.
+    pub(super) to: usize,
+    /// Patch pixels that keep all their weight.
+    pub(super) kept: usize,
+}
+
+impl Reach {
+    /// A patch of side `m` moved by `d`; `None` if `d` is not a usable number.
+    pub(super) fn of(m: usize, pad: usize, side: usize, d: f64) -> Option<Self> {
+        let (whole, frac) = floor_index(d)?;
+        let index = |i: usize| isize::try_from(i).ok();
+        let first = index(pad)?.checked_add(whole)?;
+        let end = first.checked_add(index(m)?)?;
+        let margin = isize::from(frac > 0.0);
+        Some(Self {
+            // One pixel of slack on both sides: rounding of `y - d` may move a tap across a pixel border.
+            from: usize::try_from(first - 1).unwrap_or(0).min(side),
+            to: usize::try_from(end + 2).unwrap_or(0).min(side),
+            kept: (first.max(0)..end.min(index(side)? - margin)).count(),
+        })
+    }
+}
+
 /// The taps of a patch of side `m` moved by `d`; `None` if `d` is not a usable number.
-fn line<T: Float>(m: usize, pad: usize, side: usize, d: T) -> Option<Line<T>> {
-    let (whole, frac) = floor_index(d.to_f64()?)?;
+pub(super) fn line<T: Float>(m: usize, pad: usize, side: usize, d: T) -> Option<Line<T>> {
+    let Reach { from, to, kept } = Reach::of(m, pad, side, d.to_f64()?)?;
     let index = |i: usize| isize::try_from(i).ok();
-    let first = index(pad)?.checked_add(whole)?;
-    let end = first.checked_add(index(m)?)?;
-    // One pixel of slack on both sides: rounding of `y - d` may move a tap across a pixel border.
-    let from = usize::try_from(first - 1).unwrap_or(0).min(side);
-    let to = usize::try_from(end + 2).unwrap_or(0).min(side);
     let mut taps = Vec::with_capacity(m + 1);
     for out in from..to {
         let coordinate = T::from(out)? - d;
@@ -251,8 +284,6 @@ fn line<T: Float>(m: usize, pad: usize, side: usize, d: T) -> Option<Line<T>> {
             });
         }
     }
-    let reach = isize::from(frac > 0.0);
-    let kept = (first.max(0)..end.min(index(side)? - reach)).count();
     Some(Line { taps, kept })
 }
 

@@ -24,6 +24,8 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn splat(x: f32) -> Self;
     /// Reads `COUNT` values.
     unsafe fn load(p: *const f32) -> Self;
+    /// Reads values `from..to`, at most `COUNT`; the other lanes are zero and their memory is not touched.
+    unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self;
     /// Writes `COUNT` values.
     unsafe fn store(self, p: *mut f32);
     /// `self * b + c`, rounded once.
@@ -62,6 +64,15 @@ unsafe impl Lanes for Portable {
     unsafe fn load(p: *const f32) -> Self {
         // SAFETY: the caller grants 16 readable values; the read is unaligned.
         Self(unsafe { p.cast::<[f32; 16]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self {
+        let mut lanes = [0.0; 16];
+        for (i, lane) in lanes.iter_mut().enumerate().take(to).skip(from) {
+            // SAFETY: the caller grants these.
+            *lane = unsafe { p.add(i).read() };
+        }
+        Self(lanes)
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
@@ -123,6 +134,17 @@ unsafe impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
         unsafe { Self(arch::_mm256_loadu_ps(p)) }
+    }
+    #[inline(always)]
+    unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self {
+        unsafe {
+            let bound = |n: usize| arch::_mm256_set1_epi32(n.min(8) as i32);
+            let lane = arch::_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let below = arch::_mm256_cmpgt_epi32(bound(to), lane);
+            let early = arch::_mm256_cmpgt_epi32(bound(from), lane);
+            let mask = arch::_mm256_andnot_si256(early, below);
+            Self(arch::_mm256_maskload_ps(p, mask))
+        }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
@@ -188,6 +210,12 @@ unsafe impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
         unsafe { Self(arch::_mm512_loadu_ps(p)) }
+    }
+    #[inline(always)]
+    unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self {
+        let below = |n: usize| (1u32 << n.min(16)) - 1;
+        let mask = (below(to) & !below(from)) as arch::__mmask16;
+        unsafe { Self(arch::_mm512_maskz_loadu_ps(mask, p)) }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {

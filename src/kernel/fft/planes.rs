@@ -30,6 +30,7 @@ use num_complex::Complex32;
 use super::radix::{Cx, transform};
 use crate::kernel::aligned::Aligned;
 use crate::kernel::dispatch::{Work, run};
+use crate::kernel::fetch;
 use crate::kernel::isa::Isa;
 use crate::kernel::shuffle::Shuffle;
 
@@ -124,15 +125,8 @@ impl Job<'_> {
     /// Asks for part `k` of `parts` of the next image: a pass over memory that never stalls on it.
     #[inline(always)]
     fn fetch(&self, k: usize, parts: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            let len = self.next.len() / parts;
-            for value in self.next[k * len..(k + 1) * len].iter().step_by(8) {
-                // SAFETY: a hint, which the target's baseline has; the address is a reference's.
-                unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(value).cast()) }
-            }
-        }
+        let len = self.next.len() / parts;
+        fetch(&self.next[k * len..(k + 1) * len]);
     }
 }
 
