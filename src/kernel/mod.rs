@@ -19,5 +19,6 @@ pub mod isa;
 mod lanes;
 pub mod map;
 pub mod moved;
+pub mod norm;
 mod shared;
 mod shuffle;

@@ -143,11 +143,7 @@ impl Checkpoint {
                 steps: StepHistory::from_text(&state.steps)?,
             },
             weights: read("")?,
-            adam: Adam {
-                m: read("adam.m.")?,
-                v: read("adam.v.")?,
-                t: state.adam_steps,
-            },
+            adam: Adam::resumed(read("adam.m.")?, read("adam.v.")?, state.adam_steps),
         })
     }
 }
@@ -182,11 +178,7 @@ mod tests {
             config: "abc".into(),
             progress,
             weights,
-            adam: Adam {
-                m: wave(0.3),
-                v: wave(0.1),
-                t: 62,
-            },
+            adam: Adam::resumed(wave(0.3), wave(0.1), 62),
         }
     }
 

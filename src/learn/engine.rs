@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::ground::geometry::Position;
 use crate::kernel::conv::Kernels;
+use crate::kernel::norm::Norm;
 use crate::network::model::Model;
 use crate::network::workspace::Workspace;
 use crate::physics::forward::{GroupLoss, GroupState, Physics};
@@ -36,6 +37,8 @@ pub struct Engine<T: Kernels> {
     label: Vec<T>,
     relative: Vec<[T; 2]>,
     gradient: Vec<T>,
+    losses: Vec<GroupLoss>,
+    norm: Norm,
 }
 
 impl<T: Kernels> Engine<T> {
@@ -59,6 +62,8 @@ impl<T: Kernels> Engine<T> {
             label,
             relative,
             gradient,
+            losses: Vec::new(),
+            norm: Norm::default(),
         }
     }
 
@@ -91,6 +96,16 @@ impl<T: Kernels> Engine<T> {
     /// The gradient of the last batch, flat, in the order of the parameters.
     pub fn gradient(&self) -> &[T] {
         &self.gradient
+    }
+
+    /// The Euclidean norm of the gradient, and how many of its values are not finite.
+    pub fn gradient_norm(&mut self) -> (f64, u64) {
+        self.norm.of(&self.gradient)
+    }
+
+    /// The Euclidean norm of the weights, and how many of them are not finite.
+    pub fn weights_norm(&mut self) -> (f64, u64) {
+        self.norm.of(self.model.weights())
     }
 
     /// The largest batch.
@@ -169,20 +184,23 @@ impl<T: Kernels> Engine<T> {
         let (groups, per_group) = (self.workspace.groups(), self.workspace.per_group());
         let c = self.model.architecture().channels;
         let (physics, relative, label) = (&self.physics, &self.relative, &self.label);
-        let found: Vec<GroupLoss> = self.states[..groups]
+        self.states[..groups]
             .par_iter_mut()
             .enumerate()
             .map(|(k, state)| {
                 let rel = &relative[k * c..(k + 1) * c];
                 physics.forward(rel, &label[k * per_group..(k + 1) * per_group], state)
             })
-            .collect();
-        let sum = found.iter().fold(GroupLoss::default(), |a, b| GroupLoss {
-            nll: a.nll + b.nll,
-            absolute_error: a.absolute_error + b.absolute_error,
-            floored: a.floored + b.floored,
-            zeros: a.zeros + b.zeros,
-        });
+            .collect_into_vec(&mut self.losses);
+        let sum = self
+            .losses
+            .iter()
+            .fold(GroupLoss::default(), |a, b| GroupLoss {
+                nll: a.nll + b.nll,
+                absolute_error: a.absolute_error + b.absolute_error,
+                floored: a.floored + b.floored,
+                zeros: a.zeros + b.zeros,
+            });
         let count = (groups * per_group) as f64;
         BatchLoss {
             nll: sum.nll / count,
@@ -196,16 +214,13 @@ impl<T: Kernels> Engine<T> {
     /// before [`Engine::backward`].
     pub fn non_finite_predictions(&self) -> u64 {
         let groups = &self.states[..self.workspace.groups()];
-        let counts: Vec<u64> = groups
+        groups
             .par_iter()
             .map(|s| {
-                s.fields
-                    .iter()
-                    .filter(|z| !(z.re.is_finite() && z.im.is_finite()))
-                    .count() as u64
+                let bad = |z: &&Complex<T>| !(z.re.is_finite() && z.im.is_finite());
+                s.fields.iter().filter(bad).count() as u64
             })
-            .collect();
-        counts.iter().sum()
+            .sum()
     }
 
     /// The gradient of the batch's mean loss, into [`Engine::gradient`]. Call after

@@ -156,10 +156,10 @@ pub fn step(
     } = engine.forward();
     let non_finite_prediction = engine.non_finite_predictions();
     engine.backward();
-    let (gradient_norm, non_finite_gradient) = norm_and_census(engine.gradient());
+    let (gradient_norm, non_finite_gradient) = engine.gradient_norm();
     let update_norm =
         engine.update(|weights, gradient| adam.step(weights, gradient, learning_rate));
-    let (_, non_finite_parameters) = norm_and_census(engine.model().weights());
+    let (_, non_finite_parameters) = engine.weights_norm();
     StepRecord {
         step: adam.t,
         epoch: 0,
@@ -175,21 +175,6 @@ pub fn step(
         non_finite_gradient,
         non_finite_parameters,
     }
-}
-
-/// Euclidean norm, and how many values are not finite; in fixed chunks, folded in order.
-pub fn norm_and_census<T: Kernels>(values: &[T]) -> (f64, u64) {
-    use rayon::prelude::*;
-    let parts: Vec<(f64, u64)> = values
-        .par_chunks(1 << 16)
-        .map(|chunk| {
-            chunk.iter().fold((0.0, 0), |(sum, bad), v| {
-                (sum + v.wide() * v.wide(), bad + u64::from(!v.is_finite()))
-            })
-        })
-        .collect();
-    let (sum, bad) = parts.iter().fold((0.0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-    (sum.sqrt(), bad)
 }
 
 /// The losses of `members`, batch by batch, with the weights as they are.

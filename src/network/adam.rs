@@ -9,18 +9,18 @@
 use rayon::prelude::*;
 
 use crate::ground::scalar::Scalar;
+use crate::kernel::norm::{CHUNK, Lanes};
+use crate::kernel::{Loop, vectorized};
 
 /// First moment's decay.
 pub const BETA1: f64 = 0.9;
 /// Second moment's decay.
 pub const BETA2: f64 = 0.999;
-/// Weights that one task works on.
-const CHUNK: usize = 1 << 16;
 /// Added to the root of the second moment.
 pub const EPSILON: f64 = 1e-7;
 
 /// The state of the optimizer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Adam<T> {
     /// First moments, one per weight.
     pub m: Vec<T>,
@@ -28,6 +28,14 @@ pub struct Adam<T> {
     pub v: Vec<T>,
     /// Steps taken.
     pub t: u64,
+    /// Work space: the squared change of each chunk.
+    squares: Vec<f64>,
+}
+
+impl<T: PartialEq> PartialEq for Adam<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.m, &self.v, self.t) == (&other.m, &other.v, other.t)
+    }
 }
 
 impl<T: Scalar> Adam<T> {
@@ -37,7 +45,18 @@ impl<T: Scalar> Adam<T> {
             m: vec![T::zero(); len],
             v: vec![T::zero(); len],
             t: 0,
+            squares: Vec::new(),
         }
+    }
+
+    /// The state after `t` steps that left these moments.
+    ///
+    /// # Panics
+    /// If there are not as many of both.
+    pub fn resumed(m: Vec<T>, v: Vec<T>, t: u64) -> Self {
+        assert_eq!(m.len(), v.len(), "moments");
+        let squares = Vec::new();
+        Self { m, v, t, squares }
     }
 
     /// Takes one step; returns the 2-norm of the change.
@@ -56,8 +75,7 @@ impl<T: Scalar> Adam<T> {
         let rate = T::of(learning_rate * (1.0 - BETA2.powf(t)).sqrt() / (1.0 - BETA1.powf(t)));
         let (b1, b2, epsilon) = (T::of(1.0 - BETA1), T::of(1.0 - BETA2), T::of(EPSILON));
         // fixed chunks, folded in order: the threads change no bit
-        let squares: Vec<f64> = self
-            .m
+        self.m
             .par_chunks_mut(CHUNK)
             .zip(self.v.par_chunks_mut(CHUNK))
             .zip(
@@ -66,19 +84,51 @@ impl<T: Scalar> Adam<T> {
                     .zip(gradient.par_chunks(CHUNK)),
             )
             .map(|((m, v), (weights, gradient))| {
-                let mut sum = 0.0;
-                let moments = m.iter_mut().zip(v);
-                for ((w, &g), (m, v)) in weights.iter_mut().zip(gradient).zip(moments) {
-                    *m = *m + (g - *m) * b1;
-                    *v = *v + (g * g - *v) * b2;
-                    let change = rate * *m / (v.sqrt() + epsilon);
-                    *w = *w - change;
-                    sum += change.wide() * change.wide();
-                }
-                sum
+                let mut sums = Lanes::default();
+                vectorized(Chunk {
+                    moments: (m, v),
+                    weights,
+                    gradient,
+                    decays: (b1, b2),
+                    epsilon,
+                    rate,
+                    sums: &mut sums,
+                });
+                sums.total()
             })
-            .collect();
-        squares.iter().sum::<f64>().sqrt()
+            .collect_into_vec(&mut self.squares);
+        self.squares.iter().sum::<f64>().sqrt()
+    }
+}
+
+/// The step of some weights.
+struct Chunk<'a, T> {
+    moments: (&'a mut [T], &'a mut [T]),
+    weights: &'a mut [T],
+    gradient: &'a [T],
+    /// What the moments forget: `1 - b1`, `1 - b2`.
+    decays: (T, T),
+    epsilon: T,
+    rate: T,
+    sums: &'a mut Lanes,
+}
+
+impl<T: Scalar> Loop for Chunk<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let ((m, v), (b1, b2)) = (self.moments, self.decays);
+        let n = self.weights.len();
+        // slices of one length: no bound is checked below
+        let (m, v, g, w) = (&mut m[..n], &mut v[..n], &self.gradient[..n], self.weights);
+        let mut sums = *self.sums;
+        for k in 0..n {
+            m[k] = m[k] + (g[k] - m[k]) * b1;
+            v[k] = v[k] + (g[k] * g[k] - v[k]) * b2;
+            let change = self.rate * m[k] / (v[k].sqrt() + self.epsilon);
+            w[k] = w[k] - change;
+            sums.add(k, change.wide() * change.wide());
+        }
+        *self.sums = sums;
     }
 }
 

@@ -34,6 +34,8 @@ pub const COVERAGE_EPSILON: f64 = 0.001;
 pub struct Physics<T: Scalar> {
     n: usize,
     probe: Vec<Complex<T>>,
+    /// 1 on the central half, where a channel counts; `[N, N]`.
+    centre: Vec<Complex<T>>,
     scale: T,
     numerics: Numerics,
     fft: Fft2<T>,
@@ -130,15 +132,25 @@ impl<T: Scalar> Physics<T> {
                 .need("less than float32 can hold")
                 .help("normalize the probe, or lower --nphotons"));
         }
+        let (n, quarter) = (n.get(), n.get() / 4);
+        let mut centre = vec![Complex::new(T::zero(), T::zero()); n * n];
+        for row in centre
+            .chunks_exact_mut(n)
+            .skip(quarter)
+            .take(n - 2 * quarter)
+        {
+            row[quarter..n - quarter].fill(Complex::new(T::one(), T::zero()));
+        }
         Ok(Self {
-            n: n.get(),
+            n,
+            centre,
             probe: probe
                 .iter()
                 .map(|p| Complex::new(T::of(p.re), T::of(p.im)))
                 .collect(),
             scale: T::of(scale),
             numerics,
-            fft: Fft2::new(n.get()),
+            fft: Fft2::new(n),
         })
     }
 
@@ -207,18 +219,10 @@ impl<T: Scalar> Physics<T> {
     /// `W + 0.001`: how often the centre squares of the channels cover each pixel of the canvas.
     fn cover(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
         let (n, m) = (self.n, state.canvas);
-        let (zero, one) = (
-            Complex::new(T::zero(), T::zero()),
-            Complex::new(T::one(), T::zero()),
-        );
-        let mut centre = vec![zero; n * n];
-        for row in n / 4..n - n / 4 {
-            centre[row * n + n / 4..row * n + n - n / 4].fill(one);
-        }
         state.mask.clear();
-        state.mask.resize(m * m, zero);
+        state.mask.resize(m * m, Complex::new(T::zero(), T::zero()));
         for t in rel {
-            translate_add(&centre, n, &mut state.mask, m, [-t[0], -t[1]]);
+            translate_add(&self.centre, n, &mut state.mask, m, [-t[0], -t[1]]);
         }
         let epsilon = T::of(COVERAGE_EPSILON);
         state.coverage.clear();

@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use ndarray::Array2;
-use num_complex::{Complex, Complex32};
+use num_complex::Complex32;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::assemble::Stitcher;
-use crate::data::container::Container;
 use crate::data::npz::DataFile;
 use crate::error::{Error, Result};
 use crate::ground::finite::Census;
@@ -30,19 +29,11 @@ use crate::learn::infer::infer_each;
 use crate::learn::train::{Ending, Plan, Progress, train};
 use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
-use crate::network::model::Model;
-use crate::network::parameters::glorot_uniform;
-use crate::physics::forward::Physics;
-use crate::physics::object::Numerics;
 use crate::scenario::Scenario;
 use crate::score::compare;
-use crate::specimen::probe;
 use crate::verify::steps::StepRecord;
 use artifacts::Results;
 use watch::Watch;
-
-/// Filters are twice the reference's base numbers in every published run.
-const FILTER_SCALE: usize = 2;
 
 /// Which numerics a run uses: see [`crate::physics::object`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -88,6 +79,21 @@ pub struct Request {
 }
 
 impl Request {
+    /// A simulated scenario, with nothing of one's own.
+    pub fn new(scenario: Scenario, numerics: NumericsChoice, seed: u64) -> Self {
+        Self {
+            scenario,
+            numerics,
+            seed,
+            data: None,
+            probe: None,
+            object: None,
+            object_phase: false,
+            digests: BTreeMap::new(),
+            resume: None,
+        }
+    }
+
     /// All that a checkpoint must agree with: everything but the number of epochs and what comes
     /// after training.
     ///
@@ -172,14 +178,10 @@ impl Stages<'_> {
 /// # Errors
 /// If the request cannot be met.
 pub fn check(request: &Request) -> Result<()> {
-    let architecture = architecture(&request.scenario)?;
+    let architecture = prepare::architecture(&request.scenario)?;
     prepare::raw_probe(request)?;
     restore(request, &request.training_hash()?, &architecture)?;
     Ok(())
-}
-
-fn architecture(s: &Scenario) -> Result<Architecture> {
-    Architecture::reference(s.n, s.gridsize, FILTER_SCALE, s.probe_big)
 }
 
 /// Runs a request and writes its artifacts into `hub`, which stays open.
@@ -196,7 +198,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         seconds: BTreeMap::new(),
     };
     let mut counters = BTreeMap::new();
-    let architecture = architecture(s)?;
+    let architecture = prepare::architecture(s)?;
 
     let specimen = stages.time("specimen", || prepare::specimen(request))?;
     let data = stages.time("data", || {
@@ -231,14 +233,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         training.dose.factor()
     ));
     let mut engine = stages.time("network", || {
-        let masked = probe::masked(&specimen.probe, specimen.mask.as_ref());
-        engine(
-            request,
-            architecture.clone(),
-            &masked,
-            &training,
-            s.batch_size,
-        )
+        prepare::engine(request, architecture.clone(), &specimen, &training)
     })?;
     log.info(format!(
         "network: {} parameters, {} numerics, {} kernels, {} threads, seed {}",
@@ -327,35 +322,6 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         results,
         stages: stages.seconds,
     })
-}
-
-/// The network, its physics, and room for batches.
-fn engine(
-    request: &Request,
-    architecture: Architecture,
-    probe: &[Complex<f64>],
-    training: &Container,
-    batch: usize,
-) -> Result<Engine<f32>> {
-    let s = &request.scenario;
-    let scale = training.dose.factor();
-    let numerics = match request.numerics {
-        NumericsChoice::Reference => Numerics::reference(),
-        NumericsChoice::Guarded => {
-            let energy: f64 = probe.iter().map(Complex::norm_sqr).sum();
-            Numerics::guarded(s.n.get(), energy, scale)
-        }
-    };
-    let physics = Physics::new(s.n, probe, scale, numerics)?;
-    let weights = glorot_uniform(&architecture, request.seed);
-    let model = Model::new(
-        architecture,
-        weights,
-        numerics.ceiling,
-        numerics.arithmetic,
-        Isa::best(),
-    );
-    Ok(Engine::new(model, physics, batch.min(training.len()), true))
 }
 
 /// A fresh training, or the one a checkpoint holds.

@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 
 use ndarray::Array2;
-use num_complex::Complex32;
+use num_complex::{Complex, Complex32};
 
-use super::Request;
+use super::{NumericsChoice, Request};
 use crate::assemble::{Jitter, Layout};
 use crate::data::container::Container;
 use crate::data::dataset::Dataset;
@@ -20,9 +20,19 @@ use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::ground::par::Pool;
 use crate::ground::rng::NumpyLegacy;
+use crate::kernel::isa::Isa;
+use crate::learn::engine::Engine;
+use crate::network::architecture::Architecture;
+use crate::network::model::Model;
+use crate::network::parameters::glorot_uniform;
 use crate::physics::expose::expose;
+use crate::physics::forward::Physics;
+use crate::physics::object::Numerics;
 use crate::scenario::{ObjectKind, ProbeMode, Scenario};
 use crate::specimen::{object, probe, scan};
+
+/// Filters are twice the reference's base numbers in every published run.
+const FILTER_SCALE: usize = 2;
 
 /// What is illuminated, with what, and where; and the stream that goes on from there.
 #[derive(Debug)]
@@ -218,4 +228,81 @@ pub fn containers(
         container("train", "train", &grouped.split.train, &grouped.train)?,
         container("inference", "test", &grouped.split.test, &grouped.inference)?,
     ))
+}
+
+/// The network of a scenario.
+///
+/// # Errors
+/// If there is none for its size.
+pub fn architecture(s: &Scenario) -> Result<Architecture> {
+    Architecture::reference(s.n, s.gridsize, FILTER_SCALE, s.probe_big)
+}
+
+/// The network with its first weights, its physics, and room for batches.
+///
+/// # Errors
+/// As [`Physics::new`].
+pub fn engine(
+    request: &Request,
+    architecture: Architecture,
+    specimen: &Specimen,
+    training: &Container,
+) -> Result<Engine<f32>> {
+    let s = &request.scenario;
+    let probe = probe::masked(&specimen.probe, specimen.mask.as_ref());
+    let scale = training.dose.factor();
+    let numerics = match request.numerics {
+        NumericsChoice::Reference => Numerics::reference(),
+        NumericsChoice::Guarded => {
+            let energy: f64 = probe.iter().map(Complex::norm_sqr).sum();
+            Numerics::guarded(s.n.get(), energy, scale)
+        }
+    };
+    let physics = Physics::new(s.n, &probe, scale, numerics)?;
+    let weights = glorot_uniform(&architecture, request.seed);
+    let model = Model::new(
+        architecture,
+        weights,
+        numerics.ceiling,
+        numerics.arithmetic,
+        Isa::best(),
+    );
+    let batch = s.batch_size.min(training.len());
+    Ok(Engine::new(model, physics, batch, true))
+}
+
+/// A scenario made ready to train.
+#[derive(Debug)]
+pub struct Ready {
+    /// What is illuminated.
+    pub specimen: Specimen,
+    /// The patterns.
+    pub data: Dataset,
+    /// Groups to train on.
+    pub training: Container,
+    /// Groups to infer.
+    pub inference: Container,
+    /// The network with its first weights.
+    pub engine: Engine<f32>,
+}
+
+/// All of it: what a run does before it trains.
+///
+/// # Errors
+/// As the single steps.
+pub fn ready(request: &Request, pool: &Pool) -> Result<Ready> {
+    let s = &request.scenario;
+    let specimen = specimen(request)?;
+    let data = data(request, &specimen, pool, &mut BTreeMap::new())?;
+    let mut rng = specimen.rng.clone();
+    let grouped = pool.run(|| group(s, &data.positions, &mut rng))?;
+    let (training, inference) = containers(s, &data, &grouped)?;
+    let engine = engine(request, architecture(s)?, &specimen, &training)?;
+    Ok(Ready {
+        specimen,
+        data,
+        training,
+        inference,
+        engine,
+    })
 }

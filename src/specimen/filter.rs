@@ -8,16 +8,28 @@
 
 use ndarray::{Array2, Axis};
 
+use crate::kernel::{Loop, vectorized};
+
 /// `image` filtered with a standard deviation of `sigma` pixels on both axes.
 pub fn gaussian(image: &Array2<f64>, sigma: f64) -> Array2<f64> {
     let weights = weights(sigma);
+    let radius = weights.len() - 1;
     let mut out = image.clone();
+    let (mut mirrored, mut sums) = (Vec::new(), Vec::new());
     for axis in [Axis(0), Axis(1)] {
         for mut lane in out.lanes_mut(axis) {
-            let line = lane.to_vec();
-            for (i, v) in lane.iter_mut().enumerate() {
-                *v = correlate(&line, &weights, i);
-            }
+            let n = lane.len();
+            let index = |k: usize| reflect(k.cast_signed() - radius.cast_signed(), n);
+            mirrored.clear();
+            mirrored.extend((0..n + 2 * radius).map(|k| lane[index(k)]));
+            sums.clear();
+            sums.resize(n, 0.0);
+            vectorized(Correlate {
+                mirrored: &mirrored,
+                weights: &weights,
+                sums: &mut sums,
+            });
+            lane.iter_mut().zip(&sums).for_each(|(v, s)| *v = *s);
         }
     }
     out
@@ -38,18 +50,29 @@ fn weights(sigma: f64) -> Vec<f64> {
     half.iter().map(|w| w / sum).collect()
 }
 
-/// The sum around index `i`, both sides at once, as a symmetric filter does.
-fn correlate(line: &[f64], weights: &[f64], i: usize) -> f64 {
-    let n = line.len();
-    let at = |k: isize| line[reflect(k, n)];
-    let i = i as isize;
-    weights
-        .iter()
-        .enumerate()
-        .skip(1)
-        .fold(line[i as usize] * weights[0], |sum, (k, w)| {
-            sum + (at(i - k as isize) + at(i + k as isize)) * w
-        })
+/// The sums around every index of a line that reaches a radius beyond its ends, both sides at once, as a symmetric
+/// filter does; the outermost weight comes last.
+struct Correlate<'a> {
+    mirrored: &'a [f64],
+    weights: &'a [f64],
+    sums: &'a mut [f64],
+}
+
+impl Loop for Correlate<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let (n, radius) = (self.sums.len(), self.weights.len() - 1);
+        let shifted = |by: usize| &self.mirrored[by..by + n];
+        for (sum, v) in self.sums.iter_mut().zip(shifted(radius)) {
+            *sum = v * self.weights[0];
+        }
+        for (k, w) in self.weights.iter().enumerate().skip(1) {
+            let both = shifted(radius - k).iter().zip(shifted(radius + k));
+            for (sum, (a, b)) in self.sums.iter_mut().zip(both) {
+                *sum += (a + b) * w;
+            }
+        }
+    }
 }
 
 /// The index that `k` falls on when the line is mirrored at its ends.

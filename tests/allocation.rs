@@ -1,0 +1,78 @@
+//! Buffers are made once: a training step allocates nothing.
+//!
+//! Its own test binary, because the counter counts whatever the process does.
+#![allow(
+    unsafe_code,
+    reason = "an allocator that counts; it hands every call on to the system's"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ptyproof::ground::par::Pool;
+use ptyproof::learn::train::step;
+use ptyproof::network::adam::Adam;
+use ptyproof::pipeline::{NumericsChoice, Request, prepare};
+use ptyproof::scenario::{Overrides, Scenario, Snapshot};
+
+struct Counter;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counter {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(p, layout) }
+    }
+    unsafe fn realloc(&self, p: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(p, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counter = Counter;
+
+#[test]
+fn a_training_step_allocates_nothing() {
+    let snapshot = Snapshot::builtin().expect("built in");
+    for (name, numerics) in [
+        ("gs1_ideal", NumericsChoice::Guarded),
+        ("gs2_ideal", NumericsChoice::Guarded),
+        ("gs2_ideal", NumericsChoice::Reference),
+    ] {
+        let scenario = Scenario::resolve(&snapshot, name, &Overrides::default()).expect("there");
+        let request = Request::new(scenario, numerics, 3);
+        let pool = Pool::new(2).expect("two threads");
+        let ready = prepare::ready(&request, &pool).expect("built in");
+        let (mut engine, training) = (ready.engine, ready.training);
+        let mut adam = Adam::new(engine.model().weights().len());
+        // the last batch of an epoch is smaller
+        let batch = request.scenario.batch_size;
+        let members: Vec<usize> = (0..batch).collect();
+        let counted = pool.run(|| {
+            let mut go = |members: &[usize]| {
+                let record = step(&mut engine, &mut adam, &training, members, 1e-3);
+                assert!(record.loss.is_finite() && record.update_norm > 0.0);
+            };
+            // work space grows in the first steps, to what the largest needs
+            (0..3).for_each(|_| go(&members));
+            let before = COUNT.load(Ordering::Relaxed);
+            for k in 0..4 {
+                go(&members[..batch - k % 2]);
+            }
+            COUNT.load(Ordering::Relaxed) - before
+        });
+        assert_eq!(
+            counted, 0,
+            "allocations in four steps of {name}, {numerics:?}"
+        );
+    }
+}
