@@ -1,33 +1,23 @@
-//! The hot loops: transform, translation, convolution, reassembly. Throughput is in elements: fused
-//! multiply-adds for the convolutions, pixels elsewhere.
+//! The hot loops, convolution, transform and translation; and what the cores can do at best, to compare with.
+//! Elements are floating-point operations, so that `Gelem/s` reads GFLOP/s; of the translation they are pixels.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ndarray::Array3;
 use num_complex::{Complex, Complex32};
-use ptyproof::assemble::stitch::stitch;
-use ptyproof::ground::geometry::Position;
+use ptyproof::ground::geometry::{GridSize, PatchSize};
 use ptyproof::ground::par::Pool;
 use ptyproof::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
-use ptyproof::kernel::fft::{Fft2, Scratch};
+use ptyproof::kernel::fft::Fft2;
 use ptyproof::kernel::isa::Isa;
 use ptyproof::kernel::map::FeatureMap;
+use ptyproof::kernel::peak::multiply_adds;
+use ptyproof::network::architecture::Architecture;
 use ptyproof::physics::translate::translate_add;
-
-/// Side, input and output channels of the convolutions of the N = 64 network.
-const LAYERS: [(usize, usize, usize); 9] = [
-    (64, 1, 64),
-    (64, 64, 64),
-    (32, 64, 128),
-    (32, 128, 128),
-    (16, 128, 256),
-    (16, 256, 256),
-    (8, 256, 128),
-    (16, 128, 64),
-    (32, 60, 1),
-];
+use rayon::prelude::*;
 
 fn wave(k: usize) -> f32 {
     (k as f32 * 0.7).sin()
@@ -47,70 +37,99 @@ fn filled(images: usize, side: usize, channels: usize) -> FeatureMap<f32> {
     m
 }
 
-fn convolutions(c: &mut Criterion) {
-    let images = 8;
+/// What the cores can do at best, to compare with.
+fn calibration(c: &mut Criterion) {
+    let rounds = 1_000_000;
     for threads in [1, 2] {
         let pool = Pool::new(threads).unwrap();
-        let mut group = c.benchmark_group(format!("conv3x3/{threads} threads"));
+        let mut group = c.benchmark_group(format!("peak/{threads} threads"));
         group.sample_size(10);
-        for (side, cin, cout) in LAYERS {
-            let (x, y) = (filled(images, side, cin), filled(images, side, cout));
-            let kernel: Vec<f32> = (0..9 * cin * cout).map(wave).collect();
-            let bias = vec![0.1; cout];
-            let method = f32::method(Arithmetic::Fast, cin, cout, side);
-            let mut packed = Packed::new(method, cin, cout);
-            f32::pack(Isa::best(), &mut packed, &kernel, Direction::Forward);
-            let macs = images * side * side * 9 * cin * cout;
-            group.throughput(Throughput::Elements(macs as u64));
-            let name = format!("{side}x{side} {cin}->{cout}");
-            let mut out = y.clone();
-            group.bench_function(BenchmarkId::new("forward", &name), |b| {
-                b.iter(|| {
-                    pool.run(|| {
-                        f32::conv(
-                            Isa::best(),
-                            &x,
-                            0,
-                            &packed,
-                            Epilogue::BiasRelu(&bias),
-                            &mut out,
-                        );
-                    });
+        let operations = multiply_adds(Isa::best(), rounds).0 * threads as u64;
+        group.throughput(Throughput::Elements(operations));
+        group.bench_function("fused multiply-adds", |b| {
+            b.iter(|| {
+                pool.run(|| {
+                    (0..threads)
+                        .into_par_iter()
+                        .for_each(|_| _ = black_box(multiply_adds(Isa::best(), black_box(rounds))));
                 });
             });
-            let (mut dw, mut db) = (kernel.clone(), bias.clone());
-            let mut scratch = Aligned::default();
-            group.bench_function(BenchmarkId::new("weights", &name), |b| {
-                b.iter(|| {
-                    pool.run(|| {
-                        let out = (&mut dw[..], &mut db[..]);
-                        f32::conv_weights(Isa::best(), method, &x, 0, &y, out, &mut scratch);
-                    });
-                });
-            });
-        }
+        });
         group.finish();
     }
 }
 
-fn transforms(c: &mut Criterion) {
-    let mut group = c.benchmark_group("fft2");
-    for n in [64, 128, 256] {
-        let fft = Fft2::<f32>::new(n);
-        let mut scratch = Scratch::default();
-        let image: Vec<Complex32> = (0..n * n)
-            .map(|k| Complex::new(wave(k), wave(k + 1)))
-            .collect();
-        let mut field = image.clone();
-        group.throughput(Throughput::Elements((n * n) as u64));
-        group.bench_function(BenchmarkId::from_parameter(n), |b| {
+/// Every shape of the networks of N = 64 and 128 once: side, inputs, outputs.
+fn layers() -> BTreeSet<(usize, usize, usize)> {
+    let sizes = [(64, 1), (64, 2), (128, 1)];
+    sizes
+        .into_iter()
+        .flat_map(|(n, gridsize)| {
+            let (n, gridsize) = (PatchSize::new(n).unwrap(), GridSize::new(gridsize).unwrap());
+            let a = Architecture::reference(n, gridsize, 2, false).unwrap();
+            a.convolutions()
+                .iter()
+                .map(|c| (c.side, c.inputs, c.outputs))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Forward, the gradient of the input and that of the weights, on one core. Operations are those of the definition, two for
+/// each product, however few the method needs.
+fn convolutions(c: &mut Criterion) {
+    let pool = Pool::new(1).unwrap();
+    let isa = Isa::best();
+    let mut group = c.benchmark_group("conv3x3");
+    group.sample_size(10);
+    group.warm_up_time(Duration::from_millis(300));
+    group.measurement_time(Duration::from_secs(1));
+    for (side, inputs, outputs) in layers() {
+        let images = if side > 64 { 2 } else { 8 };
+        let (x, y) = (filled(images, side, inputs), filled(images, side, outputs));
+        let kernel: Vec<f32> = (0..9 * inputs * outputs).map(wave).collect();
+        let bias = vec![0.1; outputs];
+        let operations = 2 * images * side * side * 9 * inputs * outputs;
+        group.throughput(Throughput::Elements(operations as u64));
+        let name = format!("{images} of {side}x{side} {inputs}-{outputs}");
+
+        let method = f32::method(Arithmetic::Fast, inputs, outputs, side);
+        let mut packed = Packed::new(method, inputs, outputs);
+        f32::pack(isa, &mut packed, &kernel, Direction::Forward);
+        let mut out = y.clone();
+        group.bench_function(BenchmarkId::new("forward", &name), |b| {
+            let epilogue = Epilogue::BiasRelu(&bias);
+            b.iter(|| pool.run(|| f32::conv(isa, &x, 0, &packed, epilogue, &mut out)));
+        });
+
+        let (mut dw, mut db) = (kernel.clone(), bias.clone());
+        let mut scratch = Aligned::default();
+        group.bench_function(BenchmarkId::new("weight gradient", &name), |b| {
             b.iter(|| {
-                field.copy_from_slice(&image);
-                fft.forward(black_box(&mut field), &mut scratch);
+                pool.run(|| {
+                    let out = (&mut dw[..], &mut db[..]);
+                    f32::conv_weights(isa, method, &x, 0, &y, out, &mut scratch);
+                });
             });
+        });
+
+        // nothing lies in front of the first layer
+        if inputs <= 9 {
+            continue;
+        }
+        let back = f32::method(Arithmetic::Fast, outputs, inputs, side);
+        let mut adjoint = Packed::new(back, outputs, inputs);
+        f32::pack(isa, &mut adjoint, &kernel, Direction::Adjoint);
+        let mut dx = x.clone();
+        group.bench_function(BenchmarkId::new("input gradient", &name), |b| {
+            let epilogue = Epilogue::Gate(&x);
+            b.iter(|| pool.run(|| f32::conv(isa, &y, 0, &adjoint, epilogue, &mut dx)));
         });
     }
     group.finish();
+}
+
+fn transforms(c: &mut Criterion) {
     let images = 256;
     for threads in [1, 2] {
         let pool = Pool::new(threads).unwrap();
@@ -121,7 +140,9 @@ fn transforms(c: &mut Criterion) {
             let stack: Vec<Complex32> = (0..images * n * n)
                 .map(|k| Complex::new(wave(k), wave(k + 1)))
                 .collect();
-            group.throughput(Throughput::Elements(stack.len() as u64));
+            // as FFTs are counted: 5 P log2 P for P points
+            let operations = 5 * stack.len() * 2 * n.ilog2() as usize;
+            group.throughput(Throughput::Elements(operations as u64));
             group.bench_function(BenchmarkId::from_parameter(n), |b| {
                 b.iter_batched_ref(
                     || stack.clone(),
@@ -146,25 +167,5 @@ fn transforms(c: &mut Criterion) {
     group.finish();
 }
 
-fn reassembly(c: &mut Criterion) {
-    let mut group = c.benchmark_group("stitch");
-    for (groups, side, m) in [(64, 380.0f64, 20), (1000, 1500.0, 64)] {
-        let patches = Array3::from_shape_fn((groups, 64, 64), |(g, r, q)| {
-            Complex32::new(wave(g + r * 64 + q), 1.0)
-        });
-        let offsets: Vec<Position> = (0..groups)
-            .map(|k| {
-                let at = |f: f64| side * (0.5 + 0.5 * (k as f64 * f).sin());
-                Position::new(at(1.7), at(2.9))
-            })
-            .collect();
-        group.throughput(Throughput::Elements((groups * m * m) as u64));
-        group.bench_function(format!("{groups} patches, M = {m}"), |b| {
-            b.iter(|| stitch(patches.view(), black_box(&offsets), m).unwrap());
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(kernels, convolutions, transforms, reassembly);
+criterion_group!(kernels, calibration, convolutions, transforms);
 criterion_main!(kernels);

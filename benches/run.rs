@@ -42,9 +42,12 @@ fn scenario(c: &mut Criterion, name: &str) {
     let mut group = c.benchmark_group(name);
     group.sample_size(10);
     group.throughput(Throughput::Elements(s.batch_size as u64));
-    group.bench_function("training step", |b| {
-        b.iter(|| pool.run(|| step(&mut engine, &mut adam, &training, &members, 0.0)));
-    });
+    for threads in [1, 2] {
+        let pool = Pool::new(threads).unwrap();
+        group.bench_function(format!("training step, {threads} threads"), |b| {
+            b.iter(|| pool.run(|| step(&mut engine, &mut adam, &training, &members, 0.0)));
+        });
+    }
     group.throughput(Throughput::Elements(training.len() as u64));
     group.bench_function("epoch", |b| {
         b.iter(|| {

@@ -18,6 +18,7 @@ use ptyproof::data::group::Grouping;
 use ptyproof::ground::geometry::{GridSize, PatchSize};
 use ptyproof::ground::par::Pool;
 use ptyproof::ground::rng::NumpyLegacy;
+use ptyproof::hub::machine::peak_memory_bytes;
 use ptyproof::physics::expose::expose;
 use ptyproof::specimen::{object, probe, scan};
 
@@ -26,10 +27,7 @@ const BATCH: usize = 1000;
 
 /// The largest resident memory so far in MB, where the system tells.
 fn peak() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kilobytes.map_or("-".into(), |k| (k / 1024).to_string())
+    peak_memory_bytes().map_or("-".into(), |b| (b >> 20).to_string())
 }
 
 fn main() {

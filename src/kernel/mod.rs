@@ -20,5 +20,6 @@ mod lanes;
 pub mod map;
 pub mod moved;
 pub mod norm;
+pub mod peak;
 mod shared;
 mod shuffle;
