@@ -8,7 +8,7 @@ use crate::ground::scalar::Scalar;
 /// Values that one task sums.
 pub const CHUNK: usize = 1 << 16;
 /// Partial sums that lie side by side in registers.
-const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// The Euclidean norm of a vector and how many of its values are not finite; keeps its work space.
 #[derive(Debug, Default, Clone)]
@@ -22,14 +22,13 @@ impl Norm {
         values
             .par_chunks(CHUNK)
             .map(|values| {
-                let mut sums = Lanes::default();
-                let mut bad = 0;
+                let (mut sum, mut bad) = (0.0, 0);
                 vectorized(Squares {
                     values,
-                    sums: &mut sums,
+                    sum: &mut sum,
                     bad: &mut bad,
                 });
-                (sums.total(), bad)
+                (sum, bad)
             })
             .collect_into_vec(&mut self.parts);
         let (sum, bad) = self
@@ -40,26 +39,9 @@ impl Norm {
     }
 }
 
-/// Sums side by side, one for each index modulo their number.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Lanes([f64; LANES]);
-
-impl Lanes {
-    /// Adds to the sum of the `k`-th value.
-    #[inline(always)]
-    pub fn add(&mut self, k: usize, value: f64) {
-        self.0[k % LANES] += value;
-    }
-
-    /// Their sum, in order.
-    pub fn total(&self) -> f64 {
-        self.0.iter().sum()
-    }
-}
-
 struct Squares<'a, T> {
     values: &'a [T],
-    sums: &'a mut Lanes,
+    sum: &'a mut f64,
     bad: &'a mut u64,
 }
 
@@ -76,11 +58,11 @@ impl<T: Scalar> Loop for Squares<'_, T> {
                 bad[k] += u32::from(!row[k].is_finite());
             }
         }
-        self.sums.0 = sums;
         for (k, v) in rest.iter().enumerate() {
-            self.sums.add(k, v.wide() * v.wide());
+            sums[k] += v.wide() * v.wide();
             bad[k] += u32::from(!v.is_finite());
         }
+        *self.sum = sums.iter().sum();
         *self.bad = bad.into_iter().map(u64::from).sum();
     }
 }

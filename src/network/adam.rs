@@ -9,7 +9,7 @@
 use rayon::prelude::*;
 
 use crate::ground::scalar::Scalar;
-use crate::kernel::norm::{CHUNK, Lanes};
+use crate::kernel::norm::{CHUNK, LANES};
 use crate::kernel::{Loop, vectorized};
 
 /// First moment's decay.
@@ -72,8 +72,11 @@ impl<T: Scalar> Adam<T> {
         self.t += 1;
         #[expect(clippy::cast_precision_loss, reason = "2^53 steps are out of reach")]
         let t = self.t as f64;
-        let rate = T::of(learning_rate * (1.0 - BETA2.powf(t)).sqrt() / (1.0 - BETA1.powf(t)));
-        let (b1, b2, epsilon) = (T::of(1.0 - BETA1), T::of(1.0 - BETA2), T::of(EPSILON));
+        let rule = Rule {
+            rate: T::of(learning_rate * (1.0 - BETA2.powf(t)).sqrt() / (1.0 - BETA1.powf(t))),
+            decays: [T::of(1.0 - BETA1), T::of(1.0 - BETA2)],
+            epsilon: T::of(EPSILON),
+        };
         // fixed chunks, folded in order: the threads change no bit
         self.m
             .par_chunks_mut(CHUNK)
@@ -84,20 +87,37 @@ impl<T: Scalar> Adam<T> {
                     .zip(gradient.par_chunks(CHUNK)),
             )
             .map(|((m, v), (weights, gradient))| {
-                let mut sums = Lanes::default();
+                let mut sum = 0.0;
                 vectorized(Chunk {
                     moments: (m, v),
                     weights,
                     gradient,
-                    decays: (b1, b2),
-                    epsilon,
-                    rate,
-                    sums: &mut sums,
+                    rule,
+                    sum: &mut sum,
                 });
-                sums.total()
+                sum
             })
             .collect_into_vec(&mut self.squares);
         self.squares.iter().sum::<f64>().sqrt()
+    }
+}
+
+/// The numbers of one step.
+#[derive(Debug, Clone, Copy)]
+struct Rule<T> {
+    rate: T,
+    /// What the moments forget: `1 - b1`, `1 - b2`.
+    decays: [T; 2],
+    epsilon: T,
+}
+
+impl<T: Scalar> Rule<T> {
+    /// What a weight loses, and its new moments.
+    #[inline(always)]
+    fn change(self, g: T, m: &mut T, v: &mut T) -> T {
+        *m = *m + (g - *m) * self.decays[0];
+        *v = *v + (g * g - *v) * self.decays[1];
+        self.rate * *m / (v.sqrt() + self.epsilon)
     }
 }
 
@@ -106,29 +126,42 @@ struct Chunk<'a, T> {
     moments: (&'a mut [T], &'a mut [T]),
     weights: &'a mut [T],
     gradient: &'a [T],
-    /// What the moments forget: `1 - b1`, `1 - b2`.
-    decays: (T, T),
-    epsilon: T,
-    rate: T,
-    sums: &'a mut Lanes,
+    rule: Rule<T>,
+    sum: &'a mut f64,
 }
 
 impl<T: Scalar> Loop for Chunk<'_, T> {
     #[inline(always)]
     fn run(self) {
-        let ((m, v), (b1, b2)) = (self.moments, self.decays);
-        let n = self.weights.len();
-        // slices of one length: no bound is checked below
-        let (m, v, g, w) = (&mut m[..n], &mut v[..n], &self.gradient[..n], self.weights);
-        let mut sums = *self.sums;
-        for k in 0..n {
-            m[k] = m[k] + (g[k] - m[k]) * b1;
-            v[k] = v[k] + (g[k] * g[k] - v[k]) * b2;
-            let change = self.rate * m[k] / (v[k].sqrt() + self.epsilon);
-            w[k] = w[k] - change;
-            sums.add(k, change.wide() * change.wide());
+        let Self {
+            moments: (m, v),
+            weights,
+            gradient,
+            ..
+        } = self;
+        let mut sums = [0.0; LANES];
+        let (m, m_rest) = m.as_chunks_mut::<LANES>();
+        let (v, v_rest) = v.as_chunks_mut::<LANES>();
+        let (w, w_rest) = weights.as_chunks_mut::<LANES>();
+        let (g, g_rest) = gradient.as_chunks::<LANES>();
+        let rows = m.iter_mut().zip(v).zip(w.iter_mut().zip(g));
+        for ((m, v), (w, g)) in rows {
+            for k in 0..LANES {
+                let change = self.rule.change(g[k], &mut m[k], &mut v[k]);
+                w[k] = w[k] - change;
+                sums[k] += change.wide() * change.wide();
+            }
         }
-        *self.sums = sums;
+        let rest = m_rest
+            .iter_mut()
+            .zip(v_rest)
+            .zip(w_rest.iter_mut().zip(g_rest));
+        for (((m, v), (w, g)), sum) in rest.zip(&mut sums) {
+            let change = self.rule.change(*g, m, v);
+            *w = *w - change;
+            *sum += change.wide() * change.wide();
+        }
+        *self.sum = sums.iter().sum();
     }
 }
 
