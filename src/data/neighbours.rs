@@ -79,9 +79,8 @@ impl<'a> Neighbours<'a> {
     /// If there are fewer than `k + 1` positions, `k` is 0, or a seed is not among them.
     pub fn nearest(&self, seeds: &[usize], k: usize) -> Vec<usize> {
         assert!((1..self.positions.len()).contains(&k), "k of the others");
-        let mut out = vec![0; seeds.len() * k];
         let answer = |(out, seeds): (&mut [usize], &[usize])| {
-            let mut best = Vec::with_capacity(k + 1);
+            let mut best = Vec::with_capacity(k);
             for (row, &seed) in out.chunks_exact_mut(k).zip(seeds) {
                 best.clear();
                 self.visit(0, 0.0, seed, k, &mut best);
@@ -90,14 +89,46 @@ impl<'a> Neighbours<'a> {
                 }
             }
         };
+        let mut out = vec![0; seeds.len() * k];
         if seeds.len() <= QUERIES {
             answer((&mut out, seeds));
-        } else {
-            out.par_chunks_mut(QUERIES * k)
-                .zip(seeds.par_chunks(QUERIES))
-                .for_each(answer);
+            return out;
+        }
+        // neighbours one after the other meet the same nodes, which are then still in the cache
+        let order = self.in_tree_order(seeds);
+        let sorted: Vec<usize> = order.iter().map(|&i| seeds[i]).collect();
+        let mut found = vec![0; out.len()];
+        found
+            .par_chunks_mut(QUERIES * k)
+            .zip(sorted.par_chunks(QUERIES))
+            .for_each(answer);
+        for (row, &i) in found.chunks_exact(k).zip(&order) {
+            out[i * k..(i + 1) * k].copy_from_slice(row);
         }
         out
+    }
+
+    /// The indices of `seeds`, those first whose positions come first in the tree.
+    fn in_tree_order(&self, seeds: &[usize]) -> Vec<usize> {
+        let mut place = vec![0; self.entries.len()];
+        for (k, e) in self.entries.iter().enumerate() {
+            place[e.index] = k;
+        }
+        // how many seeds there are before each place, then where the next of a place goes
+        let mut next = vec![0; self.entries.len() + 1];
+        for &seed in seeds {
+            next[place[seed] + 1] += 1;
+        }
+        for k in 1..next.len() {
+            next[k] += next[k - 1];
+        }
+        let mut order = vec![0; seeds.len()];
+        for (i, &seed) in seeds.iter().enumerate() {
+            let to = &mut next[place[seed]];
+            order[*to] = i;
+            *to += 1;
+        }
+        order
     }
 
     fn visit(&self, node: usize, bound: f64, seed: usize, k: usize, best: &mut Vec<Found>) {
@@ -110,10 +141,20 @@ impl<'a> Neighbours<'a> {
             for e in &self.entries[n.start..n.end] {
                 let (dx, dy) = (e.at[0] - p.x, e.at[1] - p.y);
                 let found = (dx * dx + dy * dy, e.index);
-                if e.index != seed && (best.len() < k || before(found, best[k - 1])) {
-                    let rank = best.partition_point(|b| before(*b, found));
-                    best.truncate(k - 1);
-                    best.insert(rank.min(best.len()), found);
+                if e.index == seed {
+                    continue;
+                }
+                if best.len() < k {
+                    best.push(found);
+                } else if before(found, best[k - 1]) {
+                    best[k - 1] = found;
+                } else {
+                    continue;
+                }
+                let mut rank = best.len() - 1;
+                while rank > 0 && before(found, best[rank - 1]) {
+                    best.swap(rank, rank - 1);
+                    rank -= 1;
                 }
             }
             return;
