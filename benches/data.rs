@@ -26,6 +26,17 @@ fn even(count: usize, side: f64, seed: u32) -> Vec<Position> {
         .collect()
 }
 
+/// A scan line by line over the same square, each position a little off its place.
+fn raster(count: usize, side: f64, seed: u32) -> Vec<Position> {
+    let mut r = NumpyLegacy::new(seed);
+    let lines = (count as f64).sqrt().ceil();
+    let step = side / lines;
+    let mut near = |k: f64| step * (k + r.uniform(0.0, 1.0));
+    (0..count)
+        .map(|k| Position::new(near(k as f64 % lines), near((k as f64 / lines).floor())))
+        .collect()
+}
+
 fn simulate(c: &mut Criterion) {
     let pool = Pool::new(2).unwrap();
     let object = object::lines(392, &mut NumpyLegacy::new(42)).object;
@@ -75,16 +86,20 @@ fn stitching(c: &mut Criterion) {
     let many = asked.map_or(20_000, |v| v.parse().unwrap());
     let mut group = c.benchmark_group("stitch");
     group.sample_size(10);
-    for (count, side, m) in [(64, 380.0, 20), (many, 1500.0, 64)] {
+    let cases = [
+        ("", 64, even(64, 380.0, 3), 20),
+        (", in random order", many, even(many, 1500.0, 3), 64),
+        (", as scanned", many, raster(many, 1500.0, 3), 64),
+    ];
+    for (order, count, at, m) in cases {
         let mut patches = Array3::<Complex32>::zeros((count, 64, 64));
         for (k, v) in patches.iter_mut().enumerate() {
             *v = Complex32::new((k % 977) as f32, (k % 1013) as f32);
         }
-        let at = even(count, side, 3);
         let done = pool.run(|| stitch(patches.view(), &at, m).unwrap());
         let bytes = count * m * m * 8 + done.canvas.len() * 12;
         group.throughput(Throughput::Bytes(bytes as u64));
-        group.bench_function(format!("{count} patches, M = {m}"), |b| {
+        group.bench_function(format!("{count} patches, M = {m}{order}"), |b| {
             b.iter(|| pool.run(|| stitch(patches.view(), black_box(&at), m).unwrap()));
         });
     }

@@ -140,18 +140,30 @@ impl<T: Kernels> Engine<T> {
         assert_eq!(n * n * c, per_group, "patterns of the network's size");
         self.workspace.set_groups(members.len());
         let scale = self.physics.scale();
-        for (k, &member) in members.iter().enumerate() {
-            let from = amplitude.index_axis(ndarray::Axis(0), member);
-            let label = &mut self.label[k * per_group..(k + 1) * per_group];
-            for (to, &v) in label.iter_mut().zip(from) {
-                *to = T::of(f64::from(v));
-            }
-            for (p, values) in label.chunks_exact(c).enumerate() {
-                let to = self.workspace.input.pixel_mut(k, p / n, p % n);
-                for (t, &v) in to.iter_mut().zip(values) {
-                    *t = v / scale;
+        self.label
+            .par_chunks_exact_mut(per_group)
+            .zip(members)
+            .for_each(|(label, &member)| {
+                let from = amplitude.index_axis(ndarray::Axis(0), member);
+                for (to, &v) in label.iter_mut().zip(from) {
+                    *to = T::of(f64::from(v));
+                }
+            });
+        let label = &self.label;
+        let input = &mut self.workspace.input;
+        let (stride, row_len) = (input.stride(), input.row_len());
+        input.bands_mut(8).for_each(|band| {
+            for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
+                let from = (band.image * n + band.first_row + k) * n * c;
+                let pixels = row[stride..row_len - stride].chunks_exact_mut(stride);
+                for (to, values) in pixels.zip(label[from..from + n * c].chunks_exact(c)) {
+                    for (t, &v) in to.iter_mut().zip(values) {
+                        *t = v / scale;
+                    }
                 }
             }
+        });
+        for (k, &member) in members.iter().enumerate() {
             for (channel, p) in relative[member * c..(member + 1) * c].iter().enumerate() {
                 // the reference hands positions to its model as float32
                 #[expect(clippy::cast_possible_truncation, reason = "float32 is the meaning")]

@@ -405,31 +405,43 @@ fn fill_logits<T: Kernels>(
     d: &mut DecoderMaps<T>,
 ) {
     let (n, c, q) = (a.n, a.channels, a.n / 4);
-    for image in 0..maps.logits.images() {
-        for p in 0..n * n {
-            let (row, col) = (p / n, p % n);
-            let inside = central(n, row, col);
-            let from = &d_out[(image * n * n + p) * c..][..c];
-            if inside {
-                let x = maps.logits.pixel(image, row - q, col - q);
-                let to = d.logits.pixel_mut(image, row - q, col - q);
-                for ((t, &x), &g) in to.iter_mut().zip(x).zip(from) {
-                    *t = g * activation.derivative(x);
-                }
+    let gradient = |image: usize, row: usize, col: usize| {
+        let p = (image * n + row) * n + col;
+        d_out[p * c..(p + 1) * c].iter()
+    };
+    each_pixel(&mut d.logits, |image, row, col, to| {
+        let x = maps.logits.pixel(image, row, col);
+        for ((t, &x), &g) in to.iter_mut().zip(x).zip(gradient(image, row + q, col + q)) {
+            *t = g * activation.derivative(x);
+        }
+    });
+    if let (Some(outer), Some(d_outer)) = (&maps.outer, &mut d.outer) {
+        each_pixel(&mut d_outer.logits, |image, row, col, to| {
+            if central(n, row, col) {
+                return to.fill(T::zero());
             }
-            if let (Some(outer), Some(d_outer)) = (&maps.outer, &mut d.outer) {
-                let x = outer.logits.pixel(image, row, col);
-                let to = d_outer.logits.pixel_mut(image, row, col);
-                for ((t, &x), &g) in to.iter_mut().zip(x).zip(from) {
-                    *t = if inside {
-                        T::zero()
-                    } else {
-                        g * Activation::Swish.derivative(x)
-                    };
-                }
+            let x = outer.logits.pixel(image, row, col);
+            for ((t, &x), &g) in to.iter_mut().zip(x).zip(gradient(image, row, col)) {
+                *t = g * Activation::Swish.derivative(x);
+            }
+        });
+    }
+}
+
+/// Calls `f` with image, row, column and channels of every pixel.
+fn each_pixel<T: Kernels>(
+    map: &mut FeatureMap<T>,
+    f: impl Fn(usize, usize, usize, &mut [T]) + Sync,
+) {
+    let (row_len, stride, channels) = (map.row_len(), map.stride(), map.channels());
+    map.bands_mut(8).for_each(|band| {
+        for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
+            let pixels = row[stride..row_len - stride].chunks_exact_mut(stride);
+            for (col, pixel) in pixels.enumerate() {
+                f(band.image, band.first_row + k, col, &mut pixel[..channels]);
             }
         }
-    }
+    });
 }
 
 #[cfg(test)]
