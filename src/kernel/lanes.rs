@@ -69,8 +69,8 @@ unsafe impl Lanes for Portable {
     unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self {
         let mut lanes = [0.0; 16];
         for (i, lane) in lanes.iter_mut().enumerate().take(to).skip(from) {
-            // SAFETY: the caller grants these.
-            *lane = unsafe { p.add(i).read() };
+            // SAFETY: the caller grants these; `p` itself may lie before what it points into.
+            *lane = unsafe { p.wrapping_add(i).read() };
         }
         Self(lanes)
     }
