@@ -10,8 +10,8 @@ use super::shuffle::Shuffle;
 /// Independent chains: more than a multiplier's latency times the multipliers of any core.
 const CHAINS: usize = 12;
 
-/// Runs `rounds` of [`CHAINS`] multiply-adds in registers of `isa`; returns the floating-point operations done (two for
-/// each lane of each), and a value that depends on all of them.
+/// Runs `rounds` of a dozen independent multiply-adds in registers of `isa`; returns the floating-point operations done
+/// (two for each lane of each), and a value that depends on all of them.
 pub fn multiply_adds(isa: Isa, rounds: u64) -> (u64, f32) {
     let (mut lanes, mut value) = (0, 0.0);
     let work = Chains {
