@@ -1,7 +1,7 @@
 //! Instruction counts of the hot loops, held against `benches/instructions.json`.
 //!
 //! `cargo run --release --example instructions -- check` counts each loop with callgrind (AVX2 kernels: callgrind has no
-//! AVX-512) on one thread and fails if one takes over [`MARGIN`] more than its baseline; `-- bless` writes the baseline
+//! AVX-512) on one thread and fails if one takes over 1 % more than its baseline; `-- bless` writes the baseline
 //! anew. Time depends on who else uses the machine; these counts do not, so a slow-down of a few per cent shows.
 //!
 //! *Margin.* The same program counts the same to the instruction. What is left is the C library's choice of copying
