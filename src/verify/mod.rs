@@ -5,3 +5,4 @@ pub mod history;
 pub mod limits;
 pub mod steps;
 pub mod summary;
+pub mod telemetry;

@@ -168,7 +168,7 @@ impl Summary {
 }
 
 /// Rank of a metric within a step: what is computed first is the cause of what follows.
-fn order(name: &str) -> usize {
+pub(super) fn order(name: &str) -> usize {
     let computed = StepHistory::metrics().position(|m| m == name);
     computed.unwrap_or(if name.starts_with("val_") { 101 } else { 100 })
 }

@@ -1,0 +1,201 @@
+//! Lists of numbers in JSON, folded as the parser meets them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::{BufRead, Seek, SeekFrom};
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::quote::Quoted;
+use super::{ACTION, Fold, Telemetry, unreadable};
+use crate::error::{Error, Result};
+use crate::ground::json::Real;
+
+/// Keys of objects whose lists are metrics; others (Keras' `params`) are not looked into.
+const FOLDERS: [&str; 3] = ["metrics", "history", "columns"];
+
+pub(super) fn read(source: &mut (impl BufRead + Seek)) -> Result<Telemetry> {
+    let mut all = Lists::default();
+    parse(
+        &mut *source,
+        Entry {
+            lists: &mut all,
+            path: Vec::new(),
+        },
+    )?;
+    let mut lists = all.folds;
+    // numbers of epochs and steps stand in lists of their own: only those of the kept places are read
+    let mut wanted: BTreeSet<u64> = lists.values().flat_map(Fold::places).collect();
+    wanted.insert(0);
+    let epochs = all.epochs.clone();
+    if epochs.is_some() || all.steps.is_some() {
+        source.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        let mut picked = Lists {
+            wanted: Some(wanted),
+            ..Lists::default()
+        };
+        parse(
+            &mut *source,
+            Entry {
+                lists: &mut picked,
+                path: Vec::new(),
+            },
+        )?;
+        for fold in lists.values_mut() {
+            if epochs.is_some() {
+                fold.name_epochs(|k| picked.epoch_at.get(&k).copied());
+            }
+            if all.steps.is_some() {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "steps count"
+                )]
+                fold.name_steps(|k| picked.step_at.get(&k).map(|&s| s as u64));
+            }
+        }
+    }
+    Telemetry::of(lists, all.ignored)
+}
+
+fn parse<R: BufRead>(source: R, entry: Entry<'_>) -> Result<()> {
+    let mut parser = serde_json::Deserializer::from_reader(Quoted::new(source));
+    let done = entry.deserialize(&mut parser).and_then(|()| parser.end());
+    done.map_err(|e| {
+        Error::input(ACTION)
+            .at(format!("line {}, column {}", e.line(), e.column()))
+            .because(e)
+    })
+}
+
+#[derive(Default)]
+struct Lists {
+    folds: BTreeMap<String, Fold>,
+    ignored: Vec<String>,
+    epochs: Option<()>,
+    steps: Option<()>,
+    /// Of a second reading: the indices to keep, and what was found there.
+    wanted: Option<BTreeSet<u64>>,
+    epoch_at: BTreeMap<u64, f64>,
+    step_at: BTreeMap<u64, f64>,
+}
+
+/// A value under `path`.
+struct Entry<'a> {
+    lists: &'a mut Lists,
+    path: Vec<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Entry<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<(), D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl Entry<'_> {
+    fn ignore(self) {
+        if let Some(name) = self.path.last() {
+            self.lists.ignored.push(name.clone());
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Entry<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of numbers per metric")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+        let into = self
+            .path
+            .last()
+            .is_none_or(|p| FOLDERS.contains(&p.as_str()));
+        if !into || self.path.len() > 1 {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            self.ignore();
+            return Ok(());
+        }
+        while let Some(key) = map.next_key::<String>()? {
+            let mut path = self.path.clone();
+            path.push(key);
+            map.next_value_seed(Entry {
+                lists: self.lists,
+                path,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
+        let name = self.path.last().cloned().unwrap_or_default();
+        let lists = self.lists;
+        let numbers = match name.as_str() {
+            "epochs" | "epoch" => Some(&mut lists.epoch_at),
+            "steps" | "step" => Some(&mut lists.step_at),
+            _ => None,
+        };
+        if let Some(numbers) = numbers {
+            let mut k = 0;
+            while let Some(v) = seq.next_element::<Option<Real>>()? {
+                if let (Some(v), Some(wanted)) = (v, &lists.wanted)
+                    && wanted.contains(&k)
+                {
+                    numbers.insert(k, v.0);
+                }
+                k += 1;
+            }
+            if name.starts_with("epoch") {
+                lists.epochs = Some(());
+            } else {
+                lists.steps = Some(());
+            }
+            return Ok(());
+        }
+        if lists.wanted.is_some() {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
+        let fold = lists.folds.entry(name).or_default();
+        while let Some(v) = seq.next_element::<Option<Real>>()? {
+            match v {
+                Some(v) => fold.push(v.0, None, None),
+                None => fold.skip(),
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<(), E> {
+        self.ignore();
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<(), E> {
+        self.ignore();
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<(), E> {
+        self.ignore();
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<(), E> {
+        self.ignore();
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<(), E> {
+        self.ignore();
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<(), E> {
+        self.ignore();
+        Ok(())
+    }
+}
