@@ -34,6 +34,8 @@ pub(super) enum Command {
     Scenarios(ScenariosArgs),
     /// Report whether reassembly's canvas holds every scan position.
     Limits(Box<LimitsArgs>),
+    /// Read training histories, whoever wrote them, and say when they went wrong.
+    History(HistoryArgs),
 }
 
 /// Flags that displace what a scenario says.
@@ -223,4 +225,18 @@ pub(super) struct LimitsArgs {
     pub(super) legacy_canvas: bool,
     #[command(flatten)]
     pub(super) overrides: OverrideArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// Histories: history.json or history_steps.json of this program or the reference's, Keras' History
+    /// as JSON, Lightning's metrics.csv.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Write the summary as JSON (of several files: by path, under `files`).
+    #[arg(long, value_name = "FILE")]
+    pub(super) output_json: Option<PathBuf>,
+    /// Write the page as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output_markdown: Option<PathBuf>,
 }

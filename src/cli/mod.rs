@@ -8,6 +8,7 @@
 mod args;
 mod clock;
 mod exit;
+mod history;
 mod limits;
 mod progress;
 mod run;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         args::Command::Run(args) => run::run(&args),
         args::Command::Scenarios(args) => scenarios::run(&args),
         args::Command::Limits(args) => limits::run(&args),
+        args::Command::History(args) => history::run(&args),
     };
     result
         .unwrap_or_else(|e| {

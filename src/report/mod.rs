@@ -1,4 +1,5 @@
 //! What people read: Markdown built from values, never from files.
 
 pub mod markdown;
+pub mod telemetry;
 pub mod training;

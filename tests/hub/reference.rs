@@ -7,6 +7,7 @@ use ptyproof::hub::stats::Stats;
 use ptyproof::report::training;
 use ptyproof::verify::history::History;
 use ptyproof::verify::summary::Summary;
+use ptyproof::verify::telemetry::Telemetry;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -29,6 +30,9 @@ fn summaries_of_the_reference_s_histories_are_its_own() {
         let ours = Summary::of(&history);
         assert_eq!(ours, from_text::<Summary>(&stored).unwrap(), "{scenario}");
         assert_eq!(to_text(&ours).unwrap(), stored, "{scenario}");
+        let file = fs::File::open(dir.join("history.json")).unwrap();
+        let streamed = Telemetry::read(file).unwrap().summary();
+        assert_eq!(to_text(&streamed).unwrap(), stored, "{scenario}, streamed");
     }
 }
 

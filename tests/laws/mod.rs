@@ -17,6 +17,7 @@ use ptyproof::network::architecture::Architecture;
 use ptyproof::scenario::Snapshot;
 use ptyproof::verify::history::History;
 use ptyproof::verify::steps::StepHistory;
+use ptyproof::verify::telemetry::Telemetry;
 
 /// What was read; a refusal must be the input's fault, and say something.
 fn read<T>(result: Result<T>) -> Option<T> {
@@ -50,8 +51,24 @@ pub(crate) fn npz(bytes: &[u8]) {
     assert_eq!((&again.probe, &again.object), (&data.probe, &data.object));
 }
 
+/// Any bytes are refused as a history, or every metric's extremes and places fit its series.
+pub(crate) fn history(bytes: &[u8]) {
+    let Some(t) = read(Telemetry::read(std::io::Cursor::new(bytes))) else {
+        return;
+    };
+    for m in t.metrics.values() {
+        let count = m.summary.count as u64;
+        assert!(m.argmin.is_none_or(|k| k < count));
+        assert!(m.divergence_onset.is_none_or(|k| k < count));
+        assert_eq!(m.summary.has_nan, m.first_nan_value.is_some());
+        assert_eq!(m.summary.last.is_none(), count == 0);
+    }
+    json::to_text(&t).unwrap();
+}
+
 /// A text is refused, or what it says survives being written, to the byte from then on.
 pub(crate) fn json(bytes: &[u8]) {
+    history(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };

@@ -27,8 +27,7 @@ pub(super) fn read(source: &mut (impl BufRead + Seek)) -> Result<Telemetry> {
     // numbers of epochs and steps stand in lists of their own: only those of the kept places are read
     let mut wanted: BTreeSet<u64> = lists.values().flat_map(Fold::places).collect();
     wanted.insert(0);
-    let epochs = all.epochs.clone();
-    if epochs.is_some() || all.steps.is_some() {
+    if all.epochs || all.steps {
         source.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         let mut picked = Lists {
             wanted: Some(wanted),
@@ -42,10 +41,10 @@ pub(super) fn read(source: &mut (impl BufRead + Seek)) -> Result<Telemetry> {
             },
         )?;
         for fold in lists.values_mut() {
-            if epochs.is_some() {
+            if all.epochs {
                 fold.name_epochs(|k| picked.epoch_at.get(&k).copied());
             }
-            if all.steps.is_some() {
+            if all.steps {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
@@ -72,8 +71,9 @@ fn parse<R: BufRead>(source: R, entry: Entry<'_>) -> Result<()> {
 struct Lists {
     folds: BTreeMap<String, Fold>,
     ignored: Vec<String>,
-    epochs: Option<()>,
-    steps: Option<()>,
+    /// Whether the file numbers its epochs, and its steps, in lists of their own.
+    epochs: bool,
+    steps: bool,
     /// Of a second reading: the indices to keep, and what was found there.
     wanted: Option<BTreeSet<u64>>,
     epoch_at: BTreeMap<u64, f64>,
@@ -149,9 +149,9 @@ impl<'de> Visitor<'de> for Entry<'_> {
                 k += 1;
             }
             if name.starts_with("epoch") {
-                lists.epochs = Some(());
+                lists.epochs = true;
             } else {
-                lists.steps = Some(());
+                lists.steps = true;
             }
             return Ok(());
         }

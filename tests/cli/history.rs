@@ -1,0 +1,83 @@
+//! `ptyproof history` at the command line: histories of every origin.
+
+use super::{run, said, text};
+use serde_json::Value;
+use std::fs;
+
+#[test]
+fn our_own_history_says_what_its_hub_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (hub, json) = (dir.path().join("hub"), dir.path().join("a b.json"));
+    run(&hub, 2, &[]);
+    let file = hub.join("train_outputs/history.json");
+    let one = said(["history", text(&file), "--output-json", text(&json)]);
+    one.ended(0, &[]);
+    assert!(one.out.contains("No NaN/inf detected"), "{}", one.out);
+    let read = |p| serde_json::from_str::<Value>(&fs::read_to_string(p).unwrap()).unwrap();
+    let (ours, stored) = (
+        read(json),
+        read(hub.join("train_outputs/history_summary.json")),
+    );
+    for (name, fields) in stored["metrics"].as_object().unwrap() {
+        for (field, value) in fields.as_object().unwrap() {
+            assert_eq!(ours["metrics"][name][field], *value, "{name}.{field}");
+        }
+    }
+}
+
+#[test]
+fn a_nan_is_named_and_the_code_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (
+        dir.path().join("history.json"),
+        dir.path().join("metrics.csv"),
+    );
+    fs::write(
+        &one,
+        "{\"loss\": [3.0, 2.0, NaN], \"val_loss\": [1.0, 9.0, 9.0]}",
+    )
+    .unwrap();
+    fs::write(&two, "epoch,step,loss\n0,10,1\n1,20,-inf\n").unwrap();
+    let (json, page) = (dir.path().join("s.json"), dir.path().join("s.md"));
+    let s = said([
+        "history",
+        text(&one),
+        text(&two),
+        "--output-json",
+        text(&json),
+        "--output-markdown",
+        text(&page),
+    ]);
+    s.ended(3, &[]);
+    for line in [
+        "First non-finite value: epoch \u{2014}, step 2, metric `loss` (NaN).",
+        "First non-finite value: epoch 1, step 20, metric `loss` (-Infinity).",
+        "The minimum was left behind in: val_loss.",
+    ] {
+        assert!(s.out.contains(line), "no {line:?} in {}", s.out);
+    }
+    assert_eq!(
+        fs::read_to_string(page).unwrap().trim_end(),
+        s.out.trim_end()
+    );
+    let all: Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    assert_eq!(all["files"].as_object().unwrap().len(), 2);
+    assert_eq!(
+        all["files"][text(&two)]["metrics"]["loss"]["first_nan_value"],
+        "-Infinity"
+    );
+}
+
+#[test]
+fn what_is_no_history_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cut.json");
+    fs::write(&file, "{\"loss\": [1.0, 2.").unwrap();
+    said(["history", text(&file)]).ended(1, &["cut.json", "line 1"]);
+    said(["history", text(dir.path())]).ended(1, &["a directory", "train_outputs/history.json"]);
+    said(["history", text(&dir.path().join("none"))]).ended(1, &["none"]);
+    said(["history"]).ended(2, &["FILE"]);
+    let list = dir.path().join("no/such/folder.json");
+    fs::write(&file, "{\"loss\": [1.0, 2.0]}").unwrap();
+    said(["history", text(&file), "--output-json", text(&list)]).ended(1, &["folder.json"]);
+}
