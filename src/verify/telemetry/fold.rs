@@ -5,9 +5,10 @@ use serde::Serialize;
 use super::super::summary::MetricSummary;
 use crate::ground::json::Real;
 
-/// How much of what a loss had gained may be lost again before it counts as divergence: half. A loss
-/// that wanders about its floor gives back far less, one that runs away gives back all.
-const LOST: f64 = 0.5;
+/// How much of its fall a loss may climb again before it counts as divergence: nine tenths. Values that
+/// only wander have their minimum at the foot of the same range as all others, and end near its middle;
+/// a loss that runs away ends as high as it ever was.
+const LOST: f64 = 0.9;
 
 /// Where in a series: the index of the value, and epoch and step where the file names them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -25,7 +26,9 @@ pub struct Fold {
     last: Option<f64>,
     min: Option<f64>,
     max: Option<f64>,
-    first_finite: Option<f64>,
+    highest: Option<f64>,
+    /// The greatest finite value up to the least one.
+    before: Option<f64>,
     last_finite: Option<f64>,
     /// The least finite value, and where.
     pub(super) least: Option<(f64, Place)>,
@@ -47,7 +50,7 @@ pub struct Folded {
     pub argmin: Option<u64>,
     /// Epoch of the least finite value, where the file names epochs.
     pub argmin_epoch: Option<Real>,
-    /// Of a loss that ended having lost again more than half of what it had gained: the index from
+    /// Of a loss that ended having climbed again more than nine tenths of its fall: the index from
     /// which on it never saw its minimum again.
     pub divergence_onset: Option<u64>,
     /// The epoch of that index.
@@ -73,10 +76,11 @@ impl Fold {
                 self.bad = Some((v, place));
             }
         } else {
-            self.first_finite = self.first_finite.or(Some(v));
+            self.highest = Some(self.highest.map_or(v, |h| h.max(v)));
             self.last_finite = Some(v);
             if self.least.is_none_or(|(m, _)| v < m) {
                 self.least = Some((v, place));
+                self.before = self.highest;
                 self.after = None;
                 return;
             }
@@ -127,12 +131,10 @@ impl Fold {
     /// What the series came to; only a metric whose `name` says loss can diverge.
     pub fn finish(self, name: &str) -> Folded {
         let diverged = name.contains("loss")
-            && match (self.first_finite, self.least, self.last_finite) {
-                (Some(first), Some((min, _)), Some(last)) => {
-                    let gained = first - min;
-                    // a loss that never fell below its first value has nothing to lose again, and
-                    // any lasting rise above it is divergence
-                    last - min > LOST * gained && last > min
+            && match (self.before, self.least, self.last_finite) {
+                // a loss that was least at first has no fall: any rise that lasts is divergence
+                (Some(before), Some((min, _)), Some(last)) => {
+                    last > min && last - min > LOST * (before - min)
                 }
                 _ => false,
             };

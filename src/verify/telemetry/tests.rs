@@ -67,6 +67,13 @@ fn a_loss_that_runs_away_is_found_without_any_nan() {
 }
 
 #[test]
+fn a_loss_that_only_wanders_about_its_floor_does_not_diverge() {
+    let mut wander = Fold::default();
+    (0..999).for_each(|k| wander.push((f64::from(k) * 1.7).sin(), None, None));
+    assert_eq!(wander.finish("loss").divergence_onset, None);
+}
+
+#[test]
 fn what_is_no_history_is_refused_with_its_place() {
     for (text, word) in [
         ("", "empty"),
