@@ -5,6 +5,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ptyproof::error::Result;
 use ptyproof::ground::par::Pool;
 use ptyproof::learn::infer::infer;
+use ptyproof::learn::sentinel::{Finding, Place, Sentinel};
 use ptyproof::learn::train::{Observer, Plan, Progress, step, train};
 use ptyproof::network::adam::Adam;
 use ptyproof::pipeline::prepare::{self, Ready};
@@ -15,6 +16,9 @@ use ptyproof::verify::steps::StepRecord;
 struct Quiet;
 
 impl Observer for Quiet {
+    fn event(&mut self, _: Finding) -> ptyproof::error::Result<()> {
+        Ok(())
+    }
     fn step(&mut self, _: &StepRecord, _: u64) -> bool {
         true
     }
@@ -45,7 +49,16 @@ fn scenario(c: &mut Criterion, name: &str) {
     for threads in [1, 2] {
         let pool = Pool::new(threads).unwrap();
         group.bench_function(format!("training step, {threads} threads"), |b| {
-            b.iter(|| pool.run(|| step(&mut engine, &mut adam, &training, &members, 0.0)));
+            b.iter(|| {
+                let place = Place {
+                    epoch: 0,
+                    step: adam.t + 1,
+                    members: &members,
+                    data: &training,
+                };
+                let sentinel = &mut Sentinel::default();
+                pool.run(|| step(&mut engine, &mut adam, place, 0.0, sentinel))
+            });
         });
     }
     group.throughput(Throughput::Elements(training.len() as u64));

@@ -16,6 +16,7 @@ use ptyproof::ground::geometry::{GridSize, Position};
 use ptyproof::ground::par::Pool;
 use ptyproof::ground::rng::NumpyLegacy;
 use ptyproof::kernel::fft::Fft2;
+use ptyproof::learn::sentinel::{Place, Sentinel};
 use ptyproof::learn::train::step;
 use ptyproof::network::adam::Adam;
 use ptyproof::pipeline::prepare::{self, Ready};
@@ -72,7 +73,14 @@ fn network(name: &str, pool: &Pool) -> BTreeMap<String, f64> {
     let batch = request.scenario.batch_size;
     let members: Vec<usize> = (0..batch).collect();
     let trains = median(8, || {
-        pool.run(|| black_box(step(&mut engine, &mut adam, &training, &members, 1e-3)));
+        let place = Place {
+            epoch: 0,
+            step: adam.t + 1,
+            members: &members,
+            data: &training,
+        };
+        let sentinel = &mut Sentinel::default();
+        pool.run(|| black_box(step(&mut engine, &mut adam, place, 1e-3, sentinel)));
     });
     let infers = median(8, || {
         pool.run(|| {

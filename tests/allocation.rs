@@ -10,6 +10,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ptyproof::ground::par::Pool;
+use ptyproof::learn::sentinel::{Place, Sentinel};
 use ptyproof::learn::train::step;
 use ptyproof::network::adam::Adam;
 use ptyproof::pipeline::{NumericsChoice, Request, prepare};
@@ -59,7 +60,19 @@ fn a_training_step_allocates_nothing() {
         let members: Vec<usize> = (0..batch).collect();
         let counted = pool.run(|| {
             let mut go = |members: &[usize]| {
-                let record = step(&mut engine, &mut adam, &training, members, 1e-3);
+                let place = Place {
+                    epoch: 0,
+                    step: adam.t + 1,
+                    members,
+                    data: &training,
+                };
+                let record = step(
+                    &mut engine,
+                    &mut adam,
+                    place,
+                    1e-3,
+                    &mut Sentinel::default(),
+                );
                 assert!(record.loss.is_finite() && record.update_norm > 0.0);
             };
             // work space grows in the first steps, to what the largest needs

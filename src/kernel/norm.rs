@@ -39,6 +39,42 @@ impl Norm {
     }
 }
 
+/// How many of the values are not finite.
+pub fn non_finite<T: Scalar>(values: &[T]) -> u64 {
+    let mut bad = 0;
+    let work = Census {
+        values,
+        bad: &mut bad,
+    };
+    vectorized(work);
+    bad
+}
+
+struct Census<'a, T> {
+    values: &'a [T],
+    bad: &'a mut u64,
+}
+
+impl<T: Scalar> Loop for Census<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        // 32 bits suffice for each chunk
+        for values in self.values.chunks(CHUNK) {
+            let mut bad = [0u32; LANES];
+            let (rows, rest) = values.as_chunks::<LANES>();
+            for row in rows {
+                for k in 0..LANES {
+                    bad[k] += u32::from(!row[k].is_finite());
+                }
+            }
+            for (bad, v) in bad.iter_mut().zip(rest) {
+                *bad += u32::from(!v.is_finite());
+            }
+            *self.bad += bad.iter().map(|&b| u64::from(b)).sum::<u64>();
+        }
+    }
+}
+
 struct Squares<'a, T> {
     values: &'a [T],
     sum: &'a mut f64,

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::ground::geometry::Position;
 use crate::kernel::conv::Kernels;
-use crate::kernel::norm::Norm;
+use crate::kernel::norm::{Norm, non_finite};
 use crate::network::model::Model;
 use crate::network::workspace::Workspace;
 use crate::physics::forward::{GroupLoss, GroupState, Physics};
@@ -91,6 +91,16 @@ impl<T: Kernels> Engine<T> {
     pub fn relative_of(&self, k: usize) -> &[[T; 2]] {
         let c = self.model.architecture().channels;
         &self.relative[k * c..(k + 1) * c]
+    }
+
+    /// The labels of the last batch, `[group, row, col, channel]`, in sqrt(counts).
+    pub fn label(&self) -> &[T] {
+        &self.label[..self.workspace.groups() * self.workspace.per_group()]
+    }
+
+    /// The share of one pixel in the mean loss of the last batch.
+    pub fn weight(&self) -> f64 {
+        1.0 / (self.workspace.groups() * self.workspace.per_group()) as f64
     }
 
     /// The gradient of the last batch, flat, in the order of the parameters.
@@ -226,13 +236,35 @@ impl<T: Kernels> Engine<T> {
     /// before [`Engine::backward`].
     pub fn non_finite_predictions(&self) -> u64 {
         let groups = &self.states[..self.workspace.groups()];
+        let bad = |z: &Complex<T>| u64::from(!(z.re.is_finite() && z.im.is_finite()));
         groups
             .par_iter()
-            .map(|s| {
-                let bad = |z: &&Complex<T>| !(z.re.is_finite() && z.im.is_finite());
-                s.fields.iter().filter(bad).count() as u64
-            })
+            .map(|s| s.fields.iter().map(bad).sum::<u64>())
             .sum()
+    }
+
+    /// How many values at the boundaries of the network are not finite: input, encoded input, logits, maps,
+    /// gradients of the maps. Call after [`Engine::backward`].
+    pub fn boundaries(&self) -> u64 {
+        let ws = &self.workspace;
+        let used = ws.groups() * ws.per_group();
+        let mut bad = non_finite(ws.input.data());
+        bad += ws
+            .maps
+            .encoder
+            .last()
+            .map_or(0, |b| non_finite(b.pooled.data()));
+        for (d, maps) in ws
+            .maps
+            .decoders
+            .iter()
+            .zip(ws.outputs.iter().zip(&ws.d_outputs))
+        {
+            bad += non_finite(d.logits.data());
+            bad += d.outer.as_ref().map_or(0, |o| non_finite(o.logits.data()));
+            bad += non_finite(&maps.0[..used]) + non_finite(&maps.1[..used]);
+        }
+        bad
     }
 
     /// The gradient of the batch's mean loss, into [`Engine::gradient`]. Call after
@@ -240,7 +272,7 @@ impl<T: Kernels> Engine<T> {
     pub fn backward(&mut self) {
         let (groups, per_group) = (self.workspace.groups(), self.workspace.per_group());
         let c = self.model.architecture().channels;
-        let weight = 1.0 / (groups * per_group) as f64;
+        let weight = self.weight();
         let (physics, relative, label) = (&self.physics, &self.relative, &self.label);
         let Workspace {
             outputs: [amplitude, phase],
@@ -279,4 +311,4 @@ impl<T: Kernels> Engine<T> {
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -75,6 +75,23 @@ fn data(groups: usize, c: usize) -> (Array4<f32>, Vec<Position>) {
     (x, (0..groups * c).map(at).collect())
 }
 
+/// A network of `channels` (of four, with an outer branch) with a batch of two groups in it.
+pub(in crate::learn) fn loaded(reference: bool, channels: usize) -> Engine<f32> {
+    let a = architecture(channels, (channels > 1).then_some(3));
+    let weights = (0..a.parameters())
+        .map(|k| (0.4 * wave(k, 1.9)) as f32)
+        .collect();
+    let (x, rel) = data(2, channels);
+    let numerics = if reference {
+        Numerics::reference()
+    } else {
+        guarded()
+    };
+    let mut e = engine(&a, weights, numerics, 2);
+    e.load(&x.view(), &rel, &[0, 1]);
+    e
+}
+
 #[test]
 fn the_gradient_of_the_whole_is_the_derivative_of_the_loss() {
     // per tensor, one random direction against central differences in f64, relative error <= 1e-6

@@ -4,4 +4,6 @@ pub mod checkpoint;
 pub mod engine;
 pub mod infer;
 pub mod schedule;
+pub mod sentinel;
+pub mod trace;
 pub mod train;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{BatchLoss, Engine};
 use super::schedule::Schedule;
+use super::sentinel::{Finding, Place, Sentinel};
 use crate::data::container::Container;
 use crate::error::{Error, Result};
 use crate::ground::par::Pool;
@@ -38,6 +39,11 @@ pub struct Plan {
 pub trait Observer {
     /// Called after each step of an epoch of `steps` steps. `false` stops the training there.
     fn step(&mut self, record: &StepRecord, steps: u64) -> bool;
+    /// Called once, with the first non-finite number of the training, before [`Observer::step`] of its step.
+    ///
+    /// # Errors
+    /// Whatever keeps the observer from going on.
+    fn event(&mut self, finding: Finding) -> Result<()>;
     /// Called after each epoch, before the next one begins.
     ///
     /// # Errors
@@ -104,6 +110,13 @@ pub fn train(
             .need("at least one of each"));
     }
     let trains = validation_split(data.len());
+    // an event of the training before a resumption is in that hub
+    let had_one = progress.steps.records.iter().any(StepRecord::is_bad);
+    let mut sentinel = if had_one {
+        Sentinel::resting()
+    } else {
+        Sentinel::default()
+    };
     let validation: Vec<usize> = (trains..data.len()).collect();
     while progress.epochs < plan.epochs {
         if progress.schedule.stop {
@@ -116,8 +129,17 @@ pub fn train(
         let mut means = Means::default();
         let before = progress.steps.records.len();
         for members in order.chunks(plan.batch) {
-            let mut record = pool.run(|| step(engine, adam, data, members, f64::from(rate)));
-            record.epoch = progress.epochs;
+            let place = Place {
+                epoch: progress.epochs,
+                step: adam.t + 1,
+                members,
+                data,
+            };
+            let rate = f64::from(rate);
+            let record = pool.run(|| step(engine, adam, place, rate, &mut sentinel));
+            if let Some(finding) = sentinel.found.take() {
+                observer.event(finding)?;
+            }
             means.add(record.loss, record.intensity_scaler_inv_loss, members.len());
             progress.steps.push(record);
             if !observer.step(&record, steps) {
@@ -135,14 +157,15 @@ pub fn train(
     Ok(Ending::Finished)
 }
 
-/// One step of the optimizer on these groups.
+/// One step of the optimizer on the groups of a place; the sentinel watches.
 pub fn step(
     engine: &mut Engine<f32>,
     adam: &mut Adam<f32>,
-    data: &Container,
-    members: &[usize],
+    place: Place<'_>,
     learning_rate: f64,
+    sentinel: &mut Sentinel,
 ) -> StepRecord {
+    let Place { data, members, .. } = place;
     engine.load(
         &data.amplitude.values().view(),
         &data.grouping.relative,
@@ -157,12 +180,16 @@ pub fn step(
     let non_finite_prediction = engine.non_finite_predictions();
     engine.backward();
     let (gradient_norm, non_finite_gradient) = engine.gradient_norm();
+    let bad = non_finite_prediction + non_finite_gradient + engine.boundaries() > 0;
+    sentinel.after_backward(bad || !nll.is_finite(), engine, place);
     let update_norm =
         engine.update(|weights, gradient| adam.step(weights, gradient, learning_rate));
-    let (_, non_finite_parameters) = engine.weights_norm();
+    let (weights_norm, non_finite_parameters) = engine.weights_norm();
+    let norms = [gradient_norm, update_norm, weights_norm];
+    sentinel.after_update(norms, (engine, adam, learning_rate), place);
     StepRecord {
         step: adam.t,
-        epoch: 0,
+        epoch: place.epoch,
         batch_size: members.len() as u64,
         loss: nll,
         pred_intensity_loss: nll,

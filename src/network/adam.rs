@@ -19,6 +19,13 @@ pub const BETA2: f64 = 0.999;
 /// Added to the root of the second moment.
 pub const EPSILON: f64 = 1e-7;
 
+/// The learning rate with the bias correction of step `t`, from 1.
+pub fn corrected_rate(learning_rate: f64, t: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "2^53 steps are out of reach")]
+    let t = t as f64;
+    learning_rate * (1.0 - BETA2.powf(t)).sqrt() / (1.0 - BETA1.powf(t))
+}
+
 /// The state of the optimizer.
 #[derive(Debug, Clone)]
 pub struct Adam<T> {
@@ -70,10 +77,8 @@ impl<T: Scalar> Adam<T> {
             "weights"
         );
         self.t += 1;
-        #[expect(clippy::cast_precision_loss, reason = "2^53 steps are out of reach")]
-        let t = self.t as f64;
         let rule = Rule {
-            rate: T::of(learning_rate * (1.0 - BETA2.powf(t)).sqrt() / (1.0 - BETA1.powf(t))),
+            rate: T::of(corrected_rate(learning_rate, self.t)),
             decays: [T::of(1.0 - BETA1), T::of(1.0 - BETA2)],
             epsilon: T::of(EPSILON),
         };

@@ -159,6 +159,11 @@ impl<T: Scalar> Physics<T> {
         self.n
     }
 
+    /// The masked probe, `[row, col]`.
+    pub fn probe(&self) -> &[Complex<T>] {
+        &self.probe
+    }
+
     /// The numerics in force.
     pub fn numerics(&self) -> Numerics {
         self.numerics
@@ -217,7 +222,7 @@ impl<T: Scalar> Physics<T> {
     }
 
     /// `W + 0.001`: how often the centre squares of the channels cover each pixel of the canvas.
-    fn cover(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
+    pub fn cover(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
         let (n, m) = (self.n, state.canvas);
         state.mask.clear();
         state.mask.resize(m * m, Complex::new(T::zero(), T::zero()));
@@ -282,25 +287,39 @@ impl<T: Scalar> Physics<T> {
     /// Call after [`Physics::forward`]; overwrites the far fields.
     pub fn backward(
         &self,
-        phase_and_amplitude: (&[T], &[T]),
+        amplitude_and_phase: (&[T], &[T]),
         rel: &[[T; 2]],
         label: &[T],
         weight: f64,
         state: &mut GroupState<T>,
         out: (&mut [T], &mut [T]),
     ) {
-        let (amplitude, phase) = phase_and_amplitude;
-        let (d_amplitude, d_phase) = out;
-        let (n, m, c) = (self.n, state.canvas, rel.len());
-        let zero = Complex::new(T::zero(), T::zero());
-        state.mask.clear();
-        state.mask.resize(m * m, zero);
+        let n = self.n;
+        let c = rel.len();
         for (k, plane) in state.fields.chunks_exact_mut(n * n).enumerate() {
             for (corner, centred) in pixels(n) {
                 let t = label[centred * c + k];
                 plane[corner] =
                     gradient(self.numerics.guard, plane[corner], n, self.scale, t, weight);
             }
+        }
+        self.pull_back(amplitude_and_phase, rel, state, out);
+    }
+
+    /// The gradients with respect to amplitude and phase, `[row, col, channel]`, from that with respect to the
+    /// far fields in `state.fields`, which is overwritten; `state` has its canvas and its coverage.
+    pub fn pull_back(
+        &self,
+        (amplitude, phase): (&[T], &[T]),
+        rel: &[[T; 2]],
+        state: &mut GroupState<T>,
+        (d_amplitude, d_phase): (&mut [T], &mut [T]),
+    ) {
+        let (n, m, c) = (self.n, state.canvas, rel.len());
+        let zero = Complex::new(T::zero(), T::zero());
+        state.mask.clear();
+        state.mask.resize(m * m, zero);
+        for (k, plane) in state.fields.chunks_exact_mut(n * n).enumerate() {
             from_far_field(&self.fft, plane, &mut state.scratch);
             for (e, p) in plane.iter_mut().zip(&self.probe) {
                 *e = *e * p.conj();

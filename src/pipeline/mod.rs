@@ -2,6 +2,7 @@
 //! artifacts. No arithmetic lives here.
 
 pub mod artifacts;
+pub mod event;
 pub mod prepare;
 pub mod watch;
 
@@ -252,7 +253,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         seed: request.seed,
     };
     let ending = stages.time("training", || {
-        let mut watch = Watch::new(hub, log, ctx.stop, &architecture, config, plan.epochs);
+        let mut watch = Watch::new(hub, log, ctx.stop, &architecture, config, plan);
         watch.on_step = Some(&mut *ctx.on_step);
         watch.begin(&progress, engine.model().weights(), &adam)?;
         train(

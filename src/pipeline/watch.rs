@@ -3,11 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::event;
 use crate::error::Result;
 use crate::hub::Hub;
 use crate::hub::log::Log;
 use crate::learn::checkpoint::Checkpoint;
-use crate::learn::train::{Observer, Progress};
+use crate::learn::sentinel::Finding;
+use crate::learn::train::{Observer, Plan, Progress};
 use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
 use crate::verify::steps::StepRecord;
@@ -26,6 +28,7 @@ pub struct Watch<'a> {
     architecture: &'a Architecture,
     config: String,
     epochs: u64,
+    seed: u64,
     warned: bool,
     /// Told of every step, if anyone wants to know.
     pub on_step: Option<OnStep<'a>>,
@@ -52,7 +55,7 @@ impl<'a> Watch<'a> {
         stop: &'a AtomicBool,
         architecture: &'a Architecture,
         config: String,
-        epochs: u64,
+        plan: Plan,
     ) -> Self {
         Self {
             hub,
@@ -60,7 +63,8 @@ impl<'a> Watch<'a> {
             stop,
             architecture,
             config,
-            epochs,
+            epochs: plan.epochs,
+            seed: plan.seed,
             warned: false,
             on_step: None,
         }
@@ -94,11 +98,7 @@ impl<'a> Watch<'a> {
 
 impl Observer for Watch<'_> {
     fn step(&mut self, record: &StepRecord, steps: u64) -> bool {
-        let bad = record.non_finite_prediction > 0
-            || record.non_finite_gradient > 0
-            || record.non_finite_parameters > 0
-            || !record.loss.is_finite();
-        if bad && !self.warned {
+        if record.is_bad() && !self.warned {
             self.warned = true;
             self.log.warn(format!(
                 "first non-finite numbers at step {} (epoch {}): loss {}, {} predicted amplitudes, {} \
@@ -115,6 +115,10 @@ impl Observer for Watch<'_> {
             tell(record, steps, self.epochs);
         }
         !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn event(&mut self, finding: Finding) -> Result<()> {
+        event::write(self.hub, finding, &self.config, self.seed)
     }
 
     fn epoch(&mut self, state: &Progress, weights: &[f32], adam: &Adam<f32>) -> Result<()> {

@@ -44,6 +44,15 @@ pub struct StepRecord {
     pub non_finite_parameters: u64,
 }
 
+impl StepRecord {
+    /// Whether something in the step was not finite.
+    pub fn is_bad(&self) -> bool {
+        let bad =
+            self.non_finite_prediction + self.non_finite_gradient + self.non_finite_parameters;
+        bad > 0 || !self.loss.is_finite()
+    }
+}
+
 /// Where a record keeps the value of a column.
 type Field<T> = fn(&mut StepRecord) -> &mut T;
 

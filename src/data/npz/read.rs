@@ -7,6 +7,7 @@ use num_complex::Complex32;
 
 use super::archive::{ANY, Archive, REAL};
 use super::header::shape_text;
+use super::write::Values;
 use crate::data::dataset::{Dataset, Labels, check_complex};
 use crate::data::domain::Patterns;
 use crate::error::Result;
@@ -102,6 +103,26 @@ pub fn read_probe(path: impl AsRef<Path>, side: PatchSize) -> Result<Array2<Comp
             .need(format!("({n}, {n}), as the patterns are")));
     }
     image(&mut file, key)
+}
+
+/// Reads one array of an `.npz` file, whatever its shape, numbers that are not finite included.
+///
+/// # Errors
+/// If the file cannot be read, or has no such array of numbers.
+pub fn read_array(path: impl AsRef<Path>, key: &str) -> Result<Values> {
+    let mut file = Archive::open(path.as_ref())?;
+    if !file.has(key) {
+        return Err(file
+            .error()
+            .at(format!("key `{key}`"))
+            .got(file.listing())
+            .need("that array"));
+    }
+    Ok(if file.shape(key, REAL).is_ok() {
+        Values::Real(file.singles(key)?)
+    } else {
+        Values::Complex(file.complexes(key)?)
+    })
 }
 
 /// Reads an object: `[row, col]`, complex64, from complex64, complex128 or real numbers, out of a

@@ -1,11 +1,12 @@
 //! Writing data sets.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Cursor, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, ArrayBase, Data, Dimension};
+use ndarray::{Array1, ArrayBase, ArrayD, Data, Dimension};
 use ndarray_npy::{WritableElement, WriteNpyExt};
+use num_complex::Complex32;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -73,12 +74,41 @@ fn fill(file: File, path: &Path, dataset: &Dataset) -> Result<()> {
     out.finish()
 }
 
-struct Out<'a> {
-    zip: ZipWriter<BufWriter<File>>,
+/// Arrays of any shape under names of their own: float32 or complex64.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Real numbers.
+    Real(ArrayD<f32>),
+    /// Complex numbers.
+    Complex(ArrayD<Complex32>),
+}
+
+/// The bytes of an `.npz` file with these arrays.
+///
+/// # Errors
+/// If the archive cannot hold them.
+pub fn named_arrays(arrays: &[(&str, Values)]) -> Result<Vec<u8>> {
+    let mut out = Out {
+        zip: ZipWriter::new(Cursor::new(Vec::new())),
+        path: Path::new("arrays.npz"),
+    };
+    for (name, values) in arrays {
+        match values {
+            Values::Real(values) => out.add(name, values)?,
+            Values::Complex(values) => out.add(name, values)?,
+        }
+    }
+    let done = out.zip.finish();
+    let done = done.map_err(|e| Error::io("writing arrays.npz").because(e))?;
+    Ok(done.into_inner())
+}
+
+struct Out<'a, W: Write + Seek> {
+    zip: ZipWriter<W>,
     path: &'a Path,
 }
 
-impl Out<'_> {
+impl<W: Write + Seek> Out<'_, W> {
     fn refused(&self, e: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::io(format!("writing {}", self.path.display())).because(e)
     }
@@ -100,7 +130,9 @@ impl Out<'_> {
             .write_npy(&mut self.zip)
             .map_err(|e| self.refused(e).at(format!("key `{key}`")))
     }
+}
 
+impl Out<'_, BufWriter<File>> {
     fn finish(self) -> Result<()> {
         let io = |e| Error::io(format!("writing {}", self.path.display())).because(e);
         let mut writer = self

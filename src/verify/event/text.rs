@@ -1,0 +1,91 @@
+//! The event as a person reads it.
+
+use std::fmt;
+
+use super::Event;
+
+/// Tensors of the trail that are shown.
+const SHOWN: usize = 6;
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named: Vec<String> = self
+            .axes
+            .split_whitespace()
+            .zip(&self.index)
+            .map(|(axis, k)| format!("{axis} {k}"))
+            .collect();
+        let (o, how) = (
+            &self.output,
+            if self.produced {
+                "produced here"
+            } else {
+                "handed on"
+            },
+        );
+        writeln!(
+            f,
+            "step {} (epoch {}): {} is not finite, {how}",
+            self.step, self.epoch, self.tensor
+        )?;
+        writeln!(f, "  operation  {}, in {}", self.operation, self.part())?;
+        writeln!(f, "  cause      {}: {}", self.cause, self.explanation)?;
+        writeln!(
+            f,
+            "  values     {} NaN, {} +inf, {} -inf of {}; the first at {}: {}",
+            o.nan,
+            o.pos_inf,
+            o.neg_inf,
+            o.shape.iter().product::<usize>(),
+            named.join(", "),
+            self.value.get()
+        )?;
+        if let Some(c) = &self.culprit {
+            let [n, y, x, _] = c.first[0];
+            writeln!(
+                f,
+                "  culprit    {}: {} values {}, {} of them on the Nyquist row or column; the first at n {n}, y {y}, x {x}",
+                c.tensor, c.count, c.what, c.on_nyquist
+            )?;
+        }
+        for s in &self.inputs {
+            writeln!(
+                f,
+                "  input      {}: {:e} to {:e}, 2-norm {:e}, {} exact zeros, {} not finite",
+                s.tensor,
+                s.min.get(),
+                s.max.get(),
+                s.norm.get(),
+                s.zeros,
+                s.non_finite()
+            )?;
+        }
+        let n = self
+            .axes
+            .starts_with('n')
+            .then(|| self.index.first().copied());
+        if let Some(m) = n.flatten().and_then(|n| self.members.get(n)) {
+            let at: Vec<String> = m
+                .positions
+                .iter()
+                .map(|[x, y]| format!("({:.3}, {:.3})", x.get(), y.get()))
+                .collect();
+            writeln!(
+                f,
+                "  group      {} of the training groups, scan position x, y {}",
+                m.group,
+                at.join(" ")
+            )?;
+        }
+        write!(f, "  afterwards")?;
+        for (k, t) in self.trail.iter().skip(1).take(SHOWN).enumerate() {
+            let comma = if k == 0 { " " } else { ", " };
+            write!(f, "{comma}{} {}/{}", t.tensor, t.non_finite, t.count)?;
+        }
+        match self.trail.len() {
+            0 | 1 => writeln!(f, " nothing else"),
+            all if all > SHOWN + 1 => writeln!(f, " and {} more tensors", all - SHOWN - 1),
+            _ => writeln!(f),
+        }
+    }
+}
