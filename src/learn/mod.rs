@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod engine;
 pub mod infer;
+pub mod replay;
 pub mod schedule;
 pub mod sentinel;
 pub mod trace;

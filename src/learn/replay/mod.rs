@@ -140,7 +140,10 @@ impl Bench<'_> {
 
     /// All tensors of groups, which have three axes and more and are no kernels, have as many groups.
     fn groups(&self) -> bool {
-        let maps = self.inputs.iter().filter(|i| !i.name.ends_with(".weight") && i.shape.len() > 2);
+        let maps = self
+            .inputs
+            .iter()
+            .filter(|i| !i.name.ends_with(".weight") && i.shape.len() > 2);
         let mut counts = maps.map(|i| i.shape[0]);
         let first = counts.next();
         counts.all(|c| Some(c) == first)
@@ -153,20 +156,29 @@ impl Bench<'_> {
             return false;
         }
         let named = |name: &str| self.inputs.iter().find(|i| i.name == name);
-        let square = |i: &Kept, at: usize| i.shape.get(at) == Some(&n) && i.shape.get(at + 1) == Some(&n);
+        let square =
+            |i: &Kept, at: usize| i.shape.get(at) == Some(&n) && i.shape.get(at + 1) == Some(&n);
         let plane = |name: &str, at: usize| named(name).is_none_or(|i| square(i, at));
         let channels = |name: &str, at: usize| named(name).and_then(|i| i.shape.get(at)).copied();
         let offsets = channels("data.offsets", 1);
         let fields = channels("physics.far_field", 1).or(channels("physics.far_field.grad", 1));
         let reach = named("data.offsets").map_or(0.0, |i| {
-            i.values.iter().fold(0.0f64, |m, &v| m.max(f64::from(v).abs()))
+            i.values
+                .iter()
+                .fold(0.0f64, |m, &v| m.max(f64::from(v).abs()))
         });
         // 4096 pixels are farther than any canvas that grouping admits
         reach < 4096.0
             && plane("physics.probe", 0)
-            && ["physics.patches", "physics.exit_wave", "physics.far_field", "physics.far_field.grad", "physics.amplitude"]
-                .iter()
-                .all(|name| plane(name, 2))
+            && [
+                "physics.patches",
+                "physics.exit_wave",
+                "physics.far_field",
+                "physics.far_field.grad",
+                "physics.amplitude",
+            ]
+            .iter()
+            .all(|name| plane(name, 2))
             && ["network.amplitude", "network.phase", "data.amplitude"]
                 .iter()
                 .all(|name| plane(name, 1))

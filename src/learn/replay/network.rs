@@ -132,7 +132,10 @@ impl Bench<'_> {
     fn activate<T: Kernels>(&self, phase: bool) -> Vec<T> {
         let [groups, half, _, c] = [0, 1, 2, 3].map(|k| self.inputs[0].shape[k]);
         let (n, q, head) = (2 * half, half / 2, self.activation(phase));
-        let (logits, outer) = (self.map::<T>(0), self.inputs.get(1).map(|_| self.map::<T>(1)));
+        let (logits, outer) = (
+            self.map::<T>(0),
+            self.inputs.get(1).map(|_| self.map::<T>(1)),
+        );
         let mut out = Vec::new();
         for image in 0..groups {
             for (row, col) in (0..n * n).map(|p| (p / n, p % n)) {
@@ -164,7 +167,11 @@ impl Bench<'_> {
                 let gradient = &g.pixel(image, row + from, col + from)[..c];
                 let with = x.pixel(image, row, col)[..c].iter().zip(gradient);
                 out.extend(with.map(|(&x, &g)| {
-                    if counts { g * activation.derivative(x) } else { T::zero() }
+                    if counts {
+                        g * activation.derivative(x)
+                    } else {
+                        T::zero()
+                    }
                 }));
             }
         }
@@ -178,11 +185,21 @@ impl Bench<'_> {
             let (dy, kernel) = (self.map::<T>(2 * k), &self.inputs[2 * k + 1].shape);
             // the head reads fewer channels than there are: the others have no gradient from it
             let head = self.inputs[2 * k].name.ends_with(".head.grad");
-            let wide = kernel[2] + if head { crate::network::architecture::OUTER_CHANNELS } else { 0 };
+            let wide = kernel[2]
+                + if head {
+                    crate::network::architecture::OUTER_CHANNELS
+                } else {
+                    0
+                };
             let method = T::method(self.numerics.arithmetic, kernel[3], wide, dy.height());
             let mut packed = Packed::new(method, kernel[3], wide);
             let isa = Isa::best();
-            T::pack(isa, &mut packed, &self.values(2 * k + 1), Direction::Adjoint);
+            T::pack(
+                isa,
+                &mut packed,
+                &self.values(2 * k + 1),
+                Direction::Adjoint,
+            );
             let mut dx = FeatureMap::new(dy.images(), dy.height(), dy.width(), wide);
             let epilogue = gate.as_ref().map_or(Epilogue::Plain, Epilogue::Gate);
             T::conv(isa, &dy, 0, &packed, epilogue, &mut dx);
@@ -232,7 +249,15 @@ fn gradients<T: Kernels>(
     let mut bias = vec![T::zero(); outputs];
     let method = T::method(arithmetic, inputs, outputs, dy.height());
     let scratch = &mut Aligned::default();
-    T::conv_weights(Isa::best(), method, x, first, dy, (&mut kernel, &mut bias), scratch);
+    T::conv_weights(
+        Isa::best(),
+        method,
+        x,
+        first,
+        dy,
+        (&mut kernel, &mut bias),
+        scratch,
+    );
     (kernel, bias)
 }
 

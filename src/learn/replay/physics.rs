@@ -41,19 +41,26 @@ impl Bench<'_> {
             }
             Operation::Detect => {
                 let all = self.complexes::<T>(0);
-                all.iter().map(|&f| self.pixel(f, T::zero()).amplitude).collect()
+                all.iter()
+                    .map(|&f| self.pixel(f, T::zero()).amplitude)
+                    .collect()
             }
             Operation::Likelihood => {
                 let all = self.complexes::<T>(1);
                 let labels = self.labels::<T>(2);
-                all.iter().zip(labels).map(|(&f, t)| self.pixel(f, t).nll).collect()
+                all.iter()
+                    .zip(labels)
+                    .map(|(&f, t)| self.pixel(f, t).nll)
+                    .collect()
             }
             Operation::LikelihoodGradient => {
                 let (s, n) = (T::of(self.setting.scale), self.setting.side);
                 let (guard, weight) = (self.numerics.guard, self.setting.weight);
                 let all = self.complexes::<T>(1);
                 let with = all.iter().zip(self.labels::<T>(2));
-                let all: Vec<_> = with.map(|(&f, t)| gradient(guard, f, n, s, t, weight)).collect();
+                let all: Vec<_> = with
+                    .map(|(&f, t)| gradient(guard, f, n, s, t, weight))
+                    .collect();
                 pairs(&all)
             }
             _ => {
@@ -71,7 +78,13 @@ impl Bench<'_> {
     }
 
     fn pixel<T: Scalar>(&self, f: Complex<T>, t: T) -> crate::physics::loss::PixelLoss<T> {
-        pixel(self.numerics.guard, f, self.setting.side, T::of(self.setting.scale), t)
+        pixel(
+            self.numerics.guard,
+            f,
+            self.setting.side,
+            T::of(self.setting.scale),
+            t,
+        )
     }
 
     /// Labels `[n, y, x, c]` in the order `[n, c, y, x]`.
@@ -105,7 +118,10 @@ impl Bench<'_> {
         Ok(match operation {
             Operation::Cover => {
                 let rel = self.offsets::<T>(0, group);
-                let reach = rel.iter().flatten().fold(0.0f64, |m, v| m.max(v.wide().abs()));
+                let reach = rel
+                    .iter()
+                    .flatten()
+                    .fold(0.0f64, |m, v| m.max(v.wide().abs()));
                 state.canvas = crate::ground::geometry::CanvasSize::holding(n, reach)?.get();
                 with(&vec![Complex::default(); n * n])?.cover(&rel, &mut state);
                 state.coverage
@@ -159,8 +175,6 @@ impl Bench<'_> {
 fn planes<V: Copy>(values: &[V], channels: usize, area: usize) -> Vec<V> {
     let groups = values.chunks_exact(channels * area);
     groups
-        .flat_map(|g| {
-            (0..channels).flat_map(move |c| (0..area).map(move |p| g[p * channels + c]))
-        })
+        .flat_map(|g| (0..channels).flat_map(move |c| (0..area).map(move |p| g[p * channels + c])))
         .collect()
 }
