@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::pipeline::NumericsChoice;
 use crate::scenario::{ObjectKind, Overrides, ProbeMode};
@@ -36,10 +36,12 @@ pub(super) enum Command {
     Limits(Box<LimitsArgs>),
     /// Read training histories, whoever wrote them, and say when they went wrong.
     History(HistoryArgs),
+    /// Do the operation that first failed in a run again: which arithmetic would have survived it.
+    Replay(ReplayArgs),
 }
 
 /// Flags that displace what a scenario says.
-#[derive(Debug, Clone, Default, Args, Serialize)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Overrides (each wins over the profile, and is recorded)")]
 pub(super) struct OverrideArgs {
     /// Scan positions per channel of a group, before the factors.
@@ -129,7 +131,7 @@ impl OverrideArgs {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum NumericsArg {
     /// Finite loss and gradient for every finite input.
@@ -147,7 +149,7 @@ impl From<NumericsArg> for NumericsChoice {
     }
 }
 
-#[derive(Debug, Args, Serialize)]
+#[derive(Debug, Args, Serialize, Deserialize)]
 pub(super) struct RunArgs {
     /// Scenario to run; see `ptyproof scenarios`. With --data it may be left out.
     #[arg(long, value_name = "NAME", required_unless_present = "data")]
@@ -239,4 +241,19 @@ pub(super) struct HistoryArgs {
     /// Write the page as Markdown.
     #[arg(long, value_name = "FILE")]
     pub(super) output_markdown: Option<PathBuf>,
+}
+
+/// What to do again.
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The hub of a run in which something was not finite.
+    #[arg(value_name = "HUB")]
+    pub(super) hub: PathBuf,
+    /// Repeat the training instead, from the checkpoint before the event up to its step, and compare
+    /// with the hub to the bit.
+    #[arg(long)]
+    pub(super) step: bool,
+    /// Threads of that [default: all cores]; the bits are the same for any number.
+    #[arg(long, value_name = "COUNT", requires = "step")]
+    pub(super) threads: Option<usize>,
 }

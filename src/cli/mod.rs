@@ -11,6 +11,7 @@ mod exit;
 mod history;
 mod limits;
 mod progress;
+mod replay;
 mod run;
 mod scenarios;
 
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
         args::Command::Scenarios(args) => scenarios::run(&args),
         args::Command::Limits(args) => limits::run(&args),
         args::Command::History(args) => history::run(&args),
+        args::Command::Replay(args) => replay::run(&args),
     };
     result
         .unwrap_or_else(|e| {

@@ -128,7 +128,7 @@ fn say(json: bool, message: &str) {
     }
 }
 
-fn cores() -> Result<usize> {
+pub(super) fn cores() -> Result<usize> {
     std::thread::available_parallelism()
         .map(std::num::NonZero::get)
         .map_err(|e| {
@@ -139,7 +139,7 @@ fn cores() -> Result<usize> {
 }
 
 /// Reads what was handed in and settles the scenario; nothing is written yet.
-fn request(args: &RunArgs) -> Result<Request> {
+pub(super) fn request(args: &RunArgs) -> Result<Request> {
     let snapshot = snapshot(args.snapshot.as_deref())?;
     let flags = args.overrides.overrides(args.amp_vmax);
     let mut digests = BTreeMap::new();

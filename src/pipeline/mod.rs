@@ -1,6 +1,7 @@
 //! The one place that knows the order: specimen, data, groups, training, inference, stitching, score,
 //! artifacts. No arithmetic lives here.
 
+pub mod again;
 pub mod artifacts;
 pub mod event;
 pub mod prepare;

@@ -30,6 +30,8 @@ pub struct Watch<'a> {
     epochs: u64,
     seed: u64,
     warned: bool,
+    /// The epoch of the event: the checkpoint before it stays, for a replay.
+    event_epoch: Option<u64>,
     /// Told of every step, if anyone wants to know.
     pub on_step: Option<OnStep<'a>>,
 }
@@ -43,7 +45,7 @@ impl std::fmt::Debug for Watch<'_> {
 }
 
 /// The name of the checkpoint after so many epochs.
-fn file_name(epochs: u64) -> String {
+pub(super) fn file_name(epochs: u64) -> String {
     format!("{CHECKPOINTS}/epoch_{epochs:04}.safetensors")
 }
 
@@ -66,6 +68,7 @@ impl<'a> Watch<'a> {
             epochs: plan.epochs,
             seed: plan.seed,
             warned: false,
+            event_epoch: None,
             on_step: None,
         }
     }
@@ -78,7 +81,8 @@ impl<'a> Watch<'a> {
         self.save(state, weights, adam)
     }
 
-    /// Writes a checkpoint, then removes the one before: one is enough to go on.
+    /// Writes a checkpoint, then removes the one before: one is enough to go on, but the one that an event
+    /// followed is kept.
     fn save(&self, state: &Progress, weights: &[f32], adam: &Adam<f32>) -> Result<()> {
         let checkpoint = Checkpoint {
             config: self.config.clone(),
@@ -88,7 +92,8 @@ impl<'a> Watch<'a> {
         };
         let bytes = checkpoint.to_bytes(self.architecture)?;
         self.hub.write_bytes(&file_name(state.epochs), &bytes)?;
-        if let Some(before) = state.epochs.checked_sub(1) {
+        let before = state.epochs.checked_sub(1);
+        if let Some(before) = before.filter(|b| self.event_epoch != Some(*b)) {
             // a run that was resumed elsewhere has none to remove
             let _ = std::fs::remove_file(self.hub.path().join(file_name(before)));
         }
@@ -118,6 +123,11 @@ impl Observer for Watch<'_> {
     }
 
     fn event(&mut self, finding: Finding) -> Result<()> {
+        self.event_epoch = Some(finding.event.epoch);
+        self.log.warn(format!(
+            "first non-finite event: {} (ptyproof replay, with this hub, does it again)",
+            finding.event.headline()
+        ));
         event::write(self.hub, finding, &self.config, self.seed)
     }
 

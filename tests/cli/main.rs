@@ -10,6 +10,7 @@ mod history;
 mod hub;
 mod input;
 mod limits;
+mod replay;
 mod resume;
 mod sizes;
 mod usage;

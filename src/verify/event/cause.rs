@@ -61,7 +61,7 @@ pub struct Culprit {
     pub count: usize,
     /// How many of them stand on the Nyquist row or column (index 0, zero frequency in the centre).
     pub on_nyquist: usize,
-    /// The first few, `[n, y, x, c]`.
+    /// The first few, `[n, c, y, x]`.
     pub first: Vec<[usize; 4]>,
 }
 
@@ -85,7 +85,7 @@ impl Culprit {
             found.count += 1;
             found.on_nyquist += usize::from(y == 0 || x == 0);
             if found.first.len() < LISTED {
-                found.first.push([plane / channels, y, x, plane % channels]);
+                found.first.push([plane / channels, plane % channels, y, x]);
             }
         }
         (found.count > 0).then_some(found)
@@ -264,7 +264,7 @@ mod tests {
         values[16 + 5] = -0.0; // row 1, column 1
         let c = Culprit::zeros("a", [2, 1, 4, 4], &values).unwrap();
         assert_eq!((c.count, c.on_nyquist), (2, 1));
-        assert_eq!(c.first, [[1, 0, 0, 0], [1, 1, 1, 0]]);
+        assert_eq!(c.first, [[1, 0, 0, 0], [1, 0, 1, 1]]);
         assert!(Culprit::zeros("a", [1, 1, 4, 4], &values[..16]).is_none());
     }
 }

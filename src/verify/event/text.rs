@@ -7,6 +7,16 @@ use super::Event;
 /// Tensors of the trail that are shown.
 const SHOWN: usize = 6;
 
+impl Event {
+    /// The event in one line.
+    pub fn headline(&self) -> String {
+        format!(
+            "step {} (epoch {}): {} is not finite; {}: {}",
+            self.step, self.epoch, self.tensor, self.cause, self.explanation
+        )
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named: Vec<String> = self
@@ -41,7 +51,7 @@ impl fmt::Display for Event {
             self.value.get()
         )?;
         if let Some(c) = &self.culprit {
-            let [n, y, x, _] = c.first[0];
+            let [n, _, y, x] = c.first[0];
             writeln!(
                 f,
                 "  culprit    {}: {} values {}, {} of them on the Nyquist row or column; the first at n {n}, y {y}, x {x}",
@@ -51,7 +61,7 @@ impl fmt::Display for Event {
         for s in &self.inputs {
             writeln!(
                 f,
-                "  input      {}: {:e} to {:e}, 2-norm {:e}, {} exact zeros, {} not finite",
+                "  input      {}: {:.4e} to {:.4e}, 2-norm {:.4e}, {} exact zeros, {} not finite",
                 s.tensor,
                 s.min.get(),
                 s.max.get(),

@@ -1,0 +1,163 @@
+//! `ptyproof replay`: the operation that first failed, done again.
+
+use std::fs;
+use std::path::Path;
+
+use super::args::{ReplayArgs, RunArgs};
+use super::exit::Exit;
+use super::run;
+use crate::error::{Error, Result};
+use crate::ground::finite::Census;
+use crate::ground::json;
+use crate::ground::par::Pool;
+use crate::ground::scalar::Scalar;
+use crate::hub::dir;
+use crate::hub::metadata::RunMetadata;
+use crate::kernel::conv::Kernels;
+use crate::learn::replay::{numerics, replay};
+use crate::learn::sentinel::Kept;
+use crate::pipeline::again::{Again, again};
+use crate::pipeline::event::{EVENT, read, tensors};
+use crate::verify::event::{Event, Operation};
+
+pub(super) fn run(args: &ReplayArgs) -> Result<Exit> {
+    let hub = &args.hub;
+    let Some(event) = read(hub)? else {
+        return Err(Error::input("replaying an event")
+            .at(hub.display())
+            .got(format!("no {EVENT}"))
+            .need("the hub of a run in which something was not finite"));
+    };
+    print!("{event}");
+    let well = if args.step {
+        step(args, &event)?
+    } else {
+        operation(&event, &tensors(hub, &event)?)?
+    };
+    Ok(if well { Exit::Success } else { Exit::Failed })
+}
+
+/// The operation alone, in each arithmetic; whether the run's own gives the saved bits.
+fn operation(event: &Event, kept: &[Kept]) -> Result<bool> {
+    let Some((saved, inputs)) = kept.split_last() else {
+        return Err(Error::input("replaying an event").got("no tensors"));
+    };
+    println!();
+    if matches!(event.operation, Operation::Given) {
+        println!(
+            "{} was handed over as it is: no operation made it",
+            event.tensor
+        );
+        return Ok(true);
+    }
+    println!(
+        "{} again, from {} of the batch's groups:",
+        event.operation,
+        group(event)
+    );
+    println!(
+        "  {:<17} {:>9} {:>9} {:>9}   {:<24} bits as saved",
+        "", "NaN", "+inf", "-inf", "finite values"
+    );
+    let mut well = false;
+    for name in ["reference", "guarded"] {
+        let narrow: Vec<f32> = again_in(event, inputs, name)?;
+        let wide: Vec<f64> = again_in(event, inputs, name)?;
+        let same = narrow.iter().zip(&saved.values);
+        let same = same.filter(|(a, b)| a.to_bits() == b.to_bits()).count();
+        if name == event.setting.numerics {
+            well = same == saved.values.len() && narrow.len() == same;
+        }
+        row(&format!("float32 {name}"), &narrow, Some(same));
+        row(&format!("float64 {name}"), &wide, None);
+    }
+    Ok(well)
+}
+
+fn again_in<T: Kernels>(event: &Event, inputs: &[Kept], name: &str) -> Result<Vec<T>> {
+    let numerics = numerics(&event.setting, name);
+    replay(&event.operation, inputs, &event.setting, numerics)
+}
+
+/// Which groups were kept.
+fn group(event: &Event) -> String {
+    if event.axes.starts_with("n ") {
+        let n = event.index.first().copied().unwrap_or_default();
+        format!("n {n}")
+    } else {
+        "all".into()
+    }
+}
+
+fn row<T: Scalar>(name: &str, values: &[T], same: Option<usize>) {
+    let values = || values.iter().map(|v| v.wide());
+    let census = Census::of(values());
+    let finite = || values().filter(|v: &f64| v.is_finite());
+    let (min, max) = (
+        finite().fold(f64::NAN, f64::min),
+        finite().fold(f64::NAN, f64::max),
+    );
+    let range = if finite().next().is_some() {
+        format!("{min:.3e} to {max:.3e}")
+    } else {
+        "none".into()
+    };
+    let bits = same.map_or("-".to_owned(), |s| format!("{s} of {}", census.count));
+    println!(
+        "  {name:<17} {:>9} {:>9} {:>9}   {range:<24} {bits}",
+        census.nan, census.pos_inf, census.neg_inf
+    );
+}
+
+/// The whole step, from the checkpoint before it.
+fn step(args: &ReplayArgs, event: &Event) -> Result<bool> {
+    let typed = arguments(&args.hub)?;
+    let mut request = run::request(&typed)?;
+    let pool = Pool::new(args.threads.map_or_else(run::cores, Ok)?)?;
+    let found = again(&args.hub, event, &mut request, &pool)?;
+    let Again {
+        steps: (first, last),
+        ..
+    } = found;
+    println!();
+    println!(
+        "steps {first} to {last} again, from the checkpoint after {} epochs, on {} threads:",
+        found.epochs,
+        pool.threads()
+    );
+    match found.first_different {
+        None => println!("  records    as in the hub, to the bit"),
+        Some(step) => println!("  records    differ from step {step} on"),
+    }
+    match &found.event {
+        None => println!("  event      none: every number was finite"),
+        Some(e) => println!(
+            "  event      {} at step {}, {:?}: {} NaN, {} +inf, {} -inf",
+            e.tensor, e.step, e.index, e.output.nan, e.output.pos_inf, e.output.neg_inf
+        ),
+    }
+    for (name, count, different) in &found.tensors {
+        match different {
+            0 => println!("  {name}: {count} values, the same bits"),
+            n => println!("  {name}: {count} values, {n} with other bits"),
+        }
+    }
+    Ok(found.is_same())
+}
+
+/// What the run was told, from its metadata.
+fn arguments(hub: &Path) -> Result<RunArgs> {
+    let action = "reading what the run was told";
+    let path = hub.join(dir::METADATA);
+    let io = |e| Error::io(action).at(path.display()).because(e);
+    let text = fs::read_to_string(&path).map_err(io)?;
+    let bad = |e| Error::input(action).at(path.display()).because(e);
+    let metadata: RunMetadata = json::from_text(&text).map_err(bad)?;
+    let told = metadata.cli_args.into_iter().collect();
+    serde_json::from_value(serde_json::Value::Object(told)).map_err(|e| {
+        Error::input(action)
+            .at(format!("{}, cli_args", path.display()))
+            .because(e)
+            .need("the command line of a run of this program")
+    })
+}
