@@ -77,6 +77,7 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
     };
     let mut until = Until {
         step: event.step,
+        records: Vec::new(),
         finding: None,
     };
     train(
@@ -92,7 +93,7 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
     Ok(Again {
         epochs,
         steps: (first, adam.t),
-        first_different: first_different(&recorded, &progress.steps, first)?,
+        first_different: first_different(&recorded, &until.records)?,
         tensors: now
             .as_ref()
             .map_or_else(Vec::new, |f| compare(&saved, &f.kept)),
@@ -112,8 +113,8 @@ fn records(hub: &Path) -> Result<StepHistory> {
     StepHistory::from_text(&text).map_err(bad)
 }
 
-/// The first step from `first` on whose record reads differently.
-fn first_different(then: &StepHistory, now: &StepHistory, first: u64) -> Result<Option<u64>> {
+/// The first step whose record reads differently.
+fn first_different(then: &StepHistory, now: &[StepRecord]) -> Result<Option<u64>> {
     let one = |record: Option<&StepRecord>| -> Result<String> {
         let mut alone = StepHistory::default();
         if let Some(r) = record {
@@ -121,7 +122,7 @@ fn first_different(then: &StepHistory, now: &StepHistory, first: u64) -> Result<
         }
         alone.to_text()
     };
-    for record in now.records.iter().filter(|r| r.step >= first) {
+    for record in now {
         let before = then.records.iter().find(|r| r.step == record.step);
         // as text, in which NaN equals NaN
         if one(before)? != one(Some(record))? {
@@ -151,14 +152,16 @@ fn compare(then: &[Kept], now: &[Kept]) -> Vec<(String, usize, usize)> {
         .collect()
 }
 
-/// Goes as far as a step, and keeps the event.
+/// Goes as far as a step, and keeps what happened. (An epoch that is broken off leaves no records behind.)
 struct Until {
     step: u64,
+    records: Vec<StepRecord>,
     finding: Option<Finding>,
 }
 
 impl Observer for Until {
     fn step(&mut self, record: &StepRecord, _: u64) -> bool {
+        self.records.push(*record);
         record.step < self.step
     }
 
