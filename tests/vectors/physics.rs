@@ -6,16 +6,20 @@
 //! exceeds a tolerance the library is asked for the shift that each pixel of the reference really had.
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use ndarray::{Array2, Array4, ArrayView2, Axis, Ix2, Ix4, s};
 use num_complex::{Complex, Complex32};
 use ptyproof::ground::geometry::{PatchSize, Position};
 use ptyproof::kernel::fft::{Fft2, Scratch};
+use ptyproof::learn::replay::{numerics, replay};
+use ptyproof::learn::sentinel::Kept;
 use ptyproof::physics::expose;
 use ptyproof::physics::forward::{COVERAGE_EPSILON, GroupState, Physics};
 use ptyproof::physics::object::{Combination, Numerics};
 use ptyproof::physics::propagate::{from_far_field, intensity, pixels, to_far_field};
 use ptyproof::physics::translate::translate_add;
+use ptyproof::verify::event::{Operation, Setting};
 
 use crate::specimen::lines;
 use crate::vectors;
@@ -355,4 +359,72 @@ fn a_constant_object_is_dark_in_the_nyquist_row_and_column() {
     let ((_, dark, largest), (_, moved, _)) = (found[0], found[1]);
     assert!(dark > N && largest < 1e-6, "{dark} zeros, {largest:e}");
     assert!(moved < 8, "{moved} zeros after the shift");
+}
+
+#[test]
+fn the_reference_case_fails_in_the_reference_numerics_only() {
+    let Some(_) = vectors::folder() else { return };
+    const FILE: &str = "nan_case_gs1.npz";
+    const N: usize = 64;
+    let lit = load::<Complex32, Ix2>(FILE, "object")
+        * load::<Complex32, Ix2>(FILE, "probe")
+        * load::<u8, Ix2>(FILE, "mask").mapv(f32::from);
+    let setting = Setting {
+        numerics: "reference".into(),
+        side: N,
+        scale: 988.0,
+        weight: 1.0 / (N * N) as f64,
+        guarded_ceiling: 3.0,
+        guarded_floor: 1e-6,
+    };
+    let kept = |name: &str, shape: Vec<usize>, complex, values: Vec<f32>| Kept {
+        name: name.into(),
+        shape,
+        complex,
+        values,
+    };
+    let (shape, wave) = (
+        vec![1, 1, N, N],
+        lit.iter().flat_map(|z| [z.re, z.im]).collect(),
+    );
+    let wave = [kept("physics.exit_wave", shape.clone(), true, wave)];
+    let labels = kept("data.amplitude", vec![1, N, N, 1], false, vec![1.0; N * N]);
+    let of = |name| numerics(&setting, name);
+    let far: Vec<f32> = replay(&Operation::Propagate, &wave, &setting, of("reference")).unwrap();
+    let far = kept("physics.far_field", shape.clone(), true, far);
+    let mut counts = BTreeMap::new();
+    for name in ["reference", "guarded"] {
+        let amplitude: Vec<f32> = replay(
+            &Operation::Detect,
+            slice::from_ref(&far),
+            &setting,
+            of(name),
+        )
+        .unwrap();
+        let zeros = amplitude.iter().filter(|a| **a == 0.0).count();
+        let inputs = [
+            kept("physics.amplitude", shape.clone(), false, amplitude),
+            far.clone(),
+            labels.clone(),
+        ];
+        for operation in [Operation::Likelihood, Operation::LikelihoodGradient] {
+            let narrow: Vec<f32> = replay(&operation, &inputs, &setting, of(name)).unwrap();
+            let bad = narrow.iter().filter(|v| !v.is_finite()).count();
+            println!("{name}: {zeros} zero amplitudes, {operation}: {bad} not finite");
+            counts.insert((name, operation.to_string()), (zeros, bad));
+        }
+    }
+    for ((name, operation), (zeros, bad)) in counts {
+        // a likelihood is one value per pixel, its gradient a pair
+        let each = if operation == Operation::Likelihood.to_string() {
+            1
+        } else {
+            2
+        };
+        let want = if name == "reference" { each * zeros } else { 0 };
+        assert!(
+            zeros > N && bad == want,
+            "{name}: {operation}: {bad} of {zeros}"
+        );
+    }
 }
