@@ -34,6 +34,8 @@ pub const LOG: &str = "runner.log";
 pub const HISTORY: &str = "train_outputs/history.json";
 /// Metrics per optimiser step.
 pub const HISTORY_STEPS: &str = "train_outputs/history_steps.json";
+/// Digests and numbers of what stood at each stage.
+pub const STAGES: &str = "stage_digests.json";
 /// Summary of the history.
 pub const HISTORY_SUMMARY: &str = "train_outputs/history_summary.json";
 /// Curves of the history.

@@ -3,6 +3,7 @@
 
 pub mod again;
 pub mod artifacts;
+pub mod digests;
 pub mod event;
 pub mod prepare;
 pub mod watch;
@@ -33,6 +34,7 @@ use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
 use crate::scenario::Scenario;
 use crate::score::compare;
+use crate::verify::stage::{Stages, Tally};
 use crate::verify::steps::StepRecord;
 use artifacts::Results;
 use watch::Watch;
@@ -160,16 +162,16 @@ pub struct Outcome {
     pub stages: BTreeMap<String, f64>,
 }
 
-struct Stages<'a> {
+struct Stopwatch<'a> {
     clock: &'a dyn Fn() -> f64,
     seconds: BTreeMap<String, f64>,
 }
 
-impl Stages<'_> {
+impl Stopwatch<'_> {
     fn time<R>(&mut self, stage: &str, f: impl FnOnce() -> R) -> R {
         let begin = (self.clock)();
         let result = f();
-        self.seconds.insert(stage.into(), (self.clock)() - begin);
+        *self.seconds.entry(stage.into()).or_default() += (self.clock)() - begin;
         result
     }
 }
@@ -195,7 +197,7 @@ pub fn check(request: &Request) -> Result<()> {
 /// If an input does not fit, a file cannot be written, or the person asked to stop.
 pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcome> {
     let (s, log, pool) = (&request.scenario, ctx.log, ctx.pool);
-    let mut stages = Stages {
+    let mut stages = Stopwatch {
         clock: ctx.clock,
         seconds: BTreeMap::new(),
     };
@@ -217,12 +219,18 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
             "simulated"
         }
     ));
+    let mut trail = Stages::default();
+    stages.time("digests", || digests::inputs(&mut trail, &specimen, &data));
     let mut rng = specimen.rng.clone();
     let grouped = stages.time("grouping", || {
         pool.run(|| prepare::group(s, &data.positions, &mut rng))
     })?;
     let (training, inference) =
         stages.time("normalizing", || prepare::containers(s, &data, &grouped))?;
+    stages.time("digests", || {
+        digests::groups(&mut trail, &grouped);
+        digests::normalized(&mut trail, &training, &inference);
+    });
     let padded = grouped.layout.padded_size(grouped.jitter)?;
     log.info(format!(
         "groups: {} to train on, {} to infer; canvas {} (jitter {}); k = {:.6} / {:.6}, s = {}",
@@ -245,6 +253,8 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         pool.threads(),
         request.seed
     ));
+
+    digests::weights(&mut trail, "initial weights", engine.model().weights());
 
     let config = request.training_hash()?;
     let (mut adam, mut progress) = begin(request, &config, &mut engine, log)?;
@@ -280,11 +290,13 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
             )));
     }
 
+    digests::weights(&mut trail, "trained weights", engine.model().weights());
     // every batch goes onto the canvas as it comes, so that the objects are never all in memory
     let mut stitcher = Stitcher::new(&inference.grouping.centres, s.n.get(), s.reassemble_m)?;
-    let mut census = Census::default();
+    let (mut census, mut tally) = (Census::default(), Tally::default());
     stages.time("inference", || {
         infer_each(&mut engine, &inference, pool, |objects| {
+            tally.extend(objects.iter().copied());
             census.extend(objects.iter().map(|z| f64::from(z.re + z.im)));
             pool.run(|| stitcher.add(objects))
         })
@@ -293,6 +305,9 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         log.warn(format!("inference: the objects are not finite: {census}"));
     }
     let stitched = stages.time("stitching", || stitcher.finish())?;
+    let patches = [inference.grouping.members.len(), s.n.get(), s.n.get()];
+    digests::results(&mut trail, tally, &patches, &stitched);
+    hub.write_json(dir::STAGES, &trail)?;
     counters.insert("stitch_dropped_pixels".into(), stitched.dropped as u64);
     counters.insert(
         "objects_non_finite_pixels".into(),

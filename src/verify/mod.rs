@@ -4,6 +4,7 @@
 pub mod event;
 pub mod history;
 pub mod limits;
+pub mod stage;
 pub mod steps;
 pub mod summary;
 pub mod telemetry;
