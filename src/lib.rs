@@ -16,6 +16,7 @@
 pub mod assemble;
 pub mod cli;
 pub mod data;
+pub mod diff;
 pub mod error;
 pub mod ground;
 pub mod hub;

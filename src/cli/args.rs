@@ -38,6 +38,9 @@ pub(super) enum Command {
     History(HistoryArgs),
     /// Do the operation that first failed in a run again: which arithmetic would have survived it.
     Replay(ReplayArgs),
+    /// Say whether a hub is whole, whether two agree, and which is golden.
+    #[command(subcommand)]
+    Hub(HubCommand),
 }
 
 /// Flags that displace what a scenario says.
@@ -256,4 +259,66 @@ pub(super) struct ReplayArgs {
     /// Threads of that [default: all cores]; the bits are the same for any number.
     #[arg(long, value_name = "COUNT", requires = "step")]
     pub(super) threads: Option<usize>,
+}
+
+/// What to do with hubs.
+#[derive(Debug, Subcommand)]
+pub(super) enum HubCommand {
+    /// Check that a hub has everything, unchanged, readable, and in agreement with itself.
+    Verify(VerifyArgs),
+    /// Compare two hubs: where they first part, by how much, and whether that is allowed.
+    Diff(DiffArgs),
+    /// Make a hub the golden one, with the reason, the old figures and the differences.
+    Bless(BlessArgs),
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The hub, this program's or the reference's.
+    #[arg(value_name = "HUB")]
+    pub(super) hub: PathBuf,
+    /// Write what was found as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+}
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub(super) struct DiffArgs {
+    /// A hub, this program's or the reference's.
+    #[arg(value_name = "A")]
+    pub(super) a: PathBuf,
+    /// Another.
+    #[arg(value_name = "B")]
+    pub(super) b: PathBuf,
+    /// What is allowed to differ [default: two runs of this program].
+    #[arg(long, value_name = "FILE")]
+    pub(super) tolerances: Option<PathBuf>,
+    /// Write the comparison as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Write it as JUnit.
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Write it as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Write tolerances under which these two, both known to be good, agree with room to spare.
+    #[arg(long, value_name = "FILE")]
+    pub(super) write_tolerances: Option<PathBuf>,
+}
+
+/// What to bless.
+#[derive(Debug, Args)]
+pub(super) struct BlessArgs {
+    /// The hub.
+    #[arg(value_name = "HUB")]
+    pub(super) hub: PathBuf,
+    /// Why the golden changes.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Where golden hubs lie.
+    #[arg(long, value_name = "DIR", default_value = "golden")]
+    pub(super) golden: PathBuf,
 }

@@ -9,6 +9,7 @@ mod args;
 mod clock;
 mod exit;
 mod history;
+mod hub;
 mod limits;
 mod progress;
 mod replay;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
         args::Command::Limits(args) => limits::run(&args),
         args::Command::History(args) => history::run(&args),
         args::Command::Replay(args) => replay::run(&args),
+        args::Command::Hub(command) => hub::run(&command),
     };
     result
         .unwrap_or_else(|e| {

@@ -1,5 +1,6 @@
 //! The artifact directory as a type: it appears whole, or not at all.
 
+pub mod array;
 pub mod blocked;
 pub mod dir;
 pub mod file;
@@ -11,5 +12,6 @@ pub mod metadata;
 pub mod overview;
 pub mod picture;
 pub mod stats;
+pub mod whole;
 
 pub use dir::Hub;

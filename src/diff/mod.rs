@@ -1,0 +1,316 @@
+//! Two hubs beside one another: what differs, by how much, where first, and whether that is allowed.
+//!
+//! *Law.* A hub agrees with itself. The verdict does not depend on which hub is named first.
+
+mod first;
+mod fit;
+pub mod gauge;
+mod register;
+mod row;
+mod schema;
+pub mod side;
+pub mod tolerance;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ndarray::Array2;
+use num_complex::Complex64;
+use serde::Serialize;
+
+pub use first::{First, Place, Tensor};
+pub use row::{Row, Verdict};
+
+use crate::error::Result;
+use crate::ground::json::Real;
+use crate::hub::dir;
+use gauge::{Alignment, Fault, align};
+use row::BY_DESIGN;
+use side::Side;
+use tolerance::Tolerances;
+
+/// The version of the schema of [`Report`].
+pub const SCHEMA: &str = "ptyproof.hub_diff/1";
+
+/// A comparison of two hubs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The first hub.
+    pub a: String,
+    /// The second.
+    pub b: String,
+    /// How it ended: the worst of all.
+    pub verdict: Verdict,
+    /// Where they first part.
+    pub first: First,
+    /// The reconstructions.
+    pub image: Option<Image>,
+    /// Files and quantities, the worst first.
+    pub rows: Vec<Row>,
+    /// What is allowed and should be looked at all the same.
+    pub warnings: Vec<String>,
+}
+
+/// Two reconstructions beside one another.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Image {
+    /// `[rows, columns]` of each.
+    pub shapes: [[usize; 2]; 2],
+    /// Covered pixels of each.
+    pub covered: [usize; 2],
+    /// Pixels that only the first, or only the second, covers.
+    pub covered_alone: [usize; 2],
+    /// First and last row and column of those.
+    pub uncovered_box: Option<[usize; 4]>,
+    /// Pixels of each that are not finite.
+    pub non_finite: [usize; 2],
+    /// The first pixel that is finite in one only.
+    pub non_finite_at: Option<[usize; 2]>,
+    /// Distances and gauge; `None` if the shapes differ or nothing is covered.
+    pub alignment: Option<Alignment>,
+    /// The same with the hubs exchanged: relative rms after alignment.
+    pub exchanged_rms: Option<Real>,
+    /// The largest rms allowed after alignment.
+    pub allowed_rms: Real,
+    /// How it ended.
+    pub verdict: Verdict,
+}
+
+/// Compares two hubs.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn diff(a: &Path, b: &Path, tolerances: &Tolerances) -> Result<Report> {
+    let (a, b) = (side::read(a)?, side::read(b)?);
+    let mut rows = files([&a, &b]);
+    for file in a.values.keys().filter(|f| *f != dir::STAGES) {
+        rows.extend(row::rows(file, [&a, &b], tolerances));
+    }
+    let first = first::first(&a, &b);
+    rows.extend(stage(&first, tolerances));
+    let image = match (&a.image, &b.image) {
+        (Some(x), Some(y)) => Some(image(x, y, tolerances.image_rms)),
+        _ => None,
+    };
+    rows.sort_by(|p, q| {
+        let key = |r: &Row| (r.verdict == Verdict::Noted, std::cmp::Reverse(r.verdict));
+        key(p)
+            .cmp(&key(q))
+            .then(q.excess.get().total_cmp(&p.excess.get()))
+    });
+    let noted = |v: Verdict| {
+        if v == Verdict::Noted {
+            Verdict::Agrees
+        } else {
+            v
+        }
+    };
+    let all = rows.iter().map(|r| noted(r.verdict));
+    let verdict = all.chain(image.iter().map(|i| i.verdict)).max();
+    Ok(Report {
+        schema: SCHEMA.into(),
+        a: a.path.display().to_string(),
+        b: b.path.display().to_string(),
+        verdict: verdict.unwrap_or(Verdict::Agrees),
+        warnings: warnings(image.as_ref(), &a, &b),
+        first,
+        image,
+        rows,
+    })
+}
+
+/// Where checkpoints lie.
+const CHECKPOINTS: &str = "train_outputs/checkpoints/";
+
+/// Files that only one has.
+fn files([a, b]: [&Side; 2]) -> Vec<Row> {
+    let own = a.own && b.own;
+    let all: BTreeSet<&String> = a.files.iter().chain(&b.files).collect();
+    let mut rows = Vec::new();
+    for file in all {
+        let there = [a, b].map(|s| s.files.contains(file));
+        let verdict = match (there, own) {
+            ([true, true], _) => Verdict::Agrees,
+            // a golden hub is kept without them
+            _ if file.starts_with(CHECKPOINTS) => Verdict::Noted,
+            // a run that failed leaves what a sound one does not
+            (_, true) => Verdict::Differs,
+            (_, false) => Verdict::Noted,
+        };
+        let words = there.map(|t| if t { "there" } else { "missing" }.to_owned());
+        let reason = match (verdict, schema::derived(file)) {
+            (Verdict::Noted, Some(why)) if own => why,
+            (Verdict::Noted, _) => BY_DESIGN,
+            (Verdict::Differs, _) => "the file is in one hub only",
+            (_, Some(why)) => why,
+            _ => "",
+        };
+        let [x, y] = words;
+        rows.push(Row {
+            file: file.clone(),
+            place: String::new(),
+            verdict,
+            compared: 1,
+            different: usize::from(verdict == Verdict::Differs),
+            at: String::new(),
+            a: x,
+            b: y,
+            excess: Real(if verdict == Verdict::Differs {
+                f64::INFINITY
+            } else {
+                0.0
+            }),
+            widest: Real(0.0),
+            reason: reason.into(),
+        });
+    }
+    rows
+}
+
+/// The row of a stage that differs although nothing random or iterated came before it.
+fn stage(first: &First, tolerances: &Tolerances) -> Option<Row> {
+    let place = first.place.as_ref().filter(|p| p.deterministic)?;
+    let at = [
+        tolerance::Step::Name(place.stage.clone()),
+        tolerance::Step::Name(place.tensor.clone()),
+    ];
+    let rule = tolerances.rule(dir::STAGES, &at);
+    let ignored = rule.is_some_and(|r| r.ignore);
+    Some(Row {
+        file: dir::STAGES.into(),
+        place: format!("{}.{}", place.stage, place.tensor),
+        verdict: if ignored {
+            Verdict::Noted
+        } else {
+            Verdict::Differs
+        },
+        compared: 1,
+        different: 1,
+        at: place.tensor.clone(),
+        a: place.how.clone(),
+        b: String::new(),
+        excess: Real(if ignored { 0.0 } else { f64::INFINITY }),
+        widest: Real(0.0),
+        reason: rule.map_or("no tolerance is due before training".into(), |r| {
+            r.reason.clone()
+        }),
+    })
+}
+
+fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, allowed: Real) -> Image {
+    let is_covered = |z: &Complex64| *z != Complex64::ZERO;
+    let bad = |z: &Complex64| !z.is_finite();
+    let mut found = Image {
+        shapes: [a, b].map(|i| i.dim().into()),
+        covered: [a, b].map(|i| i.iter().filter(|z| is_covered(z)).count()),
+        covered_alone: [0; 2],
+        uncovered_box: None,
+        non_finite: [a, b].map(|i| i.iter().filter(|z| bad(z)).count()),
+        non_finite_at: None,
+        alignment: None,
+        exchanged_rms: None,
+        allowed_rms: allowed,
+        verdict: Verdict::Differs,
+    };
+    if a.dim() != b.dim() {
+        return found;
+    }
+    for (((y, x), p), q) in a.indexed_iter().zip(b) {
+        if is_covered(p) != is_covered(q) {
+            found.covered_alone[usize::from(is_covered(q))] += 1;
+            let [top, bottom, left, right] = found.uncovered_box.unwrap_or([y, y, x, x]);
+            found.uncovered_box = Some([top.min(y), bottom.max(y), left.min(x), right.max(x)]);
+        }
+        if bad(p) != bad(q) && found.non_finite_at.is_none() {
+            found.non_finite_at = Some([y, x]);
+        }
+    }
+    found.alignment = align(a, b);
+    found.exchanged_rms = align(b, a).map(|x| x.aligned.rms);
+    let rms = [
+        found.alignment.as_ref().map(|x| x.aligned.rms),
+        found.exchanged_rms,
+    ];
+    let far = rms
+        .iter()
+        .flatten()
+        .any(|r| r.get().is_nan() || r.get() > allowed.get());
+    // a shift of the gauge moves the covered pixels with it
+    let moved = found
+        .alignment
+        .as_ref()
+        .is_some_and(|x| x.gauge.twin || x.gauge.shift != [Real(0.0); 2]);
+    found.verdict = if found.non_finite_at.is_some() {
+        Verdict::NonFinite
+    } else if far || (found.covered_alone != [0; 2] && !moved) {
+        Verdict::Differs
+    } else {
+        Verdict::Agrees
+    };
+    found
+}
+
+/// Above these a gauge has jumped: scale, phase, ramp over the image in radians, shift in pixels.
+const JUMPS: [f64; 4] = [1e-3, 1e-3, 1e-2, 1e-2];
+
+fn warnings(image: Option<&Image>, a: &Side, b: &Side) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some((i, x)) = image.and_then(|i| i.alignment.as_ref().map(|x| (i, x))) {
+        let g = &x.gauge;
+        let mut jump = |is: bool, what: String| {
+            if is {
+                out.push(format!(
+                    "the second reconstruction has another gauge: {what}"
+                ));
+            }
+        };
+        let [ry, rx] = g.ramp.map(Real::get);
+        let [sy, sx] = g.shift.map(Real::get);
+        jump(g.twin, "it is the conjugate mirror image (twin)".into());
+        jump(
+            (g.scale.get() - 1.0).abs() > JUMPS[0],
+            format!("scale, a factor of {:.6}", g.scale.get()),
+        );
+        jump(
+            g.phase.get().abs() > JUMPS[1],
+            format!("global phase, {:.6} rad", g.phase.get()),
+        );
+        let side = i.shapes[0].map(|n| n as f64);
+        jump(
+            (ry * side[0]).abs().max((rx * side[1]).abs()) > JUMPS[2],
+            format!("phase ramp, {ry:.6} and {rx:.6} rad per pixel along y and x"),
+        );
+        jump(
+            sy.abs().max(sx.abs()) > JUMPS[3],
+            format!("shift, {sy:.3} and {sx:.3} pixels along y and x"),
+        );
+        if let Some(fault) = x.fault {
+            out.push(format!(
+                "most of the difference goes with {}",
+                fault_words(fault)
+            ));
+        }
+    }
+    for side in [a, b] {
+        let bad = image.map_or(0, |i| i.non_finite[usize::from(std::ptr::eq(side, b))]);
+        if bad > 0 {
+            out.push(format!(
+                "{}: {bad} pixels of the reconstruction are not finite",
+                side.path.display()
+            ));
+        }
+        if !side.own {
+            out.push(format!(
+                "{} has no manifest: what only one hub has is noted, not gated",
+                side.path.display()
+            ));
+        }
+    }
+    out
+}
+
+fn fault_words(fault: Fault) -> &'static str {
+    fault.words()
+}

@@ -1,0 +1,192 @@
+//! The values of two JSON files, place by place; entries of one array make one row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::schema::{Class, class};
+use super::side::{Leaf, Side};
+use super::tolerance::{Step, Tolerances, written};
+use crate::ground::json::Real;
+
+/// How a comparison ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Equal, or as far apart as is allowed.
+    Agrees,
+    /// Not compared, or not the same by design: for the reader to know.
+    Noted,
+    /// Too far apart.
+    Differs,
+    /// Finite in one and not in the other.
+    NonFinite,
+}
+
+/// One quantity.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The file, relative to the hub.
+    pub file: String,
+    /// The places in it, entries as `[*]`.
+    pub place: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Places compared.
+    pub compared: usize,
+    /// Places that are not within what is allowed.
+    pub different: usize,
+    /// The worst place.
+    pub at: String,
+    /// What the first hub has there.
+    pub a: String,
+    /// What the second has.
+    pub b: String,
+    /// How many times the allowed difference that is.
+    pub excess: Real,
+    /// The largest distance of two numbers of the row.
+    pub widest: Real,
+    /// Why it is noted, or the rule that allowed it.
+    pub reason: String,
+}
+
+/// What one place came to.
+struct Point {
+    verdict: Verdict,
+    excess: f64,
+    reason: String,
+}
+
+impl Point {
+    fn new(verdict: Verdict, excess: f64, reason: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            excess,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Why a place may be in one hub alone.
+pub(super) const BY_DESIGN: &str = "only one of the two programs writes it";
+
+/// The rows of a JSON file that both have.
+pub(super) fn rows(file: &str, sides: [&Side; 2], tolerances: &Tolerances) -> Vec<Row> {
+    let [a, b] = sides.map(|s| s.values.get(file));
+    let (Some(a), Some(b)) = (a, b) else {
+        return Vec::new();
+    };
+    let own = sides.iter().all(|s| s.own);
+    let places: BTreeSet<&Vec<Step>> = a.keys().chain(b.keys()).collect();
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    for place in places {
+        let (p, q) = (a.get(place), b.get(place));
+        let point = point(file, place, [p, q], own, tolerances);
+        let name = written(place, true);
+        let row = rows.entry(name.clone()).or_insert_with(|| Row {
+            file: file.into(),
+            place: name,
+            verdict: Verdict::Agrees,
+            compared: 0,
+            different: 0,
+            at: String::new(),
+            a: String::new(),
+            b: String::new(),
+            excess: Real(0.0),
+            widest: Real(0.0),
+            reason: String::new(),
+        });
+        row.compared += 1;
+        if let (Some(x), Some(y)) = (p.and_then(Leaf::number), q.and_then(Leaf::number)) {
+            row.widest = Real(row.widest.get().max((x - y).abs()));
+        }
+        row.different += usize::from(point.verdict >= Verdict::Differs);
+        let worse = (point.verdict, point.excess) > (row.verdict, row.excess.get());
+        if row.at.is_empty() || worse {
+            let show = |l: Option<&Leaf>| l.map_or("absent".into(), ToString::to_string);
+            row.at = written(place, false);
+            (row.a, row.b) = (show(p), show(q));
+            row.excess = Real(point.excess);
+            row.verdict = row.verdict.max(point.verdict);
+            row.reason = point.reason;
+        }
+    }
+    rows.into_values().collect()
+}
+
+fn point(
+    file: &str,
+    place: &[Step],
+    leaves: [Option<&Leaf>; 2],
+    own: bool,
+    tolerances: &Tolerances,
+) -> Point {
+    if let Class::Volatile(why) = class(file, place) {
+        return Point::new(Verdict::Noted, 0.0, format!("volatile: {why}"));
+    }
+    let rule = tolerances.rule(file, place);
+    if let Some(r) = rule.filter(|r| r.ignore) {
+        return Point::new(Verdict::Noted, 0.0, &r.reason);
+    }
+    let (Some(p), Some(q)) = (leaves[0], leaves[1]) else {
+        return if own {
+            Point::new(Verdict::Differs, f64::INFINITY, "in one hub only")
+        } else {
+            Point::new(Verdict::Noted, 0.0, BY_DESIGN)
+        };
+    };
+    let reason = rule.map_or("", |r| r.reason.as_str());
+    let (Some(x), Some(y)) = (p.number(), q.number()) else {
+        return if p == q {
+            Point::new(Verdict::Agrees, 0.0, reason)
+        } else {
+            Point::new(Verdict::Differs, f64::INFINITY, reason)
+        };
+    };
+    if !(x.is_finite() && y.is_finite()) {
+        let same = x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan());
+        return if same {
+            Point::new(Verdict::Agrees, 0.0, reason)
+        } else {
+            Point::new(Verdict::NonFinite, f64::INFINITY, "finite in one hub only")
+        };
+    }
+    let excess = match rule {
+        Some(r) => match (r.band, r.allowed) {
+            (Some([low, high]), _) => {
+                beyond([low.get(), high.get()], x).max(beyond([low.get(), high.get()], y))
+            }
+            (None, Some(allowed)) => allowed.excess(x, y),
+            (None, None) => tolerances.numbers.excess(x, y),
+        },
+        None if matches!((p, q), (Leaf::Whole(_), Leaf::Whole(_))) => {
+            if p == q {
+                0.0
+            } else {
+                f64::INFINITY
+            }
+        }
+        None => tolerances.numbers.excess(x, y),
+    };
+    let verdict = if excess <= 1.0 {
+        Verdict::Agrees
+    } else {
+        Verdict::Differs
+    };
+    Point::new(verdict, excess, reason)
+}
+
+/// How far outside a band, in halves of its width; at most 1 is inside.
+fn beyond([low, high]: [f64; 2], v: f64) -> f64 {
+    let away = (v - low.midpoint(high)).abs();
+    if (low..=high).contains(&v) {
+        // nothing in the middle of a band without width
+        if away == 0.0 {
+            0.0
+        } else {
+            (2.0 * away / (high - low)).min(1.0)
+        }
+    } else {
+        (2.0 * away / (high - low)).max(1.0f64.next_up())
+    }
+}

@@ -1,0 +1,174 @@
+//! A hub as the comparison sees it: its files, the values of its JSON, its reconstruction.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+use num_complex::Complex64;
+use serde_json::Value;
+
+use super::tolerance::Step;
+use crate::error::{Error, Result};
+use crate::ground::json;
+use crate::hub::array::plane;
+use crate::hub::dir;
+use crate::hub::manifest::{MANIFEST, walk};
+
+/// A hub, read.
+#[derive(Debug)]
+pub struct Side {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Whether this program wrote it: then nothing may be missing.
+    pub own: bool,
+    /// Relative paths of its plain files.
+    pub files: Vec<String>,
+    /// The values of each JSON file, by place.
+    pub values: BTreeMap<String, Values>,
+    /// The reconstruction, `[row, col]`.
+    pub image: Option<Array2<Complex64>>,
+}
+
+/// Leaves by place, in the order of the file.
+pub type Values = BTreeMap<Vec<Step>, Leaf>;
+
+/// What stands at a place.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Leaf {
+    /// Written without point or exponent.
+    Whole(i128),
+    /// A number, NaN and infinities included.
+    Number(f64),
+    /// Anything else, as it is written.
+    Other(String),
+}
+
+impl Leaf {
+    /// Its number, if it is one.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Whole(k) => Some(*k as f64),
+            Self::Number(v) => Some(*v),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Leaf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(k) => write!(f, "{k}"),
+            Self::Number(v) => write!(f, "{v:?}"),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// JSON files that are not compared value by value: they are of bytes.
+const OF_BYTES: [&str; 2] = [MANIFEST, "nonfinite_event.json"];
+
+/// Reads a hub.
+///
+/// # Errors
+/// If it is no directory, or a file in it is not what its name says.
+pub fn read(path: &Path) -> Result<Side> {
+    let action = "reading a hub";
+    if !path.is_dir() {
+        return Err(Error::input(action)
+            .at(path.display())
+            .got(if path.exists() { "a file" } else { "nothing" })
+            .need("the directory of a run"));
+    }
+    let found = walk(path)?;
+    let files: Vec<String> = found
+        .into_iter()
+        .filter(|(_, plain)| *plain)
+        .map(|(p, _)| p)
+        .collect();
+    if files.is_empty() {
+        return Err(Error::input(action)
+            .at(path.display())
+            .got("an empty directory")
+            .need("the directory of a run"));
+    }
+    let mut values = BTreeMap::new();
+    for file in files
+        .iter()
+        .filter(|f| f.ends_with(".json") && !OF_BYTES.contains(&f.as_str()))
+    {
+        let at = path.join(file);
+        let io = |e| Error::io(action).at(at.display()).because(e);
+        let text = fs::read_to_string(&at).map_err(io)?;
+        let bad = |e| Error::input(action).at(at.display()).because(e);
+        let value: Value = json::from_text(&text).map_err(bad)?;
+        let mut leaves = Values::new();
+        flatten(value, &mut Vec::new(), &mut leaves);
+        values.insert(file.clone(), leaves);
+    }
+    let has = |f: &str| files.iter().any(|x| x == f);
+    let image = if has(dir::AMPLITUDE) && has(dir::PHASE) {
+        let [amplitude, phase] = [dir::AMPLITUDE, dir::PHASE].map(|f| plane(&path.join(f)));
+        let (amplitude, phase) = (amplitude?, phase?);
+        if amplitude.dim() != phase.dim() {
+            return Err(Error::input(action)
+                .at(path.join(dir::PHASE).display())
+                .got(format!("{:?}", phase.dim()))
+                .need(format!("the amplitude's shape, {:?}", amplitude.dim())));
+        }
+        let mut image = amplitude.mapv(Complex64::from);
+        for (z, phi) in image.iter_mut().zip(&phase) {
+            // an uncovered pixel has amplitude zero and any phase
+            *z = if *z == Complex64::ZERO {
+                *z
+            } else {
+                *z * Complex64::cis(*phi)
+            };
+            if z.is_nan() {
+                *z = Complex64::new(f64::NAN, f64::NAN);
+            }
+        }
+        Some(image)
+    } else {
+        None
+    };
+    Ok(Side {
+        path: path.to_path_buf(),
+        own: has(MANIFEST),
+        files,
+        values,
+        image,
+    })
+}
+
+fn flatten(value: Value, place: &mut Vec<Step>, out: &mut Values) {
+    let leaf = match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, v) in fields {
+                place.push(Step::Name(name));
+                flatten(v, place, out);
+                place.pop();
+            }
+            return;
+        }
+        Value::Array(entries) if !entries.is_empty() => {
+            for (k, v) in entries.into_iter().enumerate() {
+                place.push(Step::Entry(k));
+                flatten(v, place, out);
+                place.pop();
+            }
+            return;
+        }
+        Value::Number(n) => n
+            .as_i128()
+            .map_or_else(|| Leaf::Number(n.as_f64().unwrap_or(f64::NAN)), Leaf::Whole),
+        Value::String(s) => match s.as_str() {
+            "NaN" => Leaf::Number(f64::NAN),
+            "Infinity" => Leaf::Number(f64::INFINITY),
+            "-Infinity" => Leaf::Number(f64::NEG_INFINITY),
+            _ => Leaf::Other(s),
+        },
+        other => Leaf::Other(other.to_string()),
+    };
+    out.insert(place.clone(), leaf);
+}

@@ -1,0 +1,320 @@
+//! A comparison of hubs: for the terminal, as a page, and as JUnit for a CI.
+
+use std::fmt::Write as _;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
+use super::markdown::general;
+use crate::diff::{Image, Report, Row, Tensor, Verdict};
+use crate::error::{Error, Result};
+
+/// Quantities that are shown on the terminal.
+const SHOWN: usize = 12;
+/// Characters of a value that are shown.
+const WIDE: usize = 40;
+
+/// A verdict in words.
+pub fn words(v: Verdict) -> &'static str {
+    match v {
+        Verdict::Agrees => "agrees",
+        Verdict::Noted => "noted",
+        Verdict::Differs => "differs",
+        Verdict::NonFinite => "finite in one only",
+    }
+}
+
+fn short(text: &str) -> String {
+    if text.chars().count() <= WIDE {
+        return text.into();
+    }
+    let kept: String = text.chars().take(WIDE - 3).collect();
+    format!("{kept}...")
+}
+
+fn quantity(row: &Row) -> String {
+    let at = if row.at.is_empty() {
+        &row.place
+    } else {
+        &row.at
+    };
+    if at.is_empty() {
+        row.file.clone()
+    } else {
+        format!("{}: {at}", row.file)
+    }
+}
+
+fn excess(row: &Row) -> String {
+    let e = row.excess.get();
+    if e.is_infinite() {
+        "none allowed".into()
+    } else {
+        format!("{} x", general(e, 3))
+    }
+}
+
+/// Rows that gate, the worst first.
+fn bad(report: &Report) -> impl Iterator<Item = &Row> {
+    report.rows.iter().filter(|r| r.verdict >= Verdict::Differs)
+}
+
+/// Where the hubs first part, a line each.
+fn first(report: &Report) -> Vec<String> {
+    let f = &report.first;
+    let mut out: Vec<String> = f
+        .settings
+        .iter()
+        .map(|[place, a, b]| format!("setting {place}: {} and {}", short(a), short(b)))
+        .collect();
+    if let Some(p) = &f.place {
+        let step = p
+            .step
+            .as_ref()
+            .map_or_else(String::new, |s| format!(", {s}"));
+        out.push(format!("{}{step}, {}: {}", p.stage, p.tensor, p.how));
+    }
+    if out.is_empty() {
+        out.push("none in what both recorded".into());
+    }
+    if !f.identical.is_empty() {
+        out.push(format!(
+            "identical to the bit before: {}",
+            gathered(&f.identical)
+        ));
+    }
+    out
+}
+
+/// Tensors by stage: `specimen (object, probe), scan (positions)`.
+fn gathered(tensors: &[Tensor]) -> String {
+    let mut stages: Vec<(&str, Vec<&str>)> = Vec::new();
+    for t in tensors {
+        match stages.last_mut() {
+            Some((stage, names)) if *stage == t.stage => names.push(&t.tensor),
+            _ => stages.push((&t.stage, vec![&t.tensor])),
+        }
+    }
+    let told: Vec<String> = stages
+        .iter()
+        .map(|(stage, names)| format!("{stage} ({})", names.join(", ")))
+        .collect();
+    told.join(", ")
+}
+
+fn pictures(i: &Image) -> Vec<String> {
+    let e = |v: f64| format!("{v:.3e}");
+    let mut out = Vec::new();
+    let [a, b] = i.shapes;
+    if a != b {
+        out.push(format!(
+            "{} x {} and {} x {} pixels",
+            a[0], a[1], b[0], b[1]
+        ));
+    }
+    if i.covered_alone != [0, 0] {
+        let [x, y] = i.covered_alone;
+        let place = i.uncovered_box.map_or_else(String::new, |[t, bo, l, r]| {
+            format!(", in rows {t} to {bo}, columns {l} to {r}")
+        });
+        out.push(format!(
+            "covered in A only: {x} pixels, in B only: {y}{place}"
+        ));
+    }
+    if i.non_finite != [0, 0] {
+        let [x, y] = i.non_finite;
+        let place = i.non_finite_at.map_or_else(String::new, |[r, c]| {
+            format!("; the first that is finite in one only: row {r}, column {c}")
+        });
+        out.push(format!("not finite: {x} pixels of A, {y} of B{place}"));
+    }
+    if let Some(x) = &i.alignment {
+        for (name, d) in [
+            ("as they are", &x.raw),
+            ("after phase and scale", &x.scalar),
+            ("after the whole gauge", &x.aligned),
+        ] {
+            out.push(format!(
+                "{name:<22} rms {}, worst {} at row {}, column {}",
+                e(d.rms.get()),
+                e(d.worst.get()),
+                d.at[0],
+                d.at[1]
+            ));
+        }
+        let g = &x.gauge;
+        out.push(format!(
+            "gauge: scale {:.6}, phase {:.6} rad, ramp {:.6} {:.6} rad/px, shift {:.3} {:.3} px (y, x){}",
+            g.scale.get(),
+            g.phase.get(),
+            g.ramp[0].get(),
+            g.ramp[1].get(),
+            g.shift[0].get(),
+            g.shift[1].get(),
+            if g.twin { ", twin" } else { "" }
+        ));
+    }
+    out.push(format!(
+        "allowed: rms {} after the whole gauge; {}",
+        e(i.allowed_rms.get()),
+        words(i.verdict)
+    ));
+    out
+}
+
+fn counts(report: &Report) -> String {
+    let of = |v: Verdict| report.rows.iter().filter(|r| r.verdict == v).count();
+    format!(
+        "{}: {} quantities agree, {} differ, {} finite in one only, {} noted",
+        words(report.verdict),
+        of(Verdict::Agrees),
+        of(Verdict::Differs),
+        of(Verdict::NonFinite),
+        of(Verdict::Noted)
+    )
+}
+
+/// What a person sees.
+pub fn terminal(report: &Report) -> String {
+    let mut out = format!("A  {}\nB  {}\n\nfirst difference\n", report.a, report.b);
+    for line in first(report) {
+        let _ = writeln!(out, "  {line}");
+    }
+    if let Some(i) = &report.image {
+        out.push_str("\nreconstruction\n");
+        for line in pictures(i) {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    let all: Vec<&Row> = bad(report).collect();
+    if !all.is_empty() {
+        let _ = writeln!(
+            out,
+            "\nquantities, the worst first\n  {:>13}  {:<58} A and B",
+            "of allowed", "where"
+        );
+        for row in all.iter().take(SHOWN) {
+            let more = if row.different > 1 {
+                format!(" ({} of {})", row.different, row.compared)
+            } else {
+                String::new()
+            };
+            let _ = writeln!(
+                out,
+                "  {:>13}  {:<58} {} and {}",
+                excess(row),
+                quantity(row) + &more,
+                short(&row.a),
+                short(&row.b)
+            );
+        }
+        if all.len() > SHOWN {
+            let _ = writeln!(
+                out,
+                "  and {} more (--json or --markdown has all)",
+                all.len() - SHOWN
+            );
+        }
+    }
+    if !report.warnings.is_empty() {
+        out.push('\n');
+    }
+    for w in &report.warnings {
+        let _ = writeln!(out, "warning: {w}");
+    }
+    let _ = writeln!(out, "\n{}", counts(report));
+    out
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+/// The page.
+pub fn markdown(report: &Report) -> String {
+    let mut out = format!(
+        "# Hubs compared\n\n- A: `{}`\n- B: `{}`\n- {}\n\n## First difference\n\n",
+        report.a,
+        report.b,
+        counts(report)
+    );
+    for line in first(report) {
+        let _ = writeln!(out, "- {}", cell(&line));
+    }
+    if let Some(i) = &report.image {
+        out.push_str("\n## Reconstruction\n\n");
+        for line in pictures(i) {
+            let _ = writeln!(out, "- {}", cell(&line));
+        }
+    }
+    if !report.warnings.is_empty() {
+        out.push_str("\n## Warnings\n\n");
+        for w in &report.warnings {
+            let _ = writeln!(out, "- {}", cell(w));
+        }
+    }
+    for (title, noted) in [
+        ("What differs", false),
+        ("What is not compared, or differs by design", true),
+    ] {
+        let chosen = |r: &&Row| {
+            if noted {
+                r.verdict == Verdict::Noted
+            } else {
+                r.verdict >= Verdict::Differs
+            }
+        };
+        let rows: Vec<&Row> = report.rows.iter().filter(chosen).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = writeln!(
+            out,
+            "\n## {title}\n\n| quantity | A | B | of allowed | places | why |\n|---|---|---|---|---|---|"
+        );
+        for r in rows {
+            let of = if noted { "-".into() } else { excess(r) };
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {of} | {} of {} | {} |",
+                cell(&quantity(r)),
+                cell(&short(&r.a)),
+                cell(&short(&r.b)),
+                r.different,
+                r.compared,
+                cell(&r.reason)
+            );
+        }
+    }
+    out
+}
+
+/// JUnit: a case per quantity that is compared, and one for the reconstruction.
+///
+/// # Errors
+/// Never for text that XML can hold.
+pub fn junit(report: &Report) -> Result<String> {
+    let mut suite = TestSuite::new("ptyproof hub diff");
+    let mut case = |name: String, verdict: Verdict, why: String| {
+        let status = match verdict {
+            Verdict::Agrees => TestCaseStatus::success(),
+            Verdict::Noted => TestCaseStatus::skipped(),
+            _ => {
+                let mut s = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                s.set_message(why);
+                s
+            }
+        };
+        suite.add_test_case(TestCase::new(name, status));
+    };
+    for r in &report.rows {
+        let why = format!("{} and {} ({} of what is allowed)", r.a, r.b, excess(r));
+        case(format!("{}: {}", r.file, r.place), r.verdict, why);
+    }
+    if let Some(i) = &report.image {
+        case("reconstruction".into(), i.verdict, pictures(i).join("\n"));
+    }
+    let mut all = quick_junit::Report::new("ptyproof");
+    all.add_test_suite(suite);
+    all.to_string()
+        .map_err(|e| Error::bug("writing JUnit").because(e))
+}
