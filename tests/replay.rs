@@ -51,6 +51,26 @@ fn no_checkpoint_of_the_corpus_breaks_its_law() {
 }
 
 #[test]
+fn no_array_of_the_corpus_breaks_its_law() {
+    each("npy", laws::npy);
+}
+
+#[test]
+fn no_history_of_the_corpus_breaks_its_law() {
+    each("history", laws::history);
+}
+
+#[test]
+fn no_file_of_a_hub_in_the_corpus_breaks_its_law() {
+    each("hub", laws::hub);
+}
+
+#[test]
+fn no_tolerances_of_the_corpus_break_their_law() {
+    each("tolerances", laws::tolerances);
+}
+
+#[test]
 fn the_corpus_has_seeds_that_are_accepted() {
     let network = laws::smallest();
     let read = |bytes: &Vec<u8>| {
@@ -64,4 +84,19 @@ fn the_corpus_has_seeds_that_are_accepted() {
         ptyproof::data::npz::read_dataset(&path).is_ok()
     };
     assert!(corpus("npz").iter().any(read));
+    let path = dir.path().join("x.npy");
+    let read = |bytes: &Vec<u8>| {
+        fs::write(&path, bytes).unwrap();
+        ptyproof::data::npz::read_plane(&path).is_ok()
+    };
+    assert!(corpus("npy").iter().any(read));
+    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).unwrap_or_default();
+    let read = |b: &Vec<u8>| ptyproof::diff::tolerance::Tolerances::from_text(&text(b)).is_ok();
+    assert!(corpus("tolerances").iter().any(read));
+    let read = |b: &Vec<u8>| {
+        let found =
+            ptyproof::ground::json::from_text::<ptyproof::hub::metadata::RunMetadata>(&text(b));
+        found.is_ok_and(|m| !m.scenario.is_empty())
+    };
+    assert!(corpus("hub").iter().any(read));
 }

@@ -139,7 +139,9 @@ fn a_collapsed_run_gives_the_published_figures() {
     assert_eq!(s.canvas.dim(), (392, 392));
     assert_eq!(s.canvas.iter().filter(|v| v.is_nan()).count(), 23065);
     assert_eq!(s.covered(), 23065);
-    let c = ptyproof::score::compare(&s, truth.view()).unwrap().metrics;
+    let c = ptyproof::score::compare(&s, truth.view(), 1.0)
+        .unwrap()
+        .metrics;
     let a = c.amplitude.metrics;
     println!("{a:?}");
     assert_eq!(a.count, 130599);

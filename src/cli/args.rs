@@ -41,6 +41,8 @@ pub(super) enum Command {
     /// Say whether a hub is whole, whether two agree, and which is golden.
     #[command(subcommand)]
     Hub(HubCommand),
+    /// Balance every factor from photons to the reconstruction: which is never undone, which applied twice.
+    Chain(ChainArgs),
 }
 
 /// Flags that displace what a scenario says.
@@ -321,4 +323,18 @@ pub(super) struct BlessArgs {
     /// Where golden hubs lie.
     #[arg(long, value_name = "DIR", default_value = "golden")]
     pub(super) golden: PathBuf,
+}
+
+/// What to balance.
+#[derive(Debug, Args)]
+pub(super) struct ChainArgs {
+    /// A hub, this program's or the reference's, or a data file.
+    #[arg(value_name = "HUB|DATA")]
+    pub(super) path: PathBuf,
+    /// Write the chain as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Write it as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@
 )]
 
 mod args;
+mod chain;
 mod clock;
 mod exit;
 mod history;
@@ -15,6 +16,7 @@ mod progress;
 mod replay;
 mod run;
 mod scenarios;
+mod told;
 
 use std::process::ExitCode;
 
@@ -49,6 +51,7 @@ pub fn main() -> ExitCode {
         args::Command::History(args) => history::run(&args),
         args::Command::Replay(args) => replay::run(&args),
         args::Command::Hub(command) => hub::run(&command),
+        args::Command::Chain(args) => chain::run(&args),
     };
     result
         .unwrap_or_else(|e| {

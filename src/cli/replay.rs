@@ -1,18 +1,12 @@
 //! `ptyproof replay`: the operation that first failed, done again.
 
-use std::fs;
-use std::path::Path;
-
-use super::args::{ReplayArgs, RunArgs};
+use super::args::ReplayArgs;
 use super::exit::Exit;
-use super::run;
+use super::{run, told};
 use crate::error::{Error, Result};
 use crate::ground::finite::Census;
-use crate::ground::json;
 use crate::ground::par::Pool;
 use crate::ground::scalar::Scalar;
-use crate::hub::dir;
-use crate::hub::metadata::RunMetadata;
 use crate::kernel::conv::Kernels;
 use crate::learn::replay::{numerics, replay};
 use crate::learn::sentinel::Kept;
@@ -111,7 +105,7 @@ fn row<T: Scalar>(name: &str, values: &[T], same: Option<usize>) {
 
 /// The whole step, from the checkpoint before it.
 fn step(args: &ReplayArgs, event: &Event) -> Result<bool> {
-    let typed = arguments(&args.hub)?;
+    let typed = told::arguments(&args.hub, &mut Vec::new())?;
     let mut request = run::request(&typed)?;
     let pool = Pool::new(args.threads.map_or_else(run::cores, Ok)?)?;
     let found = again(&args.hub, event, &mut request, &pool)?;
@@ -143,21 +137,4 @@ fn step(args: &ReplayArgs, event: &Event) -> Result<bool> {
         }
     }
     Ok(found.is_same())
-}
-
-/// What the run was told, from its metadata.
-fn arguments(hub: &Path) -> Result<RunArgs> {
-    let action = "reading what the run was told";
-    let path = hub.join(dir::METADATA);
-    let io = |e| Error::io(action).at(path.display()).because(e);
-    let text = fs::read_to_string(&path).map_err(io)?;
-    let bad = |e| Error::input(action).at(path.display()).because(e);
-    let metadata: RunMetadata = json::from_text(&text).map_err(bad)?;
-    let told = metadata.cli_args.into_iter().collect();
-    serde_json::from_value(serde_json::Value::Object(told)).map_err(|e| {
-        Error::input(action)
-            .at(format!("{}, cli_args", path.display()))
-            .because(e)
-            .need("the command line of a run of this program")
-    })
 }

@@ -9,9 +9,9 @@ use num_complex::Complex64;
 use serde_json::Value;
 
 use super::tolerance::Step;
+use crate::data::npz::read_plane;
 use crate::error::{Error, Result};
 use crate::ground::json;
-use crate::hub::array::plane;
 use crate::hub::dir;
 use crate::hub::manifest::{MANIFEST, walk};
 
@@ -108,7 +108,7 @@ pub fn read(path: &Path) -> Result<Side> {
     }
     let has = |f: &str| files.iter().any(|x| x == f);
     let image = if has(dir::AMPLITUDE) && has(dir::PHASE) {
-        let [amplitude, phase] = [dir::AMPLITUDE, dir::PHASE].map(|f| plane(&path.join(f)));
+        let [amplitude, phase] = [dir::AMPLITUDE, dir::PHASE].map(|f| read_plane(path.join(f)));
         let (amplitude, phase) = (amplitude?, phase?);
         if amplitude.dim() != phase.dim() {
             return Err(Error::input(action)

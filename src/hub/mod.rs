@@ -1,6 +1,5 @@
 //! The artifact directory as a type: it appears whole, or not at all.
 
-pub mod array;
 pub mod blocked;
 pub mod dir;
 pub mod file;

@@ -16,6 +16,7 @@ use crate::ground::json;
 use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
 use crate::network::parameters::tensors;
+use crate::verify::health::Vitals;
 use crate::verify::history::History;
 use crate::verify::steps::StepHistory;
 
@@ -43,6 +44,8 @@ struct State {
     adam_steps: u64,
     history: String,
     steps: String,
+    #[serde(default)]
+    vitals: Vec<Vitals>,
 }
 
 impl Checkpoint {
@@ -65,6 +68,7 @@ impl Checkpoint {
             adam_steps: self.adam.t,
             history: self.progress.history.to_text()?,
             steps: self.progress.steps.to_text()?,
+            vitals: self.progress.vitals.clone(),
         };
         let sources = [
             ("", &self.weights),
@@ -141,6 +145,7 @@ impl Checkpoint {
                 schedule: state.schedule,
                 history: History::from_text(&state.history)?,
                 steps: StepHistory::from_text(&state.steps)?,
+                vitals: state.vitals,
             },
             weights: read("")?,
             adam: Adam::resumed(read("adam.m.")?, read("adam.v.")?, state.adam_steps),

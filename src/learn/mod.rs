@@ -8,3 +8,4 @@ pub mod schedule;
 pub mod sentinel;
 pub mod trace;
 pub mod train;
+pub mod vitals;

@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::engine::{BatchLoss, Engine};
 use super::schedule::Schedule;
 use super::sentinel::{Finding, Place, Sentinel};
+use super::vitals::Look;
 use crate::data::container::Container;
 use crate::error::{Error, Result};
 use crate::ground::par::Pool;
 use crate::ground::rng::Stream;
 use crate::kernel::conv::Kernels;
 use crate::network::adam::Adam;
+use crate::verify::health::Vitals;
 use crate::verify::history::History;
 use crate::verify::steps::{StepHistory, StepRecord};
 
@@ -62,6 +64,8 @@ pub struct Progress {
     pub history: History,
     /// Metrics per step.
     pub steps: StepHistory,
+    /// What each epoch left behind.
+    pub vitals: Vec<Vitals>,
 }
 
 /// How a training ended.
@@ -147,7 +151,16 @@ pub fn train(
                 return Ok(Ending::Interrupted);
             }
         }
-        let checked = pool.run(|| evaluate(engine, data, &validation, plan.batch));
+        let mut look = Look::default();
+        let checked = pool.run(|| {
+            evaluate(engine, data, &validation, plan.batch, |engine| {
+                look.at(engine);
+            })
+        });
+        if validation.is_empty() {
+            look.at(engine);
+        }
+        progress.vitals.push(look.finish(engine));
         record_epoch(progress, &means, &checked, rate);
         let validation_loss = (!validation.is_empty()).then_some(checked.loss());
         progress.schedule.after_epoch(means.loss(), validation_loss);
@@ -204,12 +217,13 @@ pub fn step(
     }
 }
 
-/// The losses of `members`, batch by batch, with the weights as they are.
+/// The losses of `members`, batch by batch, with the weights as they are; `each` sees every batch.
 pub fn evaluate<T: Kernels>(
     engine: &mut Engine<T>,
     data: &Container,
     members: &[usize],
     batch: usize,
+    mut each: impl FnMut(&Engine<T>),
 ) -> Means {
     let mut means = Means::default();
     for members in members.chunks(batch) {
@@ -219,6 +233,7 @@ pub fn evaluate<T: Kernels>(
             members,
         );
         let found = engine.forward();
+        each(engine);
         means.add(found.nll, found.absolute_error, members.len());
     }
     means

@@ -78,7 +78,8 @@ impl Results {
 
 /// The summary of a training, with true steps.
 pub fn summary(progress: &Progress) -> Summary {
-    Summary::of_run(&progress.history, &progress.steps)
+    let (history, steps) = (&progress.history, &progress.steps);
+    Summary::of_run(history, steps).with_health(history, steps, &progress.vitals)
 }
 
 /// Writes the history, its summary in both forms, and its picture.

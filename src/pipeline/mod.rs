@@ -3,6 +3,7 @@
 
 pub mod again;
 pub mod artifacts;
+pub mod chain;
 pub mod digests;
 pub mod event;
 pub mod prepare;
@@ -314,7 +315,9 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         census.non_finite() as u64,
     );
     let comparison = match &specimen.object {
-        Some(truth) => Some(stages.time("scoring", || compare(&stitched, truth.view()))?),
+        Some(truth) => Some(stages.time("scoring", || {
+            compare(&stitched, truth.view(), inference.normalization.factor())
+        })?),
         None => None,
     };
     let results = Results {

@@ -1,5 +1,6 @@
 //! What people read: Markdown built from values, never from files.
 
+pub mod chain;
 pub mod diff;
 pub mod markdown;
 pub mod telemetry;

@@ -1,7 +1,8 @@
 //! The training run as people see it: a summary that scripts can diff, and a picture of its curves.
 //!
 //! *Law.* While everything is finite the text is byte for byte the reference's form; otherwise one
-//! line more, below the table, names the first event.
+//! line more, below the table, names the first event. What ails a finite training (`verify::health`) follows, if
+//! anything does.
 //!
 //! *Source.* Reference description, section m, and `gs1_ideal_training_summary.md` of its hubs.
 
@@ -9,6 +10,7 @@ use super::markdown::{Table, g6_or_dash, or_dash};
 use crate::error::Result;
 use crate::ground::json::Real;
 use crate::hub::picture::{Chart, Curve, charts};
+use crate::verify::health::Health;
 use crate::verify::history::History;
 use crate::verify::steps::StepHistory;
 use crate::verify::summary::Summary;
@@ -63,6 +65,10 @@ pub fn summary(s: &Summary, scenario: &str, history_path: &str, summary_path: &s
             "\nFirst non-finite value: epoch {epoch}, step {step}, metric `{}` ({}).",
             f.metric, f.value
         );
+    }
+    let ails = s.health.iter().flat_map(Health::warnings);
+    for (k, line) in ails.enumerate() {
+        let _ = writeln!(t, "{}- {line}", if k == 0 { "\n" } else { "" });
     }
     t
 }

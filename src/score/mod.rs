@@ -94,7 +94,11 @@ pub struct Comparison {
 /// # Errors
 /// If the truth is empty or holds a value that is not finite. Such values in the canvas are left out
 /// and show in the counts.
-pub fn compare(stitched: &Stitched, truth: ArrayView2<'_, Complex32>) -> Result<Comparison> {
+pub fn compare(
+    stitched: &Stitched,
+    truth: ArrayView2<'_, Complex32>,
+    normalization: f64,
+) -> Result<Comparison> {
     let (h, w) = truth.dim();
     if h == 0 || w == 0 {
         return Err(Error::input("comparing with the truth")
@@ -134,7 +138,7 @@ pub fn compare(stitched: &Stitched, truth: ArrayView2<'_, Complex32>) -> Result<
             color_range: symmetric(PI),
             metrics: Metrics::of(both(&pp, &tp), Difference::Wrapped),
         },
-        registered: Registered::of(stitched, truth),
+        registered: Registered::of(stitched, truth, normalization),
         shape,
     };
     Ok(Comparison {
@@ -264,7 +268,7 @@ mod tests {
         let truth = Array2::from_shape_fn((30, 30), |(r, c)| Complex32::new((r + c) as f32, 0.0));
         let o = Array3::from_elem((1, 8, 8), Complex32::new(1.0, 0.0));
         let s = stitch(o.view(), &[Position::new(15.0, 15.0)], 4).unwrap();
-        let c = compare(&s, truth.view()).unwrap();
+        let c = compare(&s, truth.view(), 1.0).unwrap();
         assert_eq!(c.metrics.shape, [4, 4]);
         assert_eq!(c.metrics.amplitude.color_range, symmetric(32.0));
         assert_eq!(c.metrics.phase.metrics.mae, Some(0.0));
@@ -278,9 +282,9 @@ mod tests {
         let s = stitch(o.view(), &[Position::new(4.0, 4.0)], 4).unwrap();
         let mut truth = Array2::from_elem((8, 8), Complex32::new(1.0, 0.0));
         truth[[3, 5]].im = f32::NAN;
-        let e = compare(&s, truth.view()).unwrap_err();
+        let e = compare(&s, truth.view(), 1.0).unwrap_err();
         insta::assert_snapshot!(e, @"comparing with the truth: at object[3, 5]: got 1+NaNi, need finite values");
-        assert!(compare(&s, Array2::zeros((0, 3)).view()).is_err());
+        assert!(compare(&s, Array2::zeros((0, 3)).view(), 1.0).is_err());
     }
 
     #[test]
@@ -288,7 +292,7 @@ mod tests {
         let o = Array3::from_elem((1, 8, 8), Complex32::new(f32::NAN, 0.0));
         let s = stitch(o.view(), &[Position::new(4.0, 4.0)], 4).unwrap();
         let truth = Array2::from_elem((8, 8), Complex32::new(1.0, 0.0));
-        let c = compare(&s, truth.view()).unwrap().metrics;
+        let c = compare(&s, truth.view(), 1.0).unwrap().metrics;
         assert_eq!(c.amplitude.metrics, Metrics::default());
         assert_eq!(c.registered.amplitude, Metrics::default());
         assert_eq!(

@@ -6,7 +6,7 @@
 //!
 //! *Gauges.* The network's amplitude is only known up to the normalisation of its input, and a phase
 //! up to a constant. `amplitude` and `phase` are compared as they are; `amplitude_scaled` after the
-//! factor `amplitude_scale = sum(p t) / sum(p p)` and `phase_aligned` after subtracting
+//! factor `amplitude_scale = sum(p t) / sum(p p)`, `amplitude_undone` after the division by the known factor, and `phase_aligned` after subtracting
 //! `phase_offset = arg sum(p conj(t))` (`p`, `t` complex): both are stated, so neither hides a bias.
 //!
 //! *Source.* Reference description, sections c, d, l and n.
@@ -34,6 +34,8 @@ pub struct Registered {
     pub amplitude_scale: Option<f64>,
     /// `amplitude_scale * |R|` against `|truth|`.
     pub amplitude_scaled: Metrics,
+    /// `|R| / normalization` against `|truth|`: the scale undone by the factor that was applied, nothing fitted.
+    pub amplitude_undone: Metrics,
     /// The mean position, `[x, y]` in object pixels: what the canvas centre shows.
     pub centre: [f64; 2],
     /// Share of the canvas on which any weight fell.
@@ -42,6 +44,8 @@ pub struct Registered {
     pub covered_pixels: usize,
     /// Mean number of patches on a covered pixel.
     pub mean_coverage: f64,
+    /// The factor `k` that normalized the patterns which were reconstructed.
+    pub normalization: f64,
     /// Compared pixels whose canvas value is not finite; they are left out of the figures.
     pub non_finite: usize,
     /// Compared pixels that show a place outside the object, where the truth is taken as 0.
@@ -57,9 +61,10 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// The comparison of `stitched` with `truth` `[row, col]`, complex, in object pixels.
+    /// The comparison of `stitched` with `truth` `[row, col]`, complex, in object pixels; `normalization` is the
+    /// factor that the patterns were multiplied by, and with them the object.
     #[expect(clippy::cast_precision_loss, reason = "counts of pixels")]
-    pub fn of(stitched: &Stitched, truth: ArrayView2<'_, Complex32>) -> Self {
+    pub fn of(stitched: &Stitched, truth: ArrayView2<'_, Complex32>, normalization: f64) -> Self {
         let mut pairs: Vec<(Complex64, Complex64)> = Vec::new();
         let (mut seen, mut covered, mut weight) = (0, 0, 0.0);
         let (mut outside, mut non_finite) = (0, 0);
@@ -93,10 +98,12 @@ impl Registered {
             amplitude: Metrics::of(moduli(1.0), Difference::Plain),
             amplitude_scale: scale,
             amplitude_scaled: after(scale.map(|k| Metrics::of(moduli(k), Difference::Plain))),
+            amplitude_undone: Metrics::of(moduli(1.0 / normalization), Difference::Plain),
             centre: [stitched.mean.x, stitched.mean.y],
             covered_fraction: covered as f64 / stitched.coverage.len().max(1) as f64,
             covered_pixels: covered,
             mean_coverage: ratio(weight, covered as f64).unwrap_or(0.0),
+            normalization,
             non_finite,
             outside_object: outside,
             phase: Metrics::of(angles(0.0), Difference::Wrapped),
@@ -185,19 +192,21 @@ mod tests {
             xy in proptest::collection::vec((15.0f64..45.0, 15.0f64..45.0), 1..8), scale in 0.2f32..3.0, turn in -3.0f32..3.0,
         ) {
             // law: patches cut from an affine object, times scale * exp(i turn)  =>
-            // amplitude_scale = 1 / scale, phase_offset = turn, and no error is left after both.
+            // amplitude_scale = 1 / scale, phase_offset = turn, undone by scale, and no error is left after both.
             let object = plane(60);
             let at: Vec<Position> = xy.iter().map(|(x, y)| Position::new(*x, *y)).collect();
             let gauge = Complex32::from_polar(scale, turn);
             let cut = patches(&object, &at, 12).mapv(|v| v * gauge);
             let s = stitch(cut.view(), &at, 8)?;
-            let r = Registered::of(&s, object.view());
+            let r = Registered::of(&s, object.view(), f64::from(scale));
             prop_assert_eq!((r.outside_object, r.non_finite), (0, 0));
             prop_assert!(r.seen_pixels <= r.covered_pixels && r.seen_pixels > 0);
             // At the rim a patch is interpolated against nothing, which reads it up to a pixel off:
             // at most the slopes 0.03 + 0.01.
             let slope = 0.04 + 1e-4;
             prop_assert!(r.amplitude_scaled.max_abs.unwrap() <= slope + 0.02);
+            // the factor that was applied undoes it as well as the best fit
+            prop_assert!(r.amplitude_undone.max_abs.unwrap() <= slope + 0.02);
             prop_assert!((r.amplitude_scale.unwrap() * f64::from(scale) - 1.0).abs() < 0.02);
             prop_assert!((r.phase_offset.unwrap() - f64::from(turn)).abs() < 1e-5);
             prop_assert!(r.phase_aligned.max_abs.unwrap() < 1e-5);
@@ -213,7 +222,7 @@ mod tests {
                 [Position::new(30.0 + x, 31.0 + y), Position::new(30.0 - x, 31.0 - y)]
             }).collect();
             let s = stitch(patches(&object, &at, 12).view(), &at, 8)?;
-            let r = Registered::of(&s, object.view());
+            let r = Registered::of(&s, object.view(), 1.0);
             // up to 6 equal addends and a division, on values below 4
             prop_assert!(r.amplitude.max_abs.unwrap() <= 10.0 * 4.0 * f64::from(f32::EPSILON));
             prop_assert_eq!(r.centre, [30.0, 31.0]);

@@ -9,6 +9,7 @@
 //!
 //! *Source.* Reference description, section m, and its published hubs of January 2026.
 
+use super::health::{Health, Vitals};
 use super::history::History;
 use super::steps::StepHistory;
 use crate::ground::json::Real;
@@ -43,6 +44,9 @@ pub struct Summary {
     pub metrics: BTreeMap<String, MetricSummary>,
     /// What is not finite.
     pub nan_overview: NanOverview,
+    /// How well a finite training is; only of a run of this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 impl Summary {
@@ -93,6 +97,17 @@ impl Summary {
             }
         }
         s
+    }
+
+    /// With what ails the training although it is finite.
+    pub fn with_health(
+        mut self,
+        history: &History,
+        steps: &StepHistory,
+        epochs: &[Vitals],
+    ) -> Self {
+        self.health = Some(Health::of(history, steps, epochs));
+        self
     }
 
     /// `place` gives epoch, step and rank of the first bad value of a metric, from its index.
@@ -151,7 +166,7 @@ impl Summary {
         s
     }
 
-    /// One warning line per metric that is not finite, for the terminal and the log.
+    /// One warning line per metric that is not finite, and what else ails the training, for the terminal and the log.
     pub fn warnings(&self) -> Vec<String> {
         let line = |(name, p): (&String, &NanPlace)| {
             let mut line = format!("metric {name} is not finite");
@@ -163,7 +178,9 @@ impl Summary {
             }
             line
         };
-        self.nan_overview.metrics.iter().map(line).collect()
+        let ails = self.health.iter().flat_map(Health::warnings);
+        let bad = self.nan_overview.metrics.iter().map(line);
+        bad.chain(ails).collect()
     }
 }
 

@@ -6,6 +6,7 @@
     reason = "a test may fail loudly, and says what it skips"
 )]
 
+mod chain;
 mod diff;
 mod history;
 mod hub;

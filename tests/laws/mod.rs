@@ -8,15 +8,25 @@
 
 use std::fs;
 
-use ptyproof::data::npz::{read_dataset, read_object, read_probe, write_dataset};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use ptyproof::data::npz::{read_dataset, read_object, read_plane, read_probe, write_dataset};
+use ptyproof::diff::tolerance::Tolerances;
 use ptyproof::error::{Kind, Result};
 use ptyproof::ground::geometry::PatchSize;
 use ptyproof::ground::json;
+use ptyproof::hub::manifest::Manifest;
+use ptyproof::hub::metadata::RunMetadata;
+use ptyproof::hub::stats::Stats;
 use ptyproof::learn::checkpoint::Checkpoint;
 use ptyproof::network::architecture::Architecture;
 use ptyproof::scenario::Snapshot;
+use ptyproof::verify::event::Event;
 use ptyproof::verify::history::History;
+use ptyproof::verify::stage::Stages;
 use ptyproof::verify::steps::StepHistory;
+use ptyproof::verify::summary::Summary;
 use ptyproof::verify::telemetry::Telemetry;
 
 /// What was read; a refusal must be the input's fault, and say something.
@@ -49,6 +59,64 @@ pub(crate) fn npz(bytes: &[u8]) {
     assert_eq!(again.positions, data.positions);
     assert_eq!(again.scan_index, data.scan_index);
     assert_eq!((&again.probe, &again.object), (&data.probe, &data.object));
+}
+
+/// An array is refused, or it has as many elements as its shape says, and survives being written.
+pub(crate) fn npy(bytes: &[u8]) {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, copy) = (dir.path().join("x.npy"), dir.path().join("copy.npy"));
+    fs::write(&path, bytes).unwrap();
+    read(read_object(&path));
+    if let Some(plane) = read(read_plane(&path)) {
+        assert!(plane.len() <= bytes.len());
+        ndarray_npy::write_npy(&copy, &plane).unwrap();
+        let again = read_plane(&copy).unwrap();
+        assert_eq!(again.dim(), plane.dim());
+        let pairs = again.iter().zip(&plane);
+        assert!(
+            pairs
+                .into_iter()
+                .all(|(a, b)| a == b || (a.is_nan() && b.is_nan()))
+        );
+    }
+}
+
+/// A text is refused as this kind of file, or what it says survives being written, to the byte from then on.
+fn kept<T: Serialize + DeserializeOwned>(text: &str) {
+    if let Some(value) = read(json::from_text::<T>(text)) {
+        let once = json::to_text(&value).unwrap();
+        let again: T = json::from_text(&once).unwrap();
+        assert_eq!(json::to_text(&again).unwrap(), once);
+    }
+}
+
+/// Each JSON file of a hub, read as each kind.
+pub(crate) fn hub(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    kept::<RunMetadata>(text);
+    kept::<Stats>(text);
+    kept::<Summary>(text);
+    kept::<Stages>(text);
+    kept::<Event>(text);
+    kept::<Manifest>(text);
+}
+
+/// Tolerances are refused, or no number is farther from itself than they allow, and they survive being written.
+pub(crate) fn tolerances(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Some(t) = read(Tolerances::from_text(text)) {
+        let once = json::to_text(&t).unwrap();
+        let again = Tolerances::from_text(&once).unwrap();
+        assert_eq!(json::to_text(&again).unwrap(), once);
+        for v in [0.0, -1.5, f64::MAX, f64::MIN_POSITIVE] {
+            assert!(t.numbers.excess(v, v) <= 1.0);
+            assert_eq!(t.numbers.excess(v, 2.0), t.numbers.excess(2.0, v));
+        }
+    }
 }
 
 /// Any bytes are refused as a history, or every metric's extremes and places fit its series.

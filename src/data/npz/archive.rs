@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, ArrayD, IxDyn, ShapeBuilder};
+use ndarray::{Array1, Array2, ArrayD, IxDyn, ShapeBuilder};
 use num_complex::Complex32;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -237,6 +237,18 @@ impl Archive {
         self.values(key, REAL, |d, b| d.complex(b).0)?
             .into_dimensionality()
             .map_err(|_| self.vector_error(key, REAL))
+    }
+
+    /// The real numbers of `key`, as float64, in a plane.
+    pub(super) fn plane(&mut self, key: &str) -> Result<Array2<f64>> {
+        let all = self.values(key, REAL, |d, b| d.complex(b).0)?;
+        let shape = shape_text(all.shape());
+        all.into_dimensionality().map_err(|_| {
+            self.error()
+                .at(key)
+                .got(format!("shape {shape}"))
+                .need("two axes, (rows, columns)")
+        })
     }
 
     /// The integers of `key`, as int64.

@@ -125,6 +125,15 @@ pub fn read_array(path: impl AsRef<Path>, key: &str) -> Result<Values> {
     })
 }
 
+/// Reads a plane of real numbers, `[row, col]`, float64, out of a `.npy` file; numbers that are not finite included.
+///
+/// # Errors
+/// If the file cannot be read, is not whole, or holds anything else.
+pub fn read_plane(path: impl AsRef<Path>) -> Result<Array2<f64>> {
+    let key = "the array of the file";
+    Archive::open_npy(path.as_ref(), key)?.plane(key)
+}
+
 /// Reads an object: `[row, col]`, complex64, from complex64, complex128 or real numbers, out of a
 /// `.npy` file or of an `.npz` file with the key `objectGuess`, `object` or `obj`. Axes of length 1
 /// beyond two are dropped.

@@ -73,6 +73,7 @@ impl Telemetry {
         Summary {
             metrics: self.metrics.iter().map(of).collect(),
             nan_overview: self.nan_overview.clone(),
+            health: None,
         }
     }
 

@@ -1,0 +1,136 @@
+//! The scale chain as a table, for the terminal and as a page.
+
+use std::fmt::Write as _;
+
+use super::markdown::{Table, general};
+use crate::ground::json::Real;
+use crate::verify::chain::{Chain, Link};
+
+fn number(v: Real) -> String {
+    if v.get().is_nan() {
+        "-".into()
+    } else {
+        general(v.get(), 6)
+    }
+}
+
+fn factor(l: &Link) -> String {
+    match (l.symbol.as_str(), l.power) {
+        ("", _) => "-".into(),
+        (s, p) if p < 0 => format!("/ {s} = {}", number(l.value)),
+        (s, _) => format!("x {s} = {}", number(l.value)),
+    }
+}
+
+fn check(l: &Link) -> String {
+    let held = l.deviation.zip(l.allowed).map(|(d, most)| {
+        let good = d.get().abs() <= most.get();
+        format!(
+            "{} {:+.1e} (allowed {:.1e})",
+            if good { "holds" } else { "FAILS" },
+            d.get(),
+            most.get()
+        )
+    });
+    held.unwrap_or_else(|| "-".into())
+}
+
+/// Ratio of the means of one stage and the one before.
+fn ratios(chain: &Chain) -> Vec<String> {
+    let mut before = f64::NAN;
+    let each = chain.links.iter().map(|l| {
+        let ratio = l.mean.get() / before;
+        before = l.mean.get();
+        number(Real(ratio))
+    });
+    each.collect()
+}
+
+/// What a person sees.
+pub fn terminal(chain: &Chain) -> String {
+    let mut out = format!("{}\n\n", chain.of);
+    let head = ["stage", "factor", "to", "energy", "mean", "ratio", "check"].map(str::to_owned);
+    let mut rows = vec![head];
+    for (l, ratio) in chain.links.iter().zip(ratios(chain)) {
+        rows.push([
+            l.stage.clone(),
+            factor(l),
+            l.to.clone(),
+            number(l.energy),
+            number(l.mean),
+            ratio,
+            check(l),
+        ]);
+    }
+    let width = |k: usize| rows.iter().map(|r| r[k].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..7).map(width).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths);
+        let line: Vec<String> = cells.map(|(c, w)| format!("{c:<w$}")).collect();
+        let _ = writeln!(out, "  {}", line.join("  ").trim_end());
+    }
+    let _ = writeln!(out, "\n  reconstruction = {} x object", left(chain));
+    for f in &chain.findings {
+        let _ = writeln!(out, "finding: {f}");
+    }
+    for n in &chain.notes {
+        let _ = writeln!(out, "note: {n}");
+    }
+    out
+}
+
+/// `k = 0.5595`, or 1 where every factor is undone.
+fn left(chain: &Chain) -> String {
+    let open: Vec<String> = chain
+        .accounts
+        .iter()
+        .filter(|(_, a)| a.net != 0)
+        .map(|(s, a)| match a.net {
+            1 => s.clone(),
+            n => format!("{s}^{n}"),
+        })
+        .collect();
+    if open.is_empty() {
+        "1".into()
+    } else {
+        format!("{} = {}", open.join(" "), number(chain.total))
+    }
+}
+
+/// The page.
+pub fn markdown(chain: &Chain) -> String {
+    let mut out = format!("# Scale chain of `{}`\n\n", chain.of);
+    let mut table = Table::new(&[
+        "Stage",
+        "Factor",
+        "From",
+        "To",
+        "Energy",
+        "Mean",
+        "Ratio of means",
+        "Check",
+        "Law",
+    ]);
+    for (l, ratio) in chain.links.iter().zip(ratios(chain)) {
+        table.row([
+            l.stage.clone(),
+            factor(l),
+            l.from.clone(),
+            l.to.clone(),
+            number(l.energy),
+            number(l.mean),
+            ratio,
+            check(l),
+            l.law.clone(),
+        ]);
+    }
+    out.push_str(table.text());
+    let _ = writeln!(out, "\nReconstruction = {} x object.\n", left(chain));
+    for f in &chain.findings {
+        let _ = writeln!(out, "- {f}");
+    }
+    for n in &chain.notes {
+        let _ = writeln!(out, "- note: {n}");
+    }
+    out
+}

@@ -1,0 +1,93 @@
+//! The scale chain: the factor that nobody undoes is found, in hubs of the reference too.
+
+use super::{run, said, text};
+use ndarray::Array2;
+use ndarray_npy::{read_npy, write_npy};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// The chain of a hub as JSON.
+fn chain(hub: &Path, folder: &Path) -> Value {
+    let file = folder.join("chain.json");
+    said(["chain", text(hub), "--json", text(&file)]).ended(0, &[]);
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+}
+
+fn findings(chain: &Value) -> Vec<&str> {
+    let all = chain["findings"].as_array().unwrap();
+    all.iter().map(|f| f.as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_factor_never_undone_applied_twice_or_undone_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = folder.path().join("a hub");
+    run(&hub, 1, &[]);
+    let path = hub.join("inference_outputs/amplitude.npy");
+    let old: Array2<f32> = read_npy(&path).unwrap();
+    let flat = |v: f64| write_npy(&path, &Array2::from_elem(old.dim(), v as f32)).unwrap();
+    flat(1.0);
+    let c = chain(&hub, folder.path());
+    // a flat amplitude of 1 over the mean truth
+    let truth = 1.0 / c["measured"]["ratio"].as_f64().unwrap();
+    let k = c["accounts"]["k"]["value"].as_f64().unwrap();
+    assert_eq!(c["total"], c["accounts"]["k"]["value"]);
+    let nets = ["s_sim", "s", "k"].map(|f| c["accounts"][f]["net"].as_i64().unwrap());
+    assert_eq!(nets, [0, 0, 1]);
+    let notes = c["notes"].to_string();
+    assert!(notes.contains("those of the run, to the bit"), "{notes}");
+    for (amplitude, by, words) in [
+        (k * truth, "k", "k = 0."),
+        (k * k * truth, "k^2", "k is applied twice"),
+        (truth, "1", "something undid it"),
+        (truth / k, "k^-1", "k^-1 = 1."),
+    ] {
+        flat(amplitude);
+        let c = chain(&hub, folder.path());
+        assert_eq!(c["measured"]["explained_by"], by);
+        let found = findings(&c);
+        assert!(found[0].starts_with("k = 0.") && found[0].contains("never undone"));
+        assert!(found[1].contains(words), "{found:?}");
+    }
+    // every stage keeps its energy
+    for l in c["links"].as_array().unwrap() {
+        if let (Some(d), Some(most)) = (l["deviation"].as_f64(), l["allowed"].as_f64()) {
+            assert!(d.abs() <= most, "{l}");
+        }
+    }
+    let page = folder.path().join("chain.md");
+    said(["chain", text(&hub), "--markdown", text(&page)]).ended(0, &[]);
+    assert!(
+        fs::read_to_string(page)
+            .unwrap()
+            .contains("| far field | - |")
+    );
+    flat(f64::NAN);
+    assert_eq!(chain(&hub, folder.path())["measured"], Value::Null);
+    write_npy(&path, &Array2::<f32>::zeros((3, 3))).unwrap();
+    said(["chain", text(&hub)]).ended(1, &["amplitude.npy", "(3, 3)"]);
+    fs::remove_file(hub.join("run_metadata.json")).unwrap();
+    said(["chain", text(&hub)]).ended(1, &["run_metadata.json"]);
+    said(["chain", text(&hub.join("nothing"))]).ended(1, &["nothing"]);
+}
+
+#[test]
+fn the_reference_never_undoes_its_normalization() {
+    let hubs =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/hubs/2026-01-20T071800Z");
+    if !hubs.is_dir() {
+        println!("skipped: ../shared/reference/hubs is not there");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // published: normalize_gain 0.559530321508642; the factors of gs2 .55322 and .57808
+    for (name, k) in [("gs1_ideal", 0.559_530), ("gs2_ideal", 0.5774)] {
+        let c = chain(&hubs.join(name), folder.path());
+        let found = c["accounts"]["k"]["value"].as_f64().unwrap();
+        assert!((found / k - 1.0).abs() < 1e-4, "{found}");
+        assert_eq!(c["accounts"]["k"]["net"], 1);
+        assert_eq!(c["measured"]["explained_by"], "k");
+        println!("{name}: {:#?}", findings(&c));
+    }
+}
