@@ -130,11 +130,14 @@ fn bless(args: &BlessArgs) -> Result<Exit> {
         now(),
         args.reason.trim()
     );
-    match &old {
+    match old {
         None => page.push_str("\nThe first of its name.\n"),
-        Some(report) => {
-            page.push_str("\nA is the golden before, B the one that took its place.\n\n");
-            page.push_str(&markdown(report));
+        Some(mut report) => {
+            // where they lay is nobody's business
+            report.a = format!("{}, as it was", name.display());
+            report.b = format!("{}, as it is now", name.display());
+            page.push('\n');
+            page.push_str(&markdown(&report));
         }
     }
     // beside it first, so that a full disk leaves the old one

@@ -77,7 +77,8 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    fn new(stage: &str, tensor: &str) -> Self {
+    /// A tensor at a stage.
+    pub fn new(stage: &str, tensor: &str) -> Self {
         Self {
             stage: stage.into(),
             tensor: tensor.into(),

@@ -24,7 +24,7 @@ pub use row::{Row, Verdict};
 use crate::error::Result;
 use crate::ground::json::Real;
 use crate::hub::dir;
-use gauge::{Alignment, Fault, align};
+use gauge::{Alignment, align};
 use row::BY_DESIGN;
 use side::Side;
 use tolerance::Tolerances;
@@ -289,7 +289,7 @@ fn warnings(image: Option<&Image>, a: &Side, b: &Side) -> Vec<String> {
         if let Some(fault) = x.fault {
             out.push(format!(
                 "most of the difference goes with {}",
-                fault_words(fault)
+                fault.words()
             ));
         }
     }
@@ -311,6 +311,51 @@ fn warnings(image: Option<&Image>, a: &Side, b: &Side) -> Vec<String> {
     out
 }
 
-fn fault_words(fault: Fault) -> &'static str {
-    fault.words()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ground::json::to_text;
+    use ndarray_npy::write_npy;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// A hub of a few numbers and a reconstruction of 6 x 6.
+    fn hub(at: &Path, numbers: &[f64], pixels: &[f32]) {
+        std::fs::create_dir_all(at.join("inference_outputs")).unwrap();
+        let list: Vec<Real> = numbers.iter().map(|v| Real(*v)).collect();
+        let value = json!({"values": list, "count": numbers.len()});
+        std::fs::write(at.join(dir::STATS), to_text(&value).unwrap()).unwrap();
+        let plane = Array2::from_shape_fn((6, 6), |(r, c)| pixels[(6 * r + c) % pixels.len()]);
+        write_npy(at.join(dir::AMPLITUDE), &plane).unwrap();
+        write_npy(at.join(dir::PHASE), &plane.mapv(|v| v / 7.0)).unwrap();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn a_hub_agrees_with_itself_and_the_verdict_has_no_first_and_second(
+            a in proptest::collection::vec(any::<f64>(), 1..5), b in proptest::collection::vec(any::<f64>(), 1..5),
+            nudge in -8e-6f64..8e-6, own in any::<bool>(), equal in any::<bool>(),
+            p in proptest::collection::vec(prop_oneof![Just(0.0f32), 0.1f32..2.0, Just(f32::NAN)], 1..9),
+        ) {
+            // law: diff(a, a) agrees; verdict(diff(a, b)) = verdict(diff(b, a))
+            let folder = tempfile::tempdir().unwrap();
+            let (x, y) = (folder.path().join("x"), folder.path().join("y"));
+            let near: Vec<f64> = a.iter().map(|v| v * (1.0 + nudge)).collect();
+            hub(&x, &a, &p);
+            let moved: Vec<f32> = p.iter().map(|v| v * (1.0 + nudge as f32)).collect();
+            hub(&y, if equal { &near } else { &b }, &moved);
+            if own {
+                for h in [&x, &y] {
+                    crate::hub::manifest::Manifest::of(h).unwrap().write(h).unwrap();
+                }
+            }
+            let t = Tolerances::default();
+            prop_assert_eq!(diff(&x, &x, &t).unwrap().verdict, Verdict::Agrees);
+            let (there, back) = (diff(&x, &y, &t).unwrap(), diff(&y, &x, &t).unwrap());
+            prop_assert_eq!(there.verdict, back.verdict, "{:#?} {:#?}", there, back);
+            let wide = diff(&x, &y, &t.widened(&there)).unwrap();
+            prop_assert!(wide.verdict <= there.verdict, "room never makes it worse");
+        }
+    }
 }

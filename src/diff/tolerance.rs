@@ -161,7 +161,7 @@ impl Tolerances {
                 }),
                 band: None,
                 ignore: false,
-                reason: format!("twice the distance of {} and {}", report.a, report.b),
+                reason: "twice the distance of two good runs".into(),
             });
         }
         if let Some(x) = report.image.as_ref().and_then(|i| i.alignment.as_ref()) {

@@ -134,3 +134,46 @@ pub fn markdown(chain: &Chain) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain() -> Chain {
+        let link = |stage: &str, symbol: &str, power, value, mean| Link {
+            stage: stage.into(),
+            symbol: symbol.into(),
+            power,
+            value: Real(value),
+            from: "raw amplitude".into(),
+            to: "normalized amplitude".into(),
+            energy: Real(1024.0),
+            mean: Real(mean),
+            deviation: (power != 0).then_some(Real(-8.1e-8)),
+            allowed: (power != 0).then_some(Real(if power > 0 { 4.8e-7 } else { 1e-9 })),
+            law: "mean sum of squares (N/2)^2".into(),
+        };
+        let links = vec![
+            link("illumination", "", 0, 1.0, 0.25),
+            link("normalization, inference", "k", 1, 0.559531, 0.085),
+            link("network input", "s", -1, 988.2118, f64::NAN),
+        ];
+        let measured = Some((0.5535, 23042, "stats.json".to_owned()));
+        Chain::of(
+            "hubs/gs1",
+            links,
+            measured,
+            vec!["its noise is drawn anew".into()],
+        )
+    }
+
+    #[test]
+    fn the_terminal_shows_every_factor_and_what_is_wrong() {
+        insta::assert_snapshot!(terminal(&chain()));
+    }
+
+    #[test]
+    fn the_page_has_the_laws_too() {
+        insta::assert_snapshot!(markdown(&chain()));
+    }
+}

@@ -164,7 +164,7 @@ fn pictures(i: &Image) -> Vec<String> {
 fn counts(report: &Report) -> String {
     let of = |v: Verdict| report.rows.iter().filter(|r| r.verdict == v).count();
     format!(
-        "{}: {} quantities agree, {} differ, {} finite in one only, {} noted",
+        "verdict: {}; quantities: {} agree, {} differ, {} finite in one only, {} noted",
         words(report.verdict),
         of(Verdict::Agrees),
         of(Verdict::Differs),
@@ -190,7 +190,7 @@ pub fn terminal(report: &Report) -> String {
         let _ = writeln!(
             out,
             "\nquantities, the worst first\n  {:>13}  {:<58} A and B",
-            "of allowed", "where"
+            "over allowed", "where"
         );
         for row in all.iter().take(SHOWN) {
             let more = if row.different > 1 {
@@ -225,8 +225,10 @@ pub fn terminal(report: &Report) -> String {
     out
 }
 
+/// Text on one line of a page: no bar ends a cell, no padding shows.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").replace('|', "\\|")
 }
 
 /// The page.
@@ -269,7 +271,7 @@ pub fn markdown(report: &Report) -> String {
         }
         let _ = writeln!(
             out,
-            "\n## {title}\n\n| quantity | A | B | of allowed | places | why |\n|---|---|---|---|---|---|"
+            "\n## {title}\n\n| quantity | A | B | over allowed | places | why |\n|---|---|---|---|---|---|"
         );
         for r in rows {
             let of = if noted { "-".into() } else { excess(r) };
@@ -307,7 +309,12 @@ pub fn junit(report: &Report) -> Result<String> {
         suite.add_test_case(TestCase::new(name, status));
     };
     for r in &report.rows {
-        let why = format!("{} and {} ({} of what is allowed)", r.a, r.b, excess(r));
+        let why = format!(
+            "{} and {}, difference over the allowed: {}",
+            r.a,
+            r.b,
+            excess(r)
+        );
         case(format!("{}: {}", r.file, r.place), r.verdict, why);
     }
     if let Some(i) = &report.image {
@@ -317,4 +324,120 @@ pub fn junit(report: &Report) -> Result<String> {
     all.add_test_suite(suite);
     all.to_string()
         .map_err(|e| Error::bug("writing JUnit").because(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::gauge::{Alignment, Distance, Gauge};
+    use crate::diff::{First, Place};
+    use crate::ground::json::Real;
+
+    fn row(place: &str, verdict: Verdict, a: &str, b: &str, excess: f64) -> Row {
+        Row {
+            file: "inference_outputs/stats.json".into(),
+            place: place.into(),
+            verdict,
+            compared: 2,
+            different: usize::from(verdict >= Verdict::Differs),
+            at: place.replace("[*]", "[1]"),
+            a: a.into(),
+            b: b.into(),
+            excess: Real(excess),
+            widest: Real(0.5),
+            reason: if verdict == Verdict::Noted {
+                "volatile: time".into()
+            } else {
+                String::new()
+            },
+        }
+    }
+
+    fn report() -> Report {
+        let distance = |rms: f64| Distance {
+            rms: Real(rms),
+            worst: Real(3.0 * rms),
+            at: [80, 91],
+        };
+        Report {
+            schema: crate::diff::SCHEMA.into(),
+            a: "golden/a".into(),
+            b: "hubs/b".into(),
+            verdict: Verdict::NonFinite,
+            first: First {
+                settings: vec![[
+                    "nphotons".into(),
+                    "1000000000.0".into(),
+                    "100000000.0".into(),
+                ]],
+                identical: vec![
+                    Tensor::new("specimen", "object"),
+                    Tensor::new("specimen", "probe"),
+                ],
+                place: Some(Place {
+                    stage: "diffraction".into(),
+                    tensor: "amplitude".into(),
+                    step: None,
+                    how: "2-norm 2.0 and 1.0".into(),
+                    deterministic: true,
+                }),
+            },
+            image: Some(Image {
+                shapes: [[180, 180]; 2],
+                covered: [500, 480],
+                covered_alone: [20, 0],
+                uncovered_box: Some([60, 79, 70, 94]),
+                non_finite: [0, 1],
+                non_finite_at: Some([85, 99]),
+                alignment: Some(Alignment {
+                    pixels: 500,
+                    raw: distance(0.2),
+                    scalar: distance(0.1),
+                    aligned: distance(1e-3),
+                    gauge: Gauge {
+                        twin: false,
+                        scale: Real(1.77),
+                        phase: Real(-0.25),
+                        ramp: [Real(0.0), Real(-0.01)],
+                        shift: [Real(0.0), Real(-1.0)],
+                    },
+                    fault: None,
+                }),
+                exchanged_rms: Some(Real(1e-3)),
+                allowed_rms: Real(1e-5),
+                verdict: Verdict::NonFinite,
+            }),
+            rows: vec![
+                row(
+                    "offsets.axis_max_abs[*]",
+                    Verdict::NonFinite,
+                    "1.5",
+                    "NaN",
+                    f64::INFINITY,
+                ),
+                row("amplitude.mean", Verdict::Differs, "1.5", "1.5|3", 12.25),
+                row("amplitude.min", Verdict::Agrees, "0.0", "0.0", 0.0),
+                row("timestamp", Verdict::Noted, "now", "then", 0.0),
+            ],
+            warnings: vec![
+                "the second reconstruction has another gauge: scale, a factor of 1.770000".into(),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_terminal_shows_the_worst_first() {
+        insta::assert_snapshot!(terminal(&report()));
+    }
+
+    #[test]
+    fn the_page_says_what_is_not_compared_and_why() {
+        insta::assert_snapshot!(markdown(&report()));
+    }
+
+    #[test]
+    fn a_ci_reads_a_case_per_quantity() {
+        let text = junit(&report()).unwrap();
+        insta::assert_snapshot!(text);
+    }
 }

@@ -21,8 +21,11 @@ use crate::ground::json::Real;
 /// The share of its range that is left to a pinned activation.
 pub const PINNED: f64 = 1e-3;
 
-/// From this share on, dead units or pinned values are worth a warning.
-const MOST: f64 = 0.5;
+/// From this share of a layer on, dead units are worth a warning: a half is dead in trainings that do well.
+const DEAD: f64 = 0.75;
+
+/// From this share of a head on, pinned values are.
+const AT_BOUND: f64 = 0.5;
 
 /// Units of one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,18 +123,22 @@ impl Health {
                 format!("{name} diverges: from epoch {at} on it never saw its minimum again")
             })
             .collect();
-        for (layer, units) in &self.dead_units {
-            let dead = units.dead.last().copied().unwrap_or_default();
-            if dead as f64 >= MOST * units.of as f64 && units.of > 0 {
-                lines.push(format!(
-                    "{dead} of {} units of {layer} are dead: zero at every pixel after the last epoch",
-                    units.of
-                ));
-            }
+        let last = |u: &DeadUnits| u.dead.last().copied().unwrap_or_default();
+        let layers: Vec<String> = self
+            .dead_units
+            .iter()
+            .filter(|(_, u)| u.of > 0 && last(u) as f64 >= DEAD * u.of as f64)
+            .map(|(layer, u)| format!("{} of {} in {layer}", last(u), u.of))
+            .collect();
+        if !layers.is_empty() {
+            lines.push(format!(
+                "units are dead, zero at every pixel after the last epoch: {}",
+                layers.join(", ")
+            ));
         }
         for (head, series) in &self.pinned {
             let share = series.last().map_or(0.0, |v| v.get());
-            if share >= MOST {
+            if share >= AT_BOUND {
                 lines.push(format!(
                     "{:.0} % of the {head} values are pinned at a bound after the last epoch",
                     100.0 * share
@@ -197,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn series_have_a_value_per_epoch_and_half_a_layer_is_worth_a_warning() {
+    fn series_have_a_value_per_epoch_and_most_of_a_layer_is_worth_a_warning() {
         let vitals = |dead, share| Vitals {
             units: [("encoder.conv1".to_owned(), Units { dead, of: 8 })].into(),
             pinned: [("phase".to_owned(), Real(share))].into(),
@@ -215,12 +222,12 @@ mod tests {
         let h = Health::of(
             &history(&[2.0, 1.0]),
             &steps,
-            &[vitals(0, 0.1), vitals(4, 0.6)],
+            &[vitals(0, 0.1), vitals(6, 0.6)],
         );
         assert_eq!(
             h.dead_units["encoder.conv1"],
             DeadUnits {
-                dead: vec![0, 4],
+                dead: vec![0, 6],
                 of: 8
             }
         );
@@ -228,7 +235,7 @@ mod tests {
         assert_eq!(h.pinned["phase"], [Real(0.1), Real(0.6)]);
         let warnings = h.warnings();
         assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert!(warnings[0].contains("4 of 8 units of encoder.conv1"));
+        assert!(warnings[0].ends_with("6 of 8 in encoder.conv1"));
         assert!(warnings[1].contains("60 % of the phase values"));
     }
 }

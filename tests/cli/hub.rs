@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 /// Every file of a hub of one epoch.
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
     "comparison_metrics.json",
     "gs1_ideal_training_summary.md",
     "inference_outputs/amplitude.npy",
@@ -21,6 +21,7 @@ const FILES: [&str; 17] = [
     "manifest.json",
     "run_metadata.json",
     "runner.log",
+    "stage_digests.json",
     "train_outputs/checkpoints/epoch_0001.safetensors",
     "train_outputs/history.json",
     "train_outputs/history_steps.json",

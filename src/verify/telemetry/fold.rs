@@ -10,6 +10,9 @@ use crate::ground::json::Real;
 /// a loss that runs away ends as high as it ever was.
 const LOST: f64 = 0.9;
 
+/// A loss that was least at first has no fall to measure by: it must climb by so much of its size.
+const NO_FALL: f64 = 0.01;
+
 /// Where in a series: the index of the value, and epoch and step where the file names them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Place {
@@ -132,9 +135,14 @@ impl Fold {
     pub fn finish(self, name: &str) -> Folded {
         let diverged = name.contains("loss")
             && match (self.before, self.least, self.last_finite) {
-                // a loss that was least at first has no fall: any rise that lasts is divergence
                 (Some(before), Some((min, _)), Some(last)) => {
-                    last > min && last - min > LOST * (before - min)
+                    let fall = before - min;
+                    let most = if fall > 0.0 {
+                        LOST * fall
+                    } else {
+                        NO_FALL * min.abs()
+                    };
+                    last - min > most
                 }
                 _ => false,
             };

@@ -115,3 +115,15 @@ proptest! {
         let _ = Telemetry::read(Cursor::new(text));
     }
 }
+
+#[test]
+fn a_loss_that_was_least_at_first_diverges_by_a_hundredth_of_itself_and_not_by_noise() {
+    let onset = |losses: &[f64]| {
+        let mut fold = Fold::default();
+        losses.iter().for_each(|&v| fold.push(v, None, None));
+        fold.finish("val_loss").divergence_onset
+    };
+    assert_eq!(onset(&[-4.1127e6, -4.1122e6, -4.1123e6]), None);
+    assert_eq!(onset(&[-4.1e6, -4.05e6, -4.0e6]), Some(1));
+    assert_eq!(onset(&[1.0, 1.0, 5.0]), Some(1));
+}
