@@ -28,5 +28,6 @@ pub mod pipeline;
 pub mod report;
 pub mod scenario;
 pub mod score;
+pub mod solve;
 pub mod specimen;
 pub mod verify;

@@ -1,0 +1,115 @@
+//! One pattern after the other: ePIE and rPIE.
+
+use num_complex::Complex32;
+
+use super::canvas::{add, cut};
+use super::engine::{Buffers, Estimate, Iteration};
+use super::modulus::Detector;
+use super::problem::Problem;
+use super::settings::{Method, Settings};
+use crate::ground::rng::Stream;
+
+/// One pass over all patterns, in an order of its own.
+pub(super) fn pass(
+    problem: &Problem,
+    settings: &Settings,
+    detector: &Detector,
+    iteration: usize,
+    estimate: &mut Estimate,
+    b: &mut Buffers,
+) -> Iteration {
+    let (n, area) = (problem.n, problem.area());
+    let mut order: Vec<usize> = (0..problem.len()).collect();
+    Stream::new(settings.seed, "order of patterns", iteration as u64).shuffle(&mut order);
+    let fall = settings.fall(iteration);
+    #[expect(clippy::cast_possible_truncation, reason = "steps of float32 fields")]
+    let [object_step, probe_step] =
+        [settings.object_step, settings.probe_step].map(|s| (s * fall) as f32);
+    let moves_probe = iteration >= settings.probe_from;
+    // ePIE divides by the largest intensity, rPIE by a mixture with the local one
+    #[expect(clippy::cast_possible_truncation, reason = "a share of float32 fields")]
+    let share = match settings.method {
+        Method::Rpie => settings.regularization as f32,
+        _ => 1.0,
+    };
+    let mut record = Iteration::default();
+    for k in order {
+        let Some(at) = estimate.placement(k, n) else {
+            record.outside += 1;
+            continue;
+        };
+        cut(&estimate.object, at, n, &mut b.patch);
+        b.waves.clear();
+        for probe in estimate.probes.chunks_exact(area) {
+            b.waves
+                .extend(probe.iter().zip(&b.patch).map(|(p, o)| p * o));
+        }
+        record.misfit.add(detector.correct(
+            &mut b.waves,
+            problem.pattern(k),
+            &mut b.factors,
+            &mut b.scratch,
+        ));
+        // intensities under the probe: divisors of the object's step
+        b.weights.clear();
+        b.weights.resize(area, 0.0);
+        for probe in estimate.probes.chunks_exact(area) {
+            for (w, p) in b.weights.iter_mut().zip(probe) {
+                *w += p.norm_sqr();
+            }
+        }
+        divisors(&mut b.weights, share);
+        b.update.clear();
+        b.update.resize(area, Complex32::ZERO);
+        for (probe, wave) in estimate
+            .probes
+            .chunks_exact(area)
+            .zip(b.waves.chunks_exact(area))
+        {
+            for ((u, p), d) in b.update.iter_mut().zip(probe).zip(wave) {
+                *u += p.conj() * d;
+            }
+        }
+        for (u, w) in b.update.iter_mut().zip(&b.weights) {
+            *u *= object_step * w;
+        }
+        record.object_change += squares(&b.update);
+        if settings.refine_positions {
+            super::refine::step(estimate, b, k, n, &mut record);
+        }
+        add(&mut estimate.object, at, n, &b.update);
+        if moves_probe {
+            b.weights.clear();
+            b.weights.extend(b.patch.iter().map(Complex32::norm_sqr));
+            divisors(&mut b.weights, share);
+            for (probe, wave) in estimate
+                .probes
+                .chunks_exact_mut(area)
+                .zip(b.waves.chunks_exact(area))
+            {
+                for (((p, d), o), w) in probe.iter_mut().zip(wave).zip(&b.patch).zip(&b.weights) {
+                    let u = o.conj() * d * (probe_step * w);
+                    *p += u;
+                }
+            }
+        }
+    }
+    record
+}
+
+/// Turns intensities `w` into `1 / ((1 - share) w + share max w)`; zeros where there is no light at all.
+fn divisors(weights: &mut [f32], share: f32) {
+    let most = weights.iter().fold(0.0f32, |m, w| m.max(*w));
+    if most > 0.0 {
+        for w in weights {
+            *w = 1.0 / ((1.0 - share) * *w + share * most);
+        }
+    } else {
+        weights.fill(0.0);
+    }
+}
+
+/// The sum of squares, in float64.
+pub(super) fn squares(values: &[Complex32]) -> f64 {
+    values.iter().map(|z| f64::from(z.norm_sqr())).sum()
+}
