@@ -2,7 +2,8 @@
 //!
 //! *Law.* A register is `COUNT / 8` groups of eight lanes, and nothing leaves its group. A kernel
 //! that treats groups as independent (another row, another eight columns) therefore has one
-//! arithmetic for every lane count. Nothing here computes, so nothing here rounds.
+//! arithmetic for every lane count. But for [`Shuffle::fold`], nothing here
+//! computes, so nothing rounds.
 
 #![allow(unsafe_code, reason = "vector registers; see Safety of the trait")]
 
@@ -28,6 +29,9 @@ pub(super) unsafe trait Shuffle: Lanes {
     unsafe fn join(re: Self, im: Self, p: *mut f32, stride: usize);
     /// Lane `j` of register `i` goes to lane `i` of register `j`, in each group.
     unsafe fn transpose(r: [Self; 8]) -> [Self; 8];
+    /// Sixteen values are the first `16 / COUNT` registers of an array. Their lower half plus their upper
+    /// half: of `a` in group 0, of `b` in group 1 if there is one.
+    unsafe fn fold(a: [Self; 2], b: [Self; 2]) -> Self;
 }
 
 // SAFETY: plain array moves; pointers as the caller grants.
@@ -66,6 +70,14 @@ unsafe impl Shuffle for Portable {
     #[inline(always)]
     unsafe fn transpose(r: [Self; 8]) -> [Self; 8] {
         std::array::from_fn(|j| Self(std::array::from_fn(|l| r[l % 8].0[l / 8 * 8 + j])))
+    }
+    #[inline(always)]
+    unsafe fn fold(a: [Self; 2], b: [Self; 2]) -> Self {
+        let [[a, _], [b, _]] = [a, b];
+        Self(std::array::from_fn(|l| match l {
+            0..8 => a.0[l] + a.0[l + 8],
+            _ => b.0[l - 8] + b.0[l],
+        }))
     }
 }
 
@@ -140,6 +152,10 @@ unsafe impl Shuffle for Avx2 {
                 high(p3, q3),
             ]
         }
+    }
+    #[inline(always)]
+    unsafe fn fold(a: [Self; 2], _: [Self; 2]) -> Self {
+        unsafe { a[0].add(a[1]) }
     }
 }
 
@@ -231,6 +247,14 @@ unsafe impl Shuffle for Avx512 {
                 high(p2, q2),
                 high(p3, q3),
             ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn fold(a: [Self; 2], b: [Self; 2]) -> Self {
+        unsafe {
+            let low = arch::_mm512_shuffle_f32x4::<0x44>(a[0].0, b[0].0);
+            let high = arch::_mm512_shuffle_f32x4::<0xee>(a[0].0, b[0].0);
+            Self(arch::_mm512_add_ps(low, high))
         }
     }
 }

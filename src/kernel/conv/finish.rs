@@ -50,11 +50,6 @@ impl<'a> Finish<'a> {
         Self { kind, bias: padded }
     }
 
-    /// Whether sums go to memory as they are.
-    pub(super) fn is_plain(&self) -> bool {
-        matches!(self.kind, Kind::Plain)
-    }
-
     /// What becomes of the sums `s` of a register of channels from `channel` on, whose place in the
     /// output map is `at`.
     ///
@@ -69,6 +64,49 @@ impl<'a> Finish<'a> {
                 Kind::BiasRelu => s.add(V::load(self.bias.as_ptr().add(channel))).rectify(),
                 Kind::Gate(g) => s.gate(V::load(g.as_ptr().add(at))),
                 Kind::Plain => s,
+            }
+        }
+    }
+
+    /// [`Finish::apply`] to `P` pixels that lie `step` apart from `at` on, each with `NV` registers of channels.
+    ///
+    /// The kind is asked once and each loop does one thing, so that all of them unroll and the sums stay in registers.
+    ///
+    /// # Safety
+    /// As [`Finish::apply`], for every register.
+    #[inline(always)]
+    pub(super) unsafe fn tile<V: Lanes, const P: usize, const NV: usize>(
+        &self,
+        sums: &mut [[V; NV]; P],
+        channel: usize,
+        (at, step): (usize, usize),
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            match self.kind {
+                Kind::Plain => {}
+                Kind::Bias | Kind::BiasRelu => {
+                    let bias = self.bias.as_ptr().add(channel);
+                    let bias: [V; NV] = std::array::from_fn(|v| V::load(bias.add(v * V::COUNT)));
+                    for sum in sums.iter_mut() {
+                        for (s, b) in sum.iter_mut().zip(bias) {
+                            *s = s.add(b);
+                        }
+                    }
+                    if matches!(self.kind, Kind::BiasRelu) {
+                        for s in sums.as_flattened_mut() {
+                            *s = s.rectify();
+                        }
+                    }
+                }
+                Kind::Gate(g) => {
+                    let gate = g.as_ptr().add(at);
+                    for (p, sum) in sums.iter_mut().enumerate() {
+                        for (v, s) in sum.iter_mut().enumerate() {
+                            *s = s.gate(V::load(gate.add(p * step + v * V::COUNT)));
+                        }
+                    }
+                }
             }
         }
     }

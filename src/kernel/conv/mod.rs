@@ -190,8 +190,7 @@ impl Kernels for f32 {
                 winograd::conv_weights(isa, x, first_channel, dy, (kernel, bias), scratch);
             }
             Method::Direct | Method::Thin => {
-                direct::sum_pixels(dy, bias);
-                direct::conv_weights(isa, x, first_channel, dy, (kernel, bias.len()), scratch);
+                direct::conv_weights(isa, x, first_channel, dy, (kernel, bias), scratch);
             }
         }
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ground::par::Pool;
 use proptest::prelude::*;
 
 /// Numbers between -1 and 1 in every channel in use.
@@ -103,6 +104,35 @@ proptest! {
         for isa in Isa::available() {
             let (mut k, mut b) = (vec![9.0; kw.len()], vec![9.0; cout]);
             f32::conv_weights(isa, Method::Direct, &x, skip, &dy, (&mut k, &mut b), &mut scratch);
+            prop_assert_eq!(&k, &kw, "{}", isa);
+            prop_assert_eq!(&b, &bw, "{}", isa);
+        }
+    }
+
+    #[test]
+    fn the_gradient_of_the_weights_of_one_or_four_channels_gives_the_bits_of_the_definition(
+        images in 1usize..3, h in 1usize..6, w in 1usize..20, four in proptest::bool::ANY, other in 16usize..130,
+        layout in 0usize..3, threads in 1usize..4, seed in 0u32..1000,
+    ) {
+        // the first layer, its input stored densely or in sixteens; or a head
+        let few = if four { 4 } else { 1 };
+        let (cin, cout) = if layout == 2 { (other, few) } else { (few, other) };
+        let mut x = match layout {
+            0 => FeatureMap::<f32>::dense(images, h, w, cin),
+            _ => FeatureMap::new(images, h, w, cin),
+        };
+        let mut dy = FeatureMap::new(images, h, w, cout);
+        fill(&mut x, seed);
+        fill(&mut dy, seed + 3);
+        let (mut kw, mut bw) = (vec![0.0; 9 * cin * cout], vec![0.0; cout]);
+        naive::conv_weights(&x, 0, &dy, &mut kw, &mut bw);
+        let mut scratch = Aligned::zeros(100);
+        scratch.fill(5.0);
+        for isa in Isa::available() {
+            let (mut k, mut b) = (vec![9.0; kw.len()], vec![9.0; cout]);
+            Pool::new(threads)?.run(|| {
+                f32::conv_weights(isa, Method::Direct, &x, 0, &dy, (&mut k, &mut b), &mut scratch);
+            });
             prop_assert_eq!(&k, &kw, "{}", isa);
             prop_assert_eq!(&b, &bw, "{}", isa);
         }

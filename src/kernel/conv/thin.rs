@@ -12,8 +12,9 @@ use super::finish::Finish;
 use super::packed::{INPUTS, WIDEST};
 use super::{Direction, Epilogue, Method, Packed};
 use crate::kernel::dispatch::{Work, run};
+use crate::kernel::fetch;
 use crate::kernel::isa::Isa;
-use crate::kernel::lanes::{Lanes, Portable};
+use crate::kernel::lanes::Lanes;
 use crate::kernel::map::FeatureMap;
 use crate::kernel::shuffle::Shuffle;
 
@@ -22,7 +23,7 @@ pub(super) const MOST: usize = 8;
 /// Lanes that a chain is modulo of.
 const LANES: usize = 16;
 /// Rows that one task works on.
-const ROWS: usize = 4;
+const ROWS: usize = 16;
 
 /// Numbers that the weights take: whole registers per output and tap.
 pub(super) fn weights(inputs: usize, outputs: usize) -> usize {
@@ -72,72 +73,124 @@ pub(super) fn conv(
     let finish = Finish::new(epilogue, out);
     let (row_len, stride, image_len) = (out.row_len(), out.stride(), out.image_len());
     out.bands_mut(ROWS).for_each(|band| {
-        for (k, line) in band.values.chunks_exact_mut(row_len).enumerate() {
-            let row = band.first_row + k;
-            let at = band.image * image_len + (row + 1) * row_len + stride;
-            let to = &mut line[stride..row_len - stride];
-            let work = Line {
-                x,
-                first_channel,
-                weights,
-                finish: &finish,
-                image: band.image,
-                row,
-                at,
-                to,
-            };
-            // SAFETY: the shapes were asserted above.
-            unsafe { run(isa, work) }
-        }
+        let work = Band {
+            x,
+            first_channel,
+            weights,
+            finish: &finish,
+            image: band.image,
+            first_row: band.first_row,
+            at: band.image * image_len + (band.first_row + 1) * row_len + stride,
+            row_len,
+            stride,
+            to: band.values,
+        };
+        // SAFETY: the shapes were asserted above.
+        unsafe { run(isa, work) }
     });
 }
 
-/// One row of outputs; `at` is where it lies in its map.
-struct Line<'a> {
+/// Some rows of outputs; `at` is where the first pixel lies in its map.
+struct Band<'a> {
     x: &'a FeatureMap<f32>,
     first_channel: usize,
     weights: &'a Packed<f32>,
     finish: &'a Finish<'a>,
     image: usize,
-    row: usize,
+    first_row: usize,
     at: usize,
+    row_len: usize,
+    stride: usize,
     to: &'a mut [f32],
 }
 
-impl Work for Line<'_> {
+impl Work for Band<'_> {
     #[inline(always)]
-    unsafe fn run<V: Shuffle>(mut self) {
-        let width = self.x.width();
-        let four = width - width % 4;
-        // SAFETY: `P` pixels from `column` on lie in the row.
+    unsafe fn run<V: Shuffle>(self) {
+        // SAFETY: the caller's.
         unsafe {
-            if self.weights.outputs == 1 {
-                (0..four).step_by(4).for_each(|c| self.pixels::<V, 4, 1>(c));
-                (four..width).for_each(|c| self.pixels::<V, 1, 1>(c));
-                return;
-            }
-            for c in 0..width {
-                match self.weights.outputs {
-                    2 => self.pixels::<V, 1, 2>(c),
-                    3 => self.pixels::<V, 1, 3>(c),
-                    4 => self.pixels::<V, 1, 4>(c),
-                    5 => self.pixels::<V, 1, 5>(c),
-                    6 => self.pixels::<V, 1, 6>(c),
-                    7 => self.pixels::<V, 1, 7>(c),
-                    _ => self.pixels::<V, 1, 8>(c),
-                }
+            // with a known distance from pixel to pixel, sixteen of them need one address
+            match (self.weights.outputs, self.x.stride()) {
+                (1, 64) => self.all::<V, 16, 4, 1, 64>(),
+                (1, _) => self.all::<V, 16, 4, 1, 0>(),
+                (2, _) => self.all::<V, 8, 2, 2, 0>(),
+                (3, _) => self.all::<V, 4, 1, 3, 0>(),
+                (4, _) => self.all::<V, 4, 1, 4, 0>(),
+                (5, _) => self.all::<V, 2, 1, 5, 0>(),
+                (6, _) => self.all::<V, 2, 1, 6, 0>(),
+                (7, _) => self.all::<V, 2, 1, 7, 0>(),
+                _ => self.all::<V, 2, 1, 8, 0>(),
             }
         }
     }
 }
 
-impl Line<'_> {
-    /// `P` neighbouring pixels, `O` outputs: as many independent chains.
+impl Band<'_> {
+    /// All pixels, `P` of them a turn, which with their `O` outputs are at most [`LANES`] chains. Where a chain is two
+    /// registers, `Q` pixels fill the registers. Turns go down the rows, so that what three of them read stays near.
     #[inline(always)]
-    unsafe fn pixels<V: Lanes, const P: usize, const O: usize>(&mut self, column: usize) {
+    unsafe fn all<
+        V: Shuffle,
+        const P: usize,
+        const Q: usize,
+        const O: usize,
+        const STRIDE: usize,
+    >(
+        mut self,
+    ) {
+        let (width, rows) = (self.x.width(), self.to.len() / self.row_len);
+        let whole = width - width % P;
+        for column in (0..whole).step_by(P) {
+            for row in 0..rows {
+                self.ahead(row, column, P);
+                // SAFETY: pixels up to `whole` lie in the row.
+                unsafe {
+                    let mut chains = [[V::zero(); 2]; LANES];
+                    if V::COUNT == LANES {
+                        self.chains::<V, P, O, STRIDE>((row, column), &mut chains, 0);
+                    } else {
+                        for q in (0..P).step_by(Q) {
+                            self.chains::<V, Q, O, STRIDE>((row, column + q), &mut chains, q * O);
+                        }
+                    }
+                    self.finish::<V, P, O>((row, column), &across(&chains));
+                }
+            }
+        }
+        for row in 0..rows {
+            for column in whole..width {
+                // SAFETY: as above.
+                unsafe {
+                    let mut chains = [[V::zero(); 2]; LANES];
+                    self.chains::<V, 1, O, STRIDE>((row, column), &mut chains, 0);
+                    self.finish::<V, 1, O>((row, column), &across(&chains));
+                }
+            }
+        }
+    }
+
+    /// Fetches what the turn below will read that this one does not: inputs of `pixels` two rows down.
+    #[inline(always)]
+    fn ahead(&self, row: usize, column: usize, pixels: usize) {
+        let down = self.first_row + row + 2;
+        if down < self.x.height() {
+            let from = self.x.at(self.image, down, column);
+            fetch(&self.x.data()[from..from + pixels * self.x.stride()]);
+        }
+    }
+
+    /// The chains of `P` neighbouring pixels and `O` outputs, from number `first` on.
+    #[inline(always)]
+    unsafe fn chains<V: Lanes, const P: usize, const O: usize, const STRIDE: usize>(
+        &self,
+        (row, column): (usize, usize),
+        chains: &mut [[V; 2]; LANES],
+        first: usize,
+    ) {
         let (x, inputs) = (self.x, self.weights.inputs.next_multiple_of(LANES));
-        let stride = x.stride();
-        let corner = x.at(self.image, self.row, column) - x.row_len() - stride + self.first_channel;
+        let stride = if STRIDE > 0 { STRIDE } else { x.stride() };
+        let corner = x.at(self.image, self.first_row + row, column) - x.row_len() - stride
+            + self.first_channel;
         // a chain's sixteen lanes are one register or two
         let halves = LANES / V::COUNT;
         // SAFETY: taps end inside the border; channels and weights are stored in whole registers.
@@ -163,34 +216,52 @@ impl Line<'_> {
                     }
                 }
             }
-            for (p, sums) in sums.iter().enumerate() {
-                let mut lanes = [0.0; LANES];
-                for (lane, sum) in lanes.iter_mut().zip(sums) {
-                    *lane = across(*sum, halves);
+            chains[first..first + P * O].copy_from_slice(sums.as_flattened());
+        }
+    }
+
+    /// Writes the outputs of `P` pixels, `sums[pixel * O + output]`, and what their padding channels become.
+    #[inline(always)]
+    unsafe fn finish<V: Lanes, const P: usize, const O: usize>(
+        &mut self,
+        (row, column): (usize, usize),
+        sums: &[f32; LANES],
+    ) {
+        for p in 0..P {
+            let at = row * self.row_len + (column + p) * self.stride;
+            for lane in (0..LANES).step_by(V::COUNT) {
+                // SAFETY: at most eight outputs are in the first register; a pixel has sixteen channels.
+                unsafe {
+                    let value = match lane {
+                        0 => V::load_some(sums.as_ptr().add(p * O), 0, O),
+                        _ => V::zero(),
+                    };
+                    let value = self.finish.apply(value, lane, self.at + at + lane);
+                    let at = self.stride + at + lane;
+                    value.store(self.to[at..at + V::COUNT].as_mut_ptr());
                 }
-                let at = (column + p) * self.to.len() / x.width();
-                let value = Portable::load(lanes.as_ptr());
-                let value = self.finish.apply(value, 0, self.at + at);
-                value.store(self.to[at..at + LANES].as_mut_ptr());
             }
         }
     }
 }
 
-/// The sum of sixteen lanes, pairwise.
+/// The sums of sixteen chains, each over its lanes, pairwise: turned, so that registers hold one lane of many
+/// chains.
 #[inline(always)]
-unsafe fn across<V: Lanes>(sum: [V; 2], halves: usize) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    // SAFETY: one register of sixteen or two of eight.
+unsafe fn across<V: Shuffle>(chains: &[[V; 2]; LANES]) -> [f32; LANES] {
+    let mut sums = [0.0; LANES];
+    // SAFETY: registers only, and sixteen values to store in.
     unsafe {
-        for (half, s) in sum.into_iter().enumerate().take(halves) {
-            s.store(lanes.as_mut_ptr().add(half * V::COUNT));
+        for first in (0..LANES).step_by(V::COUNT) {
+            let mut folded = [V::zero(); 8];
+            for (i, folded) in folded.iter_mut().enumerate() {
+                *folded = V::fold(chains[first + i], chains[(first + i + 8) % LANES]);
+            }
+            let lane = V::transpose(folded);
+            let even = lane[0].add(lane[4]).add(lane[2].add(lane[6]));
+            let odd = lane[1].add(lane[5]).add(lane[3].add(lane[7]));
+            even.add(odd).store(sums.as_mut_ptr().add(first));
         }
     }
-    for distance in [8, 4, 2, 1] {
-        for l in 0..distance {
-            lanes[l] += lanes[l + distance];
-        }
-    }
-    lanes[0]
+    sums
 }

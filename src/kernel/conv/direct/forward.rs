@@ -154,24 +154,12 @@ impl Band<'_> {
                     }
                 }
             }
-            // Plain stores first, in a loop simple enough to unroll: with anything more in it the sums
-            // would live in memory instead of registers, and the loop above would store them each time.
+            let image_len = (x.height() + 2) * self.row_len;
+            let map = self.image * image_len + (self.first_row + 1) * self.row_len + start;
+            self.finish.tile(&mut sums, at.channel, (map, self.stride));
             for (p, sum) in sums.iter().enumerate() {
                 for (v, s) in sum.iter().enumerate() {
                     s.store(to.add(p * self.stride + v * V::COUNT));
-                }
-            }
-            if self.finish.is_plain() {
-                return;
-            }
-            let image_len = (x.height() + 2) * self.row_len;
-            let map = self.image * image_len + (self.first_row + 1) * self.row_len + start;
-            for p in 0..P {
-                for lane in (0..NV).map(|v| v * V::COUNT) {
-                    let here = p * self.stride + lane;
-                    let sums = V::load(to.add(here));
-                    let value = self.finish.apply(sums, at.channel + lane, map + here);
-                    value.store(to.add(here));
                 }
             }
         }

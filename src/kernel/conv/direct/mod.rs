@@ -6,7 +6,8 @@
 //! channel) times 64 output channels stay in registers while a block of pixels streams by.
 
 mod forward;
+mod narrow;
 mod weights;
 
 pub(super) use forward::conv;
-pub(super) use weights::{conv_weights, sum_pixels};
+pub(super) use weights::conv_weights;

@@ -4,6 +4,7 @@
 
 use rayon::prelude::*;
 
+use super::narrow::{self, GROUP};
 use crate::kernel::aligned::Aligned;
 use crate::kernel::conv::tile::{Left, ROWS, Right, To, multiply};
 use crate::kernel::dispatch::{Wide, Work, abreast, run};
@@ -17,7 +18,7 @@ const TASKS: usize = 8;
 /// Bias channels that one task sums: a cache line.
 const LINE: usize = 16;
 
-/// See [`super::super::Kernels::conv_weights`]; the bias is [`sum_pixels`].
+/// See [`super::super::Kernels::conv_weights`].
 ///
 /// Registers hold outputs. Where there are few of them and many inputs, the two change places: the
 /// same products, summed in the same order of pixels, with the tap seen from the other side.
@@ -26,9 +27,10 @@ pub(in crate::kernel::conv) fn conv_weights(
     x: &FeatureMap<f32>,
     first_channel: usize,
     dy: &FeatureMap<f32>,
-    (kernel, outputs): (&mut [f32], usize),
+    (kernel, bias): (&mut [f32], &mut [f32]),
     scratch: &mut Aligned<f32>,
 ) {
+    let outputs = bias.len();
     assert!(
         outputs > 0 && kernel.len().is_multiple_of(9 * outputs),
         "kernel is [9][in][out]"
@@ -62,34 +64,58 @@ pub(in crate::kernel::conv) fn conv_weights(
         }
     };
     let rows = 9 * job.scalars;
-    let per_task = rows.div_ceil(TASKS).next_multiple_of(ROWS);
-    scratch.grow(rows * job.columns);
-    let sums = &mut scratch[..rows * job.columns];
+    // sums of row r and column c at `(c / group * rows_of_group + r) * group + c % group`
+    let (group, group_len) = if narrow::fits(&job) {
+        scratch.grow(narrow::len(&job));
+        narrow::sum(isa, &job, turned, &mut scratch[..narrow::len(&job)]);
+        let total = |o: usize| match turned {
+            true => 9 * job.scalars * GROUP + o,
+            false => o / GROUP * narrow::group_len(&job) + 9 * job.scalars * GROUP + o % GROUP,
+        };
+        let sums = &*scratch;
+        bias.iter_mut()
+            .enumerate()
+            .for_each(|(o, b)| *b = sums[total(o)]);
+        (GROUP, narrow::group_len(&job))
+    } else {
+        sum_pixels(dy, bias);
+        scratch.grow(rows * job.columns);
+        sum_rows(isa, &job, &mut scratch[..rows * job.columns]);
+        (job.columns, rows * job.columns)
+    };
+    for (row, to) in kernel.chunks_exact_mut(outputs).enumerate() {
+        if turned {
+            let (tap, i) = (8 - row / inputs, row % inputs);
+            let from = i / group * group_len + tap * outputs * group + i % group;
+            let from = scratch[from..].iter().step_by(group);
+            to.iter_mut().zip(from).for_each(|(t, &s)| *t = s);
+        } else {
+            for (k, to) in to.chunks_mut(group).enumerate() {
+                to.copy_from_slice(&scratch[k * group_len + row * group..][..to.len()]);
+            }
+        }
+    }
+}
+
+/// All rows of the job, each in the order of pixels.
+fn sum_rows(isa: Isa, job: &Job<'_>, sums: &mut [f32]) {
+    let per_task = (9 * job.scalars).div_ceil(TASKS).next_multiple_of(ROWS);
     sums.par_chunks_mut(per_task * job.columns)
         .enumerate()
         .for_each(|(task, sums)| {
             sums.fill(0.0);
             let work = Rows {
-                job: &job,
+                job,
                 first: task * per_task,
                 sums,
             };
-            // SAFETY: the shapes were asserted above.
+            // SAFETY: a job's shapes were asserted when it was made.
             unsafe { run(isa, work) }
         });
-    for (row, to) in kernel.chunks_exact_mut(outputs).enumerate() {
-        if turned {
-            let (tap, i) = (8 - row / inputs, row % inputs);
-            let from = sums[tap * outputs * lanes + i..].iter().step_by(lanes);
-            to.iter_mut().zip(from).for_each(|(t, &s)| *t = s);
-        } else {
-            to.copy_from_slice(&sums[row * job.columns..][..outputs]);
-        }
-    }
 }
 
 /// `bias[o] = sum over pixels of dy[.., o]`, in pixel order.
-pub(in crate::kernel::conv) fn sum_pixels(dy: &FeatureMap<f32>, bias: &mut [f32]) {
+fn sum_pixels(dy: &FeatureMap<f32>, bias: &mut [f32]) {
     assert!(bias.len() <= dy.stride(), "output channels");
     bias.par_chunks_mut(LINE)
         .enumerate()
@@ -110,13 +136,13 @@ pub(in crate::kernel::conv) fn sum_pixels(dy: &FeatureMap<f32>, bias: &mut [f32]
 }
 
 /// `sum over pixels p of scalar[p + tap - 1, s] vector[p, v]` for every tap, `s` and `v`.
-struct Job<'a> {
-    scalar: &'a FeatureMap<f32>,
-    scalars: usize,
-    scalar_from: usize,
-    vector: &'a FeatureMap<f32>,
-    vector_from: usize,
-    columns: usize,
+pub(super) struct Job<'a> {
+    pub(super) scalar: &'a FeatureMap<f32>,
+    pub(super) scalars: usize,
+    pub(super) scalar_from: usize,
+    pub(super) vector: &'a FeatureMap<f32>,
+    pub(super) vector_from: usize,
+    pub(super) columns: usize,
 }
 
 /// Rows `(tap, s)` of one task, all columns, all pixels in order.
