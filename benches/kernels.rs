@@ -59,6 +59,29 @@ fn calibration(c: &mut Criterion) {
     }
 }
 
+/// What one core reads and writes a second where the first layer and the heads work: in maps that fit the last cache at best.
+fn maps(c: &mut Criterion) {
+    let mut group = c.benchmark_group("memory/1 thread");
+    group.sample_size(20);
+    for (name, side) in [("2.4 MB", 34), ("8.9 MB", 66)] {
+        let mut map = vec![0.5f32; 8 * side * side * 64];
+        group.throughput(Throughput::Bytes(4 * map.len() as u64));
+        group.bench_function(format!("read {name}"), |b| {
+            b.iter(|| {
+                let mut lanes = [0.0; 64];
+                for v in map.chunks_exact(64) {
+                    lanes.iter_mut().zip(v).for_each(|(s, v)| *s += v);
+                }
+                black_box(lanes)
+            });
+        });
+        group.bench_function(format!("write {name}"), |b| {
+            b.iter(|| black_box(&mut map).fill(black_box(0.25)));
+        });
+    }
+    group.finish();
+}
+
 /// Every shape of the networks of N = 64 and 128 once: side, inputs, outputs.
 fn layers() -> BTreeSet<(usize, usize, usize)> {
     let sizes = [(64, 1), (64, 2), (128, 1)];
@@ -122,7 +145,12 @@ fn convolutions(c: &mut Criterion) {
         f32::pack(isa, &mut adjoint, &kernel, Direction::Adjoint);
         let mut dx = x.clone();
         group.bench_function(BenchmarkId::new("input gradient", &name), |b| {
-            let epilogue = Epilogue::Gate(&x);
+            // as the network does: no rectifier lies in front of a head
+            let epilogue = if outputs <= 9 {
+                Epilogue::Plain
+            } else {
+                Epilogue::Gate(&x)
+            };
             b.iter(|| pool.run(|| f32::conv(isa, &y, 0, &adjoint, epilogue, &mut dx)));
         });
     }
@@ -167,5 +195,5 @@ fn transforms(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, calibration, convolutions, transforms);
+criterion_group!(kernels, calibration, maps, convolutions, transforms);
 criterion_main!(kernels);

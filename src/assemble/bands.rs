@@ -140,11 +140,16 @@ impl Bands {
     }
 }
 
-fn without_room<T: Copy>(rows: &[T], side: usize, stride: usize) -> Array2<T> {
-    let mut values = Vec::with_capacity(side * side);
-    for row in rows.chunks_exact(stride) {
-        values.extend_from_slice(&row[..side]);
-    }
+fn without_room<T: Copy + Default + Send + Sync>(
+    rows: &[T],
+    side: usize,
+    stride: usize,
+) -> Array2<T> {
+    let mut values = vec![T::default(); side * side];
+    values
+        .par_chunks_mut(side)
+        .zip(rows.par_chunks(stride))
+        .for_each(|(to, from)| to.copy_from_slice(&from[..side]));
     Array2::from_shape_vec((side, side), values).expect("as many rows as columns")
 }
 

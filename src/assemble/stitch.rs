@@ -18,7 +18,7 @@
     reason = "array views are passed by value, as ndarray does"
 )]
 
-use ndarray::{Array2, ArrayView3};
+use ndarray::{Array2, ArrayView3, Zip};
 use num_complex::Complex32;
 
 use super::bands::Bands;
@@ -204,7 +204,9 @@ impl Stitcher {
                 .need(format!("one for each of {} offsets", self.shifts.len())));
         }
         let (mut canvas, coverage, dropped) = self.bands.finish();
-        canvas.zip_mut_with(&coverage, |v, w| *v /= EPSILON + w);
+        Zip::from(&mut canvas)
+            .and(&coverage)
+            .par_for_each(|v, w| *v /= EPSILON + w);
         Ok(Stitched {
             canvas,
             coverage,

@@ -41,13 +41,16 @@ impl Norm {
 
 /// How many of the values are not finite.
 pub fn non_finite<T: Scalar>(values: &[T]) -> u64 {
-    let mut bad = 0;
-    let work = Census {
-        values,
-        bad: &mut bad,
+    let count = |values| {
+        let mut bad = 0;
+        let work = Census {
+            values,
+            bad: &mut bad,
+        };
+        vectorized(work);
+        bad
     };
-    vectorized(work);
-    bad
+    values.par_chunks(CHUNK).map(count).sum()
 }
 
 struct Census<'a, T> {

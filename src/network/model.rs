@@ -106,18 +106,14 @@ impl<T: Kernels> Model<T> {
     fn pack(&mut self) {
         let (weights, tensors, isa) = (&self.weights, &self.tensors, self.isa);
         let kernel = |k: usize| &weights[tensors[2 * k].range.clone()];
-        let both = self
-            .forward
-            .par_iter_mut()
-            .zip(&mut self.adjoint)
-            .enumerate();
-        both.for_each(|(k, (forward, adjoint))| {
-            T::pack(isa, forward, kernel(k), Direction::Forward);
-            // nothing lies in front of the first layer
-            if k > 0 {
-                T::pack(isa, adjoint, kernel(k), Direction::Adjoint);
-            }
-        });
+        let forward = self.forward.par_iter_mut().enumerate();
+        // nothing lies in front of the first layer
+        let adjoint = self.adjoint.par_iter_mut().enumerate().skip(1);
+        let forward = forward.map(|(k, packed)| (k, packed, Direction::Forward));
+        let adjoint = adjoint.map(|(k, packed)| (k, packed, Direction::Adjoint));
+        // one layout a task: the largest are a quarter of all
+        let each = forward.chain(adjoint).with_max_len(1);
+        each.for_each(|(k, packed, direction)| T::pack(isa, packed, kernel(k), direction));
     }
 
     fn bias(&self, k: usize) -> &[T] {

@@ -18,6 +18,8 @@ use crate::kernel::shuffle::Shuffle;
 
 /// Numbers that the transformed tiles of a round may take: eight megabytes, a share of the last cache.
 const ROUND: usize = 2 << 20;
+/// Bias channels that one task sums: a cache line.
+const LINE: usize = 16;
 /// Tiles that one task transforms.
 const CHUNK: usize = 8;
 /// Tiles whose products are added at a time: their gradients stay in the first cache.
@@ -76,9 +78,14 @@ pub(in crate::kernel::conv) fn conv_weights(
                 // SAFETY: the scratch holds `most` tiles; every tile is written by one task.
                 unsafe { run(isa, work) }
             });
-        for total in totals.chunks_exact(outputs).take(count) {
-            bias.iter_mut().zip(total).for_each(|(b, &t)| *b += t);
-        }
+        bias.par_chunks_mut(LINE)
+            .zip(0..outputs / LINE)
+            .for_each(|(bias, line)| {
+                for total in totals.chunks_exact(outputs).take(count) {
+                    let total = &total[line * LINE..][..bias.len()];
+                    bias.iter_mut().zip(total).for_each(|(b, &t)| *b += t);
+                }
+            });
         let (a, b) = (&*left, &*right);
         sums.par_chunks_mut(inputs * outputs)
             .enumerate()
