@@ -108,9 +108,9 @@ impl<T: Kernels> Model<T> {
         let kernel = |k: usize| &weights[tensors[2 * k].range.clone()];
         let forward = self.forward.par_iter_mut().enumerate();
         // nothing lies in front of the first layer
-        let adjoint = self.adjoint.par_iter_mut().enumerate().skip(1);
+        let adjoint = self.adjoint[1..].par_iter_mut().enumerate();
         let forward = forward.map(|(k, packed)| (k, packed, Direction::Forward));
-        let adjoint = adjoint.map(|(k, packed)| (k, packed, Direction::Adjoint));
+        let adjoint = adjoint.map(|(k, packed)| (k + 1, packed, Direction::Adjoint));
         // one layout a task: the largest are a quarter of all
         let each = forward.chain(adjoint).with_max_len(1);
         each.for_each(|(k, packed, direction)| T::pack(isa, packed, kernel(k), direction));
