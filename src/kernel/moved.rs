@@ -42,10 +42,6 @@ pub struct Columns {
     single: [Vec<f32>; 2],
     /// The same twice, for real and imaginary parts.
     double: [Vec<f32>; 2],
-    /// The weights of the column in the middle, and which steps of columns have no others: all but the first and the
-    /// last, unless rounding changes on the way.
-    common: [f32; 2],
-    even: Vec<bool>,
 }
 
 impl Columns {
@@ -70,19 +66,6 @@ impl Columns {
                 *pair = [*w, *w];
             }
         }
-        let middle = low.len() / 2;
-        self.common =
-            [low, high.unwrap_or_default()].map(|w| w.get(middle).copied().unwrap_or(0.0));
-        let [low, high] = &self.single;
-        let high = if self.both { high } else { low };
-        let of = [self.common[0], self.common[usize::from(self.both)]];
-        self.even.clear();
-        let steps = low.as_chunks::<COLUMN_STEP>().0;
-        let steps = steps.iter().zip(high.as_chunks::<COLUMN_STEP>().0);
-        self.even.extend(steps.map(|(low, high)| {
-            let same = |all: bool, (l, h): (&f32, &f32)| all & (*l == of[0]) & (*h == of[1]);
-            low.iter().zip(high).fold(true, same)
-        }));
     }
 }
 
@@ -203,99 +186,50 @@ impl Rows<'_, '_> {
         out: usize,
         parts: [(usize, f32); P],
     ) {
-        let at = out * self.canvas.stride + self.columns.out;
-        let (from, side) = (self.columns.from, self.patch.side);
-        // SAFETY: complex numbers are pairs of floats; the columns of the canvas lie inside; of the patch
-        // `pixels` reads what is inside, and `step` without a look only where all that it reads is.
+        let Columns {
+            out: column,
+            from,
+            single: [s0, s1],
+            double: [d0, d1],
+            ..
+        } = self.columns;
+        let at = out * self.canvas.stride + column;
+        let side = 2 * self.patch.side;
+        // SAFETY: complex numbers are pairs of floats; `count` columns of the canvas lie inside; of the
+        // patch `pixels` reads what is inside.
         unsafe {
             let sums = self.canvas.sums.as_mut_ptr().add(at).cast::<f32>();
             let weights = self.canvas.weights.as_mut_ptr().add(at);
-            let common = [
-                V::splat(self.columns.common[0]),
-                V::splat(self.columns.common[1]),
-            ];
-            let mut rows = [Row {
-                at: self.patch.values.as_ptr().cast::<f32>(),
-                weight: V::zero(),
-                common: [V::zero(); 2],
-            }; P];
+            let mut rows = [(self.patch.values.as_ptr().cast::<f32>(), V::zero()); P];
             for (row, (r, w)) in rows.iter_mut().zip(parts) {
-                let w = V::splat(w);
-                row.at = row.at.add(2 * r * self.patch.stride);
-                row.weight = w;
-                row.common = [w.mul(common[0]), w.mul(common[1])];
+                *row = (row.0.add(2 * r * self.patch.stride), V::splat(w));
             }
-            for (k, &even) in self.columns.even.iter().enumerate() {
-                let first = k * COLUMN_STEP;
-                let inside = from + first > 0 && from + first + COLUMN_STEP <= side;
-                let to = (sums.add(2 * first), weights.add(first));
-                if even && inside {
-                    self.step::<V, P, C, true>(rows, first, to);
-                } else {
-                    self.step::<V, P, C, false>(rows, first, to);
-                }
-            }
-        }
-    }
-
-    /// [`COLUMN_STEP`] columns from `first` on; with `EVEN` they have the common weights and lie inside the patch.
-    #[inline(always)]
-    unsafe fn step<V: Lanes, const P: usize, const C: usize, const EVEN: bool>(
-        &self,
-        rows: [Row<V>; P],
-        first: usize,
-        (sums, weights): (*mut f32, *mut f32),
-    ) {
-        let Columns {
-            from,
-            single,
-            double,
-            ..
-        } = self.columns;
-        let side = 2 * self.patch.side;
-        // SAFETY: see `row`.
-        unsafe {
-            for i in (0..2 * COLUMN_STEP).step_by(V::COUNT) {
-                let k = 2 * first + i;
-                let mut sum = V::load(sums.add(i));
-                for row in rows {
-                    for (c, back) in [2, 0].into_iter().enumerate().take(C) {
-                        let (value, weight) = if EVEN {
-                            let at = row.at.add(2 * from + k - back);
-                            (V::load(at), row.common[c])
-                        } else {
-                            let weight = V::load(double[c].as_ptr().add(k));
-                            let value = pixels::<V>(row.at, 2 * from + k, side, back);
-                            (value, row.weight.mul(weight))
-                        };
-                        sum = sum.add(value.mul(weight));
+            for i in (0..s0.len()).step_by(V::COUNT) {
+                for k in [2 * i, 2 * i + V::COUNT] {
+                    let (w0, w1) = (V::load(d0.as_ptr().add(k)), V::load(d1.as_ptr().add(k)));
+                    let mut sum = V::load(sums.add(k));
+                    for (row, w) in rows {
+                        let low = pixels::<V>(row, 2 * from + k, side, 2);
+                        sum = sum.add(low.mul(w.mul(w0)));
+                        if C == 2 {
+                            let high = pixels::<V>(row, 2 * from + k, side, 0);
+                            sum = sum.add(high.mul(w.mul(w1)));
+                        }
                     }
+                    sum.store(sums.add(k));
                 }
-                sum.store(sums.add(i));
-            }
-            for i in (0..COLUMN_STEP).step_by(V::COUNT) {
+                let (w0, w1) = (V::load(s0.as_ptr().add(i)), V::load(s1.as_ptr().add(i)));
                 let mut weight = V::load(weights.add(i));
-                for row in rows {
-                    for (c, single) in single.iter().enumerate().take(C) {
-                        weight = weight.add(if EVEN {
-                            row.common[c]
-                        } else {
-                            row.weight.mul(V::load(single.as_ptr().add(first + i)))
-                        });
+                for (_, w) in rows {
+                    weight = weight.add(w.mul(w0));
+                    if C == 2 {
+                        weight = weight.add(w.mul(w1));
                     }
                 }
                 weight.store(weights.add(i));
             }
         }
     }
-}
-
-/// A row of the patch: where it begins, its weight, and that times the common weights of the columns.
-#[derive(Clone, Copy)]
-struct Row<V> {
-    at: *const f32,
-    weight: V,
-    common: [V; 2],
 }
 
 /// The floats from `at - back` on of a row of `len`, zero outside it.
