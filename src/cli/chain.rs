@@ -29,12 +29,16 @@ pub(super) fn run(args: &ChainArgs) -> Result<Exit> {
     let mut found = chain(&request, hub, &path.display().to_string(), &pool)?;
     notes.extend(request.data.iter().flat_map(|d| d.notes.clone()));
     found.notes.splice(0..0, notes);
+    out!("{}", terminal(&found));
     if let Some(file) = &args.json {
         write_atomic(file, json::to_text(&found)?.as_bytes())?;
     }
     if let Some(file) = &args.markdown {
         write_atomic(file, markdown(&found).as_bytes())?;
     }
-    print!("{}", terminal(&found));
-    Ok(Exit::Success)
+    Ok(if found.broken {
+        Exit::Failed
+    } else {
+        Exit::Success
+    })
 }

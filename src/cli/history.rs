@@ -38,7 +38,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
     if let Some(path) = &args.output_markdown {
         write(path, &pages)?;
     }
-    println!("{pages}");
+    outln!("{pages}");
     Ok(if read.values().any(|t| t.nan_overview.has_nan) {
         Exit::NonFinite
     } else {

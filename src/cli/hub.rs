@@ -7,7 +7,7 @@ use super::args::{BlessArgs, DiffArgs, HubCommand, VerifyArgs};
 use super::clock::now;
 use super::exit::Exit;
 use crate::diff::tolerance::Tolerances;
-use crate::diff::{Report, Verdict, diff};
+use crate::diff::{Verdict, diff};
 use crate::error::{Error, Kind, Result};
 use crate::ground::json;
 use crate::hub::file::write_atomic;
@@ -37,24 +37,28 @@ fn verify(args: &VerifyArgs) -> Result<Exit> {
         write(path, &json::to_text(&found)?)?;
     }
     for p in &found.problems {
-        println!("{}: {}", p.file, p.what);
+        outln!("{}: {}", p.file, p.what);
     }
     let shown = args.hub.display();
     Ok(if !found.problems.is_empty() {
-        println!(
-            "{shown}: {} problems in {} files",
-            found.problems.len(),
+        outln!(
+            "{shown}: {}, {} files",
+            match found.problems.len() {
+                1 => "1 problem".to_owned(),
+                n => format!("{n} problems"),
+            },
             found.files
         );
         Exit::Failed
     } else if found.non_finite > 0 {
-        println!(
+        outln!(
             "{shown}: whole, {} files; {} pixels are not finite",
-            found.files, found.non_finite
+            found.files,
+            found.non_finite
         );
         Exit::NonFinite
     } else {
-        println!("{shown}: whole, {} files", found.files);
+        outln!("{shown}: whole, {} files", found.files);
         Exit::Success
     })
 }
@@ -73,6 +77,7 @@ fn compare(args: &DiffArgs) -> Result<Exit> {
         None => Tolerances::default(),
     };
     let report = diff(&args.a, &args.b, &tolerances)?;
+    out!("{}", terminal(&report));
     if let Some(path) = &args.json {
         write(path, &json::to_text(&report)?)?;
     }
@@ -85,84 +90,139 @@ fn compare(args: &DiffArgs) -> Result<Exit> {
     if let Some(path) = &args.write_tolerances {
         let made = tolerances.widened(&report);
         write(path, &json::to_text(&made)?)?;
-        println!("{} rules in {}", made.rules.len(), path.display());
+        outln!("{} rules in {}", made.rules.len(), path.display());
     }
-    print!("{}", terminal(&report));
     Ok(exit(report.verdict))
 }
 
 /// Makes a hub the golden one of its name, without its checkpoints.
 fn bless(args: &BlessArgs) -> Result<Exit> {
-    let action = "blessing a hub";
+    let reason = args.reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    if reason.is_empty() {
+        return Err(Error::usage(BLESSING)
+            .at("--reason")
+            .got("nothing")
+            .need("why the golden changes"));
+    }
     let found = look(&args.hub)?;
     if let Some(p) = found.problems.first() {
-        return Err(Error::input(action)
+        return Err(Error::input(BLESSING)
             .at(args.hub.join(&p.file).display())
             .got(&p.what)
             .need("a whole hub")
             .help("`ptyproof hub verify` tells all of it"));
     }
-    if args.reason.trim().is_empty() {
-        return Err(Error::usage(action)
-            .at("--reason")
-            .got("nothing")
-            .need("why the golden changes"));
-    }
-    let name = args
-        .hub
-        .canonicalize()
-        .ok()
+    let whole = args.hub.canonicalize().ok();
+    let name = whole
+        .as_ref()
         .and_then(|p| p.file_name().map(PathBuf::from));
     let name = name.ok_or_else(|| {
-        Error::usage(action)
+        Error::usage(BLESSING)
             .at(args.hub.display())
             .need("a directory with a name")
     })?;
     let golden = args.golden.join(&name);
-    let old: Option<Report> = if golden.exists() {
-        Some(diff(&golden, &args.hub, &Tolerances::default())?)
-    } else {
-        None
-    };
-    let mut page = format!(
-        "# {}\n\n{}: {}\n",
-        name.display(),
-        now(),
-        args.reason.trim()
-    );
-    match old {
-        None => page.push_str("\nThe first of its name.\n"),
-        Some(mut report) => {
-            // where they lay is nobody's business
-            report.a = format!("{}, as it was", name.display());
-            report.b = format!("{}, as it is now", name.display());
-            page.push('\n');
-            page.push_str(&markdown(&report));
-        }
+    if golden.canonicalize().ok() == whole {
+        return Err(Error::usage(BLESSING)
+            .at(args.hub.display())
+            .got("the golden itself")
+            .need("another hub to take its place"));
     }
-    // beside it first, so that a full disk leaves the old one
-    let staged = args.golden.join(format!(".{}.new", name.display()));
-    let _ = std::fs::remove_dir_all(&staged);
-    copy(&args.hub, &staged)?;
-    Manifest::of(&staged)?.write(&staged)?;
     let io = |path: &Path| {
         let path = path.to_path_buf();
-        move |e| Error::io(action).at(path.display()).because(e)
+        move |e| Error::io(BLESSING).at(path.display()).because(e)
     };
+    std::fs::create_dir_all(&args.golden).map_err(io(&args.golden))?;
+    let beside = |end: &str| args.golden.join(format!(".{}.{end}", name.display()));
+    let (staged, old, page) = (
+        beside("new"),
+        beside("old"),
+        golden_page(&args.golden, &name),
+    );
+    let _lock = Lock::take(&beside("lock"))?;
+    for left in [&staged, &old] {
+        if left.exists() {
+            std::fs::remove_dir_all(left).map_err(io(left))?;
+        }
+    }
+    let text = blessing(&golden, args, &name, &page, &reason)?;
+    copy(&args.hub, &staged)?;
+    Manifest::of(&staged)?.write(&staged)?;
+    if let Some(p) = look(&staged)?.problems.first() {
+        return Err(Error::input(BLESSING)
+            .at(args.hub.join(&p.file).display())
+            .got(&p.what)
+            .need("a hub that nobody changes meanwhile"));
+    }
+    // the page first: it is what may fail; then the old one aside and the new one in its place
+    write(&page, &text)?;
     if golden.exists() {
-        std::fs::remove_dir_all(&golden).map_err(io(&golden))?;
+        std::fs::rename(&golden, &old).map_err(io(&golden))?;
     }
     std::fs::rename(&staged, &golden).map_err(io(&golden))?;
-    write(
-        &args.golden.join(format!("{}.blessed.md", name.display())),
-        &page,
-    )?;
-    println!("{} is golden: {}", golden.display(), args.reason.trim());
+    if old.exists() {
+        std::fs::remove_dir_all(&old).map_err(io(&old))?;
+    }
+    outln!("{} is golden: {reason}", golden.display());
     Ok(Exit::Success)
 }
 
+const BLESSING: &str = "blessing a hub";
+
+/// One blessing of a golden at a time: a directory that only one can make.
+struct Lock(PathBuf);
+
+impl Lock {
+    fn take(path: &Path) -> Result<Self> {
+        match std::fs::create_dir(path) {
+            Ok(()) => Ok(Self(path.to_path_buf())),
+            Err(e) => Err(Error::io(BLESSING)
+                .at(path.display())
+                .because(e)
+                .help("another blessing is at work, or died here: then remove this directory")),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+fn golden_page(golden: &Path, name: &Path) -> PathBuf {
+    golden.join(format!("{}.blessed.md", name.display()))
+}
+
+/// The page of a golden: every reason there ever was, and how the last one changed it.
+fn blessing(
+    golden: &Path,
+    args: &BlessArgs,
+    name: &Path,
+    page: &Path,
+    reason: &str,
+) -> Result<String> {
+    let before = std::fs::read_to_string(page).unwrap_or_default();
+    let earlier: String = before
+        .lines()
+        .skip(2)
+        .take_while(|l| l.starts_with("- "))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let mut text = format!("# {}\n\n- {}: {reason}\n{earlier}\n", name.display(), now());
+    if golden.exists() {
+        let mut report = diff(golden, &args.hub, &Tolerances::default())?;
+        report.a = format!("{}, as it was", name.display());
+        report.b = format!("{}, as it is now", name.display());
+        text.push_str(&markdown(&report));
+    } else {
+        text.push_str("The first of its name.\n");
+    }
+    Ok(text)
+}
+
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let failed = |path: &Path, e| Error::io("blessing a hub").at(path.display()).because(e);
+    let failed = |path: &Path, e| Error::io(BLESSING).at(path.display()).because(e);
     let files: BTreeMap<String, bool> = walk(from)?;
     // weights are large, and their digests are in the hub
     for file in files.keys().filter(|f| !f.ends_with(".safetensors")) {

@@ -90,7 +90,7 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
     if let Some(path) = &args.output_markdown {
         write(path, &page)?;
     }
-    println!("{page}");
+    outln!("{page}");
     Ok(if report.fits() {
         Exit::Success
     } else {

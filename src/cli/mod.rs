@@ -5,6 +5,17 @@
     reason = "this is where people read"
 )]
 
+/// Prints, as `print!` does, but a reader who has gone away is no reason to fail: the exit code still tells.
+macro_rules! out {
+    ($($text:tt)*) => { $crate::cli::print(&format!($($text)*)) };
+}
+
+/// As `out!`, with the end of a line.
+macro_rules! outln {
+    () => { $crate::cli::print("\n") };
+    ($($text:tt)*) => { $crate::cli::print(&(format!($($text)*) + "\n")) };
+}
+
 mod args;
 mod chain;
 mod clock;
@@ -18,6 +29,7 @@ mod run;
 mod scenarios;
 mod told;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,6 +39,20 @@ use crate::hub::log::{Level, json_line};
 
 pub use args::Cli;
 pub use exit::Exit;
+
+/// Writes to standard output. `head` may close it early; a full disk is told on standard error.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("error: writing to standard output: {e}");
+        }
+        _ => {}
+    }
+}
 
 /// Parses the command line, runs the command, and says how it went.
 pub fn main() -> ExitCode {

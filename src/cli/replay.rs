@@ -22,7 +22,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit> {
             .got(format!("no {EVENT}"))
             .need("the hub of a run in which something was not finite"));
     };
-    print!("{event}");
+    out!("{event}");
     let well = if args.step {
         step(args, &event)?
     } else {
@@ -36,22 +36,26 @@ fn operation(event: &Event, kept: &[Kept]) -> Result<bool> {
     let Some((saved, inputs)) = kept.split_last() else {
         return Err(Error::input("replaying an event").got("no tensors"));
     };
-    println!();
+    outln!();
     if matches!(event.operation, Operation::Given) {
-        println!(
+        outln!(
             "{} was handed over as it is: no operation made it",
             event.tensor
         );
         return Ok(true);
     }
-    println!(
+    outln!(
         "{} again, from {} of the batch's groups:",
         event.operation,
         group(event)
     );
-    println!(
+    outln!(
         "  {:<17} {:>9} {:>9} {:>9}   {:<24} bits as saved",
-        "", "NaN", "+inf", "-inf", "finite values"
+        "",
+        "NaN",
+        "+inf",
+        "-inf",
+        "finite values"
     );
     let mut well = false;
     for name in ["reference", "guarded"] {
@@ -97,9 +101,11 @@ fn row<T: Scalar>(name: &str, values: &[T], same: Option<usize>) {
         "none".into()
     };
     let bits = same.map_or("-".to_owned(), |s| format!("{s} of {}", census.count));
-    println!(
+    outln!(
         "  {name:<17} {:>9} {:>9} {:>9}   {range:<24} {bits}",
-        census.nan, census.pos_inf, census.neg_inf
+        census.nan,
+        census.pos_inf,
+        census.neg_inf
     );
 }
 
@@ -113,27 +119,32 @@ fn step(args: &ReplayArgs, event: &Event) -> Result<bool> {
         steps: (first, last),
         ..
     } = found;
-    println!();
-    println!(
+    outln!();
+    outln!(
         "steps {first} to {last} again, from the checkpoint after {} epochs, on {} threads:",
         found.epochs,
         pool.threads()
     );
     match found.first_different {
-        None => println!("  records    as in the hub, to the bit"),
-        Some(step) => println!("  records    differ from step {step} on"),
+        None => outln!("  records    as in the hub, to the bit"),
+        Some(step) => outln!("  records    differ from step {step} on"),
     }
     match &found.event {
-        None => println!("  event      none: every number was finite"),
-        Some(e) => println!(
+        None => outln!("  event      none: every number was finite"),
+        Some(e) => outln!(
             "  event      {} at step {}, {:?}: {} NaN, {} +inf, {} -inf",
-            e.tensor, e.step, e.index, e.output.nan, e.output.pos_inf, e.output.neg_inf
+            e.tensor,
+            e.step,
+            e.index,
+            e.output.nan,
+            e.output.pos_inf,
+            e.output.neg_inf
         ),
     }
     for (name, count, different) in &found.tensors {
         match different {
-            0 => println!("  {name}: {count} values, the same bits"),
-            n => println!("  {name}: {count} values, {n} with other bits"),
+            0 => outln!("  {name}: {count} values, the same bits"),
+            n => outln!("  {name}: {count} values, {n} with other bits"),
         }
     }
     Ok(found.is_same())

@@ -83,7 +83,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
             log.close();
             let done = hub.finish()?;
             if !args.quiet {
-                println!("{}", done.display());
+                outln!("{}", done.display());
             }
             Ok(if outcome.results.has_non_finite() {
                 Exit::NonFinite

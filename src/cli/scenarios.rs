@@ -53,6 +53,6 @@ pub(super) fn run(args: &ScenariosArgs) -> Result<Exit> {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    println!("{table}");
+    outln!("{table}");
     Ok(Exit::Success)
 }

@@ -130,8 +130,8 @@ fn settings(a: &Side, b: &Side) -> Vec<[String; 3]> {
         .filter_map(|p| {
             let (u, v) = (x.get(p), y.get(p));
             let both = u.is_some() && v.is_some();
-            let same = match (u.and_then(Leaf::number), v.and_then(Leaf::number)) {
-                (Some(u), Some(v)) => u == v || (u.is_nan() && v.is_nan()),
+            let same = match (u, v) {
+                (Some(u), Some(v)) => u.is(v),
                 _ => u == v,
             };
             let show = |l: Option<&Leaf>| l.map_or("absent".into(), ToString::to_string);
@@ -234,12 +234,8 @@ fn training(a: &Side, b: &Side, identical: &mut Vec<Tensor>) -> Option<Place> {
                 let (u, v) = (value(x, m, k), value(y, m, k));
                 any |= u.is_some() || v.is_some();
                 let same = match (&u, &v) {
-                    (Some(u), Some(v)) => match (u.number(), v.number()) {
-                        (Some(p), Some(q)) => p == q || (p.is_nan() && q.is_nan()),
-                        _ => u == v,
-                    },
-                    (None, None) => true,
-                    _ => false,
+                    (Some(u), Some(v)) => u.is(v),
+                    _ => u == v,
                 };
                 if !same {
                     let show = |l: Option<Leaf>| l.map_or("absent".into(), |l| l.to_string());

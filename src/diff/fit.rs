@@ -26,7 +26,7 @@ impl Default for Fit {
 
 /// The factor that takes `b` nearest to `a`; 1 if `b` is zero.
 pub(super) fn factor(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Complex64 {
-    let pairs = || a.iter().zip(b).filter(|(_, q)| !q.re.is_nan());
+    let pairs = || a.iter().zip(b).filter(|(p, q)| !(p.is_nan() || q.is_nan()));
     let power: f64 = pairs().map(|(_, q)| q.norm_sqr()).sum();
     let overlap: Complex64 = pairs().map(|(p, q)| p * q.conj()).sum();
     if power > 0.0 {
@@ -162,7 +162,7 @@ pub(super) fn refine(a: &Array2<Complex64>, b: &Array2<Complex64>, start: [isize
 /// The mean squared difference, over what is known.
 fn left(a: &Array2<Complex64>, b: &Array2<Complex64>) -> f64 {
     let (mut sum, mut power) = (0.0, 0.0);
-    for (p, q) in a.iter().zip(b).filter(|(_, q)| !q.re.is_nan()) {
+    for (p, q) in a.iter().zip(b).filter(|(p, q)| !(p.is_nan() || q.is_nan())) {
         sum += (p - q).norm_sqr();
         power += p.norm_sqr();
     }
@@ -177,12 +177,12 @@ fn left(a: &Array2<Complex64>, b: &Array2<Complex64>) -> f64 {
 fn newton(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<[f64; 6]> {
     let dim = a.dim();
     let (mut normal, mut right) = ([[0.0; 6]; 6], [0.0; 6]);
-    let known = |z: &Complex64| !z.re.is_nan() && *z != Complex64::ZERO;
+    let known = |z: &Complex64| !z.is_nan() && *z != Complex64::ZERO;
     for y in 1..dim.0.saturating_sub(1) {
         for x in 1..dim.1.saturating_sub(1) {
             let around = [b[[y + 1, x]], b[[y - 1, x]], b[[y, x + 1]], b[[y, x - 1]]];
             let (p, q) = (a[[y, x]], b[[y, x]]);
-            if !known(&q) || p == Complex64::ZERO || !around.iter().all(known) {
+            if !known(&q) || !known(&p) || !around.iter().all(known) {
                 continue;
             }
             let [ry, rx] = place(dim, y, x);

@@ -85,17 +85,32 @@ pub struct Image {
 pub fn diff(a: &Path, b: &Path, tolerances: &Tolerances) -> Result<Report> {
     let (a, b) = (side::read(a)?, side::read(b)?);
     let mut rows = files([&a, &b]);
-    for file in a.values.keys().filter(|f| *f != dir::STAGES) {
+    for file in a.values.keys() {
         rows.extend(row::rows(file, [&a, &b], tolerances));
     }
+    let quantities = rows
+        .iter()
+        .filter(|r| !r.place.is_empty() && r.verdict != Verdict::Noted)
+        .count();
     let first = first::first(&a, &b);
     rows.extend(stage(&first, tolerances));
     let image = match (&a.image, &b.image) {
         (Some(x), Some(y)) => Some(image(x, y, tolerances.image_rms)),
         _ => None,
     };
+    if quantities == 0 && image.is_none() {
+        rows.push(nothing_in_common());
+    }
     rows.sort_by(|p, q| {
-        let key = |r: &Row| (r.verdict == Verdict::Noted, std::cmp::Reverse(r.verdict));
+        // of those that differ numbers first, the farthest first; what has no distance comes after them
+        let exact = |r: &Row| r.excess.get().is_infinite();
+        let key = |r: &Row| {
+            (
+                r.verdict == Verdict::Noted,
+                std::cmp::Reverse(r.verdict),
+                exact(r),
+            )
+        };
         key(p)
             .cmp(&key(q))
             .then(q.excess.get().total_cmp(&p.excess.get()))
@@ -114,7 +129,7 @@ pub fn diff(a: &Path, b: &Path, tolerances: &Tolerances) -> Result<Report> {
         a: a.path.display().to_string(),
         b: b.path.display().to_string(),
         verdict: verdict.unwrap_or(Verdict::Agrees),
-        warnings: warnings(image.as_ref(), &a, &b),
+        warnings: warnings(image.as_ref(), [&a, &b], tolerances),
         first,
         image,
         rows,
@@ -132,7 +147,8 @@ fn files([a, b]: [&Side; 2]) -> Vec<Row> {
     for file in all {
         let there = [a, b].map(|s| s.files.contains(file));
         let verdict = match (there, own) {
-            ([true, true], _) => Verdict::Agrees,
+            ([true, true], _) if side::compared(file) || same_bytes(a, b, file) => Verdict::Agrees,
+            ([true, true], _) => Verdict::Noted,
             // a golden hub is kept without them
             _ if file.starts_with(CHECKPOINTS) => Verdict::Noted,
             // a run that failed leaves what a sound one does not
@@ -141,6 +157,9 @@ fn files([a, b]: [&Side; 2]) -> Vec<Row> {
         };
         let words = there.map(|t| if t { "there" } else { "missing" }.to_owned());
         let reason = match (verdict, schema::derived(file)) {
+            (Verdict::Noted, _) if there == [true, true] => {
+                schema::derived(file).unwrap_or("it is of bytes")
+            }
             (Verdict::Noted, Some(why)) if own => why,
             (Verdict::Noted, _) => BY_DESIGN,
             (Verdict::Differs, _) => "the file is in one hub only",
@@ -167,6 +186,27 @@ fn files([a, b]: [&Side; 2]) -> Vec<Row> {
         });
     }
     rows
+}
+
+fn same_bytes(a: &Side, b: &Side, file: &str) -> bool {
+    let [x, y] = [a, b].map(|s| std::fs::read(s.path.join(file)));
+    matches!((x, y), (Ok(x), Ok(y)) if x == y)
+}
+
+fn nothing_in_common() -> Row {
+    Row {
+        file: "*".into(),
+        place: String::new(),
+        verdict: Verdict::Differs,
+        compared: 0,
+        different: 1,
+        at: String::new(),
+        a: "-".into(),
+        b: "-".into(),
+        excess: Real(f64::INFINITY),
+        widest: Real(0.0),
+        reason: "the two have no quantity in common".into(),
+    }
 }
 
 /// The row of a stage that differs although nothing random or iterated came before it.
@@ -228,7 +268,10 @@ fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, allowed: Real) -> Image {
         }
     }
     found.alignment = align(a, b);
-    found.exchanged_rms = align(b, a).map(|x| x.aligned.rms);
+    found.exchanged_rms = found
+        .alignment
+        .as_ref()
+        .and_then(|_| gauge::distance_between(b, a));
     let rms = [
         found.alignment.as_ref().map(|x| x.aligned.rms),
         found.exchanged_rms,
@@ -237,11 +280,10 @@ fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, allowed: Real) -> Image {
         .iter()
         .flatten()
         .any(|r| r.get().is_nan() || r.get() > allowed.get());
-    // a shift of the gauge moves the covered pixels with it
-    let moved = found
-        .alignment
-        .as_ref()
-        .is_some_and(|x| x.gauge.twin || x.gauge.shift != [Real(0.0); 2]);
+    // a shift of the gauge moves the covered pixels with it: then they must lie on one another
+    let moved = found.alignment.as_ref().is_some_and(|x| {
+        x.covered_alone == [0; 2] && (x.gauge.twin || x.gauge.shift != [Real(0.0); 2])
+    });
     found.verdict = if found.non_finite_at.is_some() {
         Verdict::NonFinite
     } else if far || (found.covered_alone != [0; 2] && !moved) {
@@ -255,7 +297,7 @@ fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, allowed: Real) -> Image {
 /// Above these a gauge has jumped: scale, phase, ramp over the image in radians, shift in pixels.
 const JUMPS: [f64; 4] = [1e-3, 1e-3, 1e-2, 1e-2];
 
-fn warnings(image: Option<&Image>, a: &Side, b: &Side) -> Vec<String> {
+fn warnings(image: Option<&Image>, sides: [&Side; 2], tolerances: &Tolerances) -> Vec<String> {
     let mut out = Vec::new();
     if let Some((i, x)) = image.and_then(|i| i.alignment.as_ref().map(|x| (i, x))) {
         let g = &x.gauge;
@@ -293,18 +335,37 @@ fn warnings(image: Option<&Image>, a: &Side, b: &Side) -> Vec<String> {
             ));
         }
     }
-    for side in [a, b] {
-        let bad = image.map_or(0, |i| i.non_finite[usize::from(std::ptr::eq(side, b))]);
+    for (k, name) in ["A", "B"].into_iter().enumerate() {
+        let bad = image.map_or(0, |i| i.non_finite[k]);
         if bad > 0 {
             out.push(format!(
-                "{}: {bad} pixels of the reconstruction are not finite",
-                side.path.display()
+                "{bad} pixels of {name}'s reconstruction are not finite"
             ));
         }
-        if !side.own {
+        if !sides[k].own {
             out.push(format!(
-                "{} has no manifest: what only one hub has is noted, not gated",
-                side.path.display()
+                "{name} has no manifest and is no hub of this program: what only one hub has is noted, not gated"
+            ));
+        }
+    }
+    let places = || {
+        sides
+            .iter()
+            .flat_map(|s| &s.values)
+            .flat_map(|(file, v)| v.keys().map(move |p| (file, p)))
+    };
+    // the row of a stage has no field
+    let stages = || {
+        places()
+            .filter(|(f, p)| *f == dir::STAGES && p.len() > 2)
+            .map(|(f, p)| (f, &p[..2]))
+    };
+    for r in &tolerances.rules {
+        let used = places().any(|(f, p)| r.means(f, p)) || stages().any(|(f, p)| r.means(f, p));
+        if !used {
+            out.push(format!(
+                "a rule fits nothing in either hub: {}, {}",
+                r.file, r.place
             ));
         }
     }

@@ -42,8 +42,10 @@ fn centred(image: &Array2<Complex64>, mut feature: Array2<Complex64>) -> Array2<
     feature
 }
 
-/// `[y, x]` such that `b` moved by it lies on `a`.
+/// `[y, x]` such that `b` moved by it lies on `a`. What is not known of an image counts as outside.
 pub(super) fn whole_shift(a: &Array2<Complex64>, b: &Array2<Complex64>) -> [isize; 2] {
+    let outside = |z: Complex64| if z.is_nan() { Complex64::ZERO } else { z };
+    let (a, b) = (&a.mapv(outside), &b.mapv(outside));
     let (rows, cols) = a.dim();
     let side = (rows.max(cols) * 5 / 4).next_power_of_two();
     let fft = Fft2::<f64>::new(side);

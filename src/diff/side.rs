@@ -55,6 +55,19 @@ impl Leaf {
     }
 }
 
+impl Leaf {
+    /// Whether two leaves say the same: whole numbers to the last digit, a NaN is a NaN.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Whole(a), Self::Whole(b)) => a == b,
+            _ => match (self.number(), other.number()) {
+                (Some(a), Some(b)) => a == b || (a.is_nan() && b.is_nan()),
+                _ => self == other,
+            },
+        }
+    }
+}
+
 impl std::fmt::Display for Leaf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -67,6 +80,13 @@ impl std::fmt::Display for Leaf {
 
 /// JSON files that are not compared value by value: they are of bytes.
 const OF_BYTES: [&str; 2] = [MANIFEST, "nonfinite_event.json"];
+
+/// Whether a file is compared value by value, or as part of the reconstruction.
+pub(super) fn compared(file: &str) -> bool {
+    (file.ends_with(".json") && !OF_BYTES.contains(&file))
+        || file == dir::AMPLITUDE
+        || file == dir::PHASE
+}
 
 /// Reads a hub.
 ///
@@ -103,7 +123,11 @@ pub fn read(path: &Path) -> Result<Side> {
         let bad = |e| Error::input(action).at(at.display()).because(e);
         let value: Value = json::from_text(&text).map_err(bad)?;
         let mut leaves = Values::new();
-        flatten(value, &mut Vec::new(), &mut leaves);
+        if file == dir::STAGES {
+            by_name(value, &mut leaves);
+        } else {
+            flatten(value, &mut Vec::new(), &mut leaves);
+        }
         values.insert(file.clone(), leaves);
     }
     let has = |f: &str| files.iter().any(|x| x == f);
@@ -124,7 +148,8 @@ pub fn read(path: &Path) -> Result<Side> {
             } else {
                 *z * Complex64::cis(*phi)
             };
-            if z.is_nan() {
+            // a phase that is no number is one, whatever the amplitude
+            if !(z.is_finite() && phi.is_finite()) {
                 *z = Complex64::new(f64::NAN, f64::NAN);
             }
         }
@@ -132,13 +157,44 @@ pub fn read(path: &Path) -> Result<Side> {
     } else {
         None
     };
+    // the reference writes neither; a hub of ours that has lost its manifest is still ours
+    let ours = |p: &Vec<Step>| matches!(p.first(), Some(Step::Name(n)) if n == "config_sha256" || n == "versions");
+    let told = values
+        .get(dir::METADATA)
+        .is_some_and(|v: &Values| v.keys().any(ours));
     Ok(Side {
         path: path.to_path_buf(),
-        own: has(MANIFEST),
+        own: told || has(MANIFEST),
         files,
         values,
         image,
     })
+}
+
+/// Stage digests by stage and tensor, so that a stage more or less does not move the others.
+fn by_name(value: Value, out: &mut Values) {
+    let Value::Object(mut fields) = value else {
+        return flatten(value, &mut Vec::new(), out);
+    };
+    let stages = fields.remove("stages");
+    flatten(Value::Object(fields), &mut Vec::new(), out);
+    for (k, mut stage) in stages
+        .and_then(|s| match s {
+            Value::Array(all) => Some(all),
+            _ => None,
+        })
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        let mut take = |name: &str| {
+            let taken = stage.as_object_mut().and_then(|s| s.remove(name));
+            let text = taken.as_ref().and_then(Value::as_str).map(str::to_owned);
+            Step::Name(text.unwrap_or_else(|| format!("stages[{k}]")))
+        };
+        let mut place = vec![take("stage"), take("tensor")];
+        flatten(stage, &mut place, out);
+    }
 }
 
 fn flatten(value: Value, place: &mut Vec<Step>, out: &mut Values) {

@@ -126,6 +126,12 @@ impl Tolerances {
                 .got(format!("a tolerance of {}", bad.get()))
                 .need("0 or more"));
         }
+        if let Some(r) = t.rules.iter().find(|r| !r.says_one_thing()) {
+            return Err(Error::input("reading tolerances")
+                .at(format!("the rule of {}, {}", r.file, r.place))
+                .got("none of `allowed`, `band` and `ignore`, or more than one")
+                .need("one of them"));
+        }
         let bands = || t.rules.iter().filter_map(|r| r.band);
         let backwards = |[low, high]: &[Real; 2]| {
             low.get().is_nan() || high.get().is_nan() || low.get() > high.get()
@@ -142,7 +148,7 @@ impl Tolerances {
     ///
     /// Only numbers can be given room; texts, counts and files that differ still do.
     pub fn widened(&self, report: &Report) -> Self {
-        let mut made = self.clone();
+        let mut made = Vec::new();
         let far = report.rows.iter().filter(|r| r.verdict == Verdict::Differs);
         for row in far.filter(|r| !r.place.is_empty()) {
             let (Ok(a), Ok(b)) = (row.a.parse::<f64>(), row.b.parse::<f64>()) else {
@@ -151,7 +157,7 @@ impl Tolerances {
             if !(a.is_finite() && b.is_finite()) {
                 continue;
             }
-            made.rules.push(Rule {
+            made.push(Rule {
                 file: row.file.clone(),
                 place: row.place.clone(),
                 allowed: Some(Allowed {
@@ -164,17 +170,41 @@ impl Tolerances {
                 reason: "twice the distance of two good runs".into(),
             });
         }
-        if let Some(x) = report.image.as_ref().and_then(|i| i.alignment.as_ref()) {
-            made.image_rms = Real(made.image_rms.get().max(2.0 * x.aligned.rms.get()));
+        // of the rules that fit the first counts: new ones go before those under which the pair differs
+        let mut wider = self.clone();
+        wider.rules.splice(0..0, made);
+        if let Some(i) = &report.image {
+            let rms = i
+                .alignment
+                .iter()
+                .map(|x| x.aligned.rms)
+                .chain(i.exchanged_rms);
+            let most = rms
+                .map(Real::get)
+                .filter(|r| r.is_finite())
+                .fold(0.0, f64::max);
+            wider.image_rms = Real(wider.image_rms.get().max(2.0 * most));
         }
-        made
+        wider
     }
 
     /// The first rule for a place.
     pub fn rule(&self, file: &str, place: &[Step]) -> Option<&Rule> {
-        self.rules
-            .iter()
-            .find(|r| (r.file == "*" || r.file == file) && fits(&r.place, place))
+        self.rules.iter().find(|r| r.means(file, place))
+    }
+}
+
+impl Rule {
+    fn says_one_thing(&self) -> bool {
+        usize::from(self.allowed.is_some())
+            + usize::from(self.band.is_some())
+            + usize::from(self.ignore)
+            == 1
+    }
+
+    /// Whether a place of a file is one of those that the rule means.
+    pub fn means(&self, file: &str, place: &[Step]) -> bool {
+        (self.file == "*" || self.file == file) && fits(&self.place, place)
     }
 }
 
@@ -231,20 +261,26 @@ pub fn written(place: &[Step], general: bool) -> String {
     out
 }
 
-/// Whether a place is one of those that a rule means.
+/// Whether a place is one of those that a pattern means. Names may hold dots themselves, as those of layers do.
 fn fits(pattern: &str, place: &[Step]) -> bool {
-    let pattern = pattern.replace('[', ".[");
-    let words: Vec<&str> = pattern.split('.').filter(|w| !w.is_empty()).collect();
-    let one = |word: &str, step: &Step| match step {
-        Step::Name(n) => word == "*" || word == n,
-        Step::Entry(k) => word == "*" || word == "[*]" || word == format!("[{k}]"),
-    };
-    match words.split_last() {
-        Some((&"**", before)) => {
-            place.len() >= before.len() && before.iter().zip(place).all(|(w, s)| one(w, s))
-        }
-        _ => words.len() == place.len() && words.iter().zip(place).all(|(w, s)| one(w, s)),
+    let rest = pattern.strip_prefix('.').unwrap_or(pattern);
+    if rest == "**" {
+        return true;
     }
+    let Some((step, after)) = place.split_first() else {
+        return rest.is_empty();
+    };
+    // a step ends where the next begins
+    let then = |rest: Option<&str>| {
+        rest.is_some_and(|r| (r.is_empty() || r.starts_with(['.', '['])) && fits(r, after))
+    };
+    let named = match step {
+        Step::Name(n) => then(rest.strip_prefix(n.as_str())),
+        Step::Entry(k) => {
+            then(rest.strip_prefix("[*]")) || then(rest.strip_prefix(&format!("[{k}]")))
+        }
+    };
+    named || then(rest.strip_prefix('*'))
 }
 
 #[cfg(test)]
@@ -282,6 +318,43 @@ mod tests {
         ] {
             assert!(!fits(no, &p), "{no}");
         }
+    }
+
+    #[test]
+    fn names_with_dots_are_names() {
+        let p = [
+            Step::Name("dead_units".into()),
+            Step::Name("encoder.conv1".into()),
+            Step::Name("dead".into()),
+            Step::Entry(2),
+        ];
+        for pattern in [
+            "dead_units.encoder.conv1.dead[*]",
+            "dead_units.*.dead[2]",
+            "dead_units.**",
+        ] {
+            assert!(fits(pattern, &p), "{pattern}");
+        }
+        assert!(fits(&written(&p, true), &p));
+        for pattern in [
+            "dead_units.encoder.conv",
+            "dead_units.*.*.dead[2]",
+            "dead_units.encoder.*",
+        ] {
+            assert!(!fits(pattern, &p), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_rule_says_one_thing() {
+        let with = |fields: &str| {
+            let good = json::to_text(&Tolerances::default()).unwrap();
+            let rule = format!(r#""rules": [{{"file":"a","place":"b",{fields}"reason":"c"}}]"#);
+            Tolerances::from_text(&good.replace("\"rules\": []", &rule))
+        };
+        assert!(with("").unwrap_err().to_string().contains("one of them"));
+        assert!(with(r#""ignore":true,"band":[0,1],"#).is_err());
+        assert!(with(r#""ignore":true,"#).is_ok() && with(r#""band":[0,1],"#).is_ok());
     }
 
     #[test]

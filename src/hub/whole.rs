@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +19,9 @@ use super::stats::{ArrayStats, Stats};
 use crate::data::npz::read_plane;
 use crate::error::{Error, Result};
 use crate::ground::json;
+use crate::verify::health::Vitals;
 use crate::verify::history::History;
+use crate::verify::stage::Stages;
 use crate::verify::steps::StepHistory;
 use crate::verify::summary::Summary;
 
@@ -78,8 +80,10 @@ pub fn look(hub: &Path) -> Result<Whole> {
             .got(if hub.exists() { "a file" } else { "nothing" })
             .need("the directory of a run"));
     }
-    let files: BTreeSet<String> = walk(hub)?.into_keys().collect();
-    if files.is_empty() {
+    let found = walk(hub)?;
+    let plain = found.iter().filter(|(_, plain)| **plain);
+    let files: BTreeSet<String> = plain.map(|(f, _)| f.clone()).collect();
+    if found.is_empty() {
         return Err(Error::input(action)
             .at(hub.display())
             .got("an empty directory")
@@ -90,6 +94,9 @@ pub fn look(hub: &Path) -> Result<Whole> {
         files,
         problems: Vec::new(),
     };
+    for (file, _) in found.iter().filter(|(_, plain)| !**plain) {
+        look.tell(file, "no plain file: a link, a pipe or a device");
+    }
     look.presence();
     look.bytes()?;
     look.json();
@@ -128,7 +135,7 @@ impl Look<'_> {
         if !page {
             self.tell("*_training_summary.md", "missing");
         }
-        if !checkpoint {
+        if !checkpoint && !self.is_golden() {
             self.tell("train_outputs/checkpoints", "no checkpoint");
         }
         if self.files.contains(dir::INCOMPLETE) {
@@ -140,6 +147,17 @@ impl Look<'_> {
         if self.files.contains(dir::LOCK) {
             self.tell(dir::LOCK, "a run is at work here, or died here");
         }
+    }
+
+    /// Whether the weights are known by their digests and no checkpoint was ever listed: a golden is kept so.
+    fn is_golden(&self) -> bool {
+        let listed = self
+            .text(MANIFEST)
+            .is_some_and(|t| t.contains(".safetensors"));
+        let digests = self
+            .text(dir::STAGES)
+            .is_some_and(|t| t.contains("trained weights"));
+        digests && !listed && self.files.contains(MANIFEST)
     }
 
     fn bytes(&mut self) -> Result<()> {
@@ -228,17 +246,39 @@ impl Look<'_> {
                 if now != *then {
                     self.tell(
                         dir::STATS,
-                        format!("does not agree with {file}: {then:?}, and now {now:?}"),
+                        format!("does not agree with {file}: {}", differing(then, &now)),
                     );
                 }
             }
         }
+        self.shapes_of_stages(&shapes);
         if let [(_, a), (file, b)] = shapes[..]
             && a != b
         {
             self.tell(file, format!("shape {b:?}, and the amplitude's is {a:?}"));
         }
         bad
+    }
+
+    /// Holds the arrays to the shape that the stitched object had.
+    fn shapes_of_stages(&mut self, shapes: &[(&'static str, (usize, usize))]) {
+        let Some(stages) = self.parsed::<Stages>(dir::STAGES) else {
+            return;
+        };
+        if stages.stages.is_empty() {
+            self.tell(dir::STAGES, "no stage in it");
+        }
+        let mut all = stages.stages.iter();
+        let object = all.find(|s| s.stage == "stitching" && s.tensor == "object");
+        for (file, (rows, cols)) in shapes {
+            if let Some(o) = object.filter(|o| o.shape != [*rows, *cols]) {
+                let then = &o.shape;
+                self.tell(
+                    file,
+                    format!("shape ({rows}, {cols}), and the stitched object had {then:?}"),
+                );
+            }
+        }
     }
 
     /// The value of a JSON file, if it is there and fits; what does not fit is told.
@@ -277,10 +317,22 @@ impl Look<'_> {
             None => None,
         };
         if let Some(then) = self.parsed::<Summary>(dir::HISTORY_SUMMARY) {
-            let mut now =
-                steps.map_or_else(|| Summary::of(&history), |s| Summary::of_run(&history, &s));
-            // of activations, which no file holds
-            now.health.clone_from(&then.health);
+            let mut now = match &steps {
+                None => Summary::of(&history),
+                Some(s) => Summary::of_run(&history, s),
+            };
+            if let Some(told) = &then.health {
+                let empty = StepHistory::default();
+                let epochs = vec![Vitals::default(); told.parameter_norm.len()];
+                now = now.with_health(&history, steps.as_ref().unwrap_or(&empty), &epochs);
+            }
+            // what is of activations no file holds; the rest follows from the histories
+            if let (Some(h), Some(told)) = (&mut now.health, &then.health) {
+                h.dead_units.clone_from(&told.dead_units);
+                h.pinned.clone_from(&told.pinned);
+                h.parameter_norm.clone_from(&told.parameter_norm);
+                h.probe_power.clone_from(&told.probe_power);
+            }
             if now != then {
                 self.tell(dir::HISTORY_SUMMARY, "does not agree with the history");
             }
@@ -295,6 +347,37 @@ impl Look<'_> {
             && digest_text(&m.configuration.to_string()) != *named
         {
             self.tell(dir::METADATA, "config_sha256 is not of the configuration");
+        }
+        let text = self.text(dir::HISTORY);
+        let epochs = text.and_then(|t| History::from_text(&t).ok());
+        let epochs = epochs.map_or(0, |h| h.epochs.len() as u64);
+        if epochs > m.nepochs {
+            let told = m.nepochs;
+            self.tell(
+                dir::METADATA,
+                format!("nepochs is {told}, and the history has {epochs}"),
+            );
+        }
+        let [train, test, total] = [m.train_count, m.test_count, m.total_images];
+        if train + test != total {
+            let what = format!("{train} to train and {test} to test are not the {total} images");
+            self.tell(dir::METADATA, what);
+        }
+        let inside = |path: &str| {
+            let mut parts = Path::new(path).components();
+            parts.all(|c| matches!(c, Component::Normal(_)))
+        };
+        let outside: Vec<String> = m
+            .paths()
+            .into_iter()
+            .filter(|p| !inside(p))
+            .map(str::to_owned)
+            .collect();
+        for path in outside {
+            self.tell(
+                dir::METADATA,
+                format!("names {path}, which is no path inside the hub"),
+            );
         }
         // the reference's paths begin at its own root
         let missing: Vec<String> = m
@@ -321,6 +404,28 @@ impl Look<'_> {
             );
         }
     }
+}
+
+/// The fields of two statistics that are not the same.
+fn differing(then: &ArrayStats, now: &ArrayStats) -> String {
+    let pairs = [
+        ("min", then.min, now.min),
+        ("max", then.max, now.max),
+        ("mean", then.mean, now.mean),
+        ("std", then.std, now.std),
+    ];
+    let mut all: Vec<String> = pairs
+        .iter()
+        .filter(|(_, a, b)| a != b)
+        .map(|(name, a, b)| format!("{name} {} and now {}", a.get(), b.get()))
+        .collect();
+    if then.nan_count != now.nan_count {
+        all.push(format!(
+            "nan_count {} and now {}",
+            then.nan_count, now.nan_count
+        ));
+    }
+    all.join(", ")
 }
 
 /// Decodes a picture to its last pixel.

@@ -53,17 +53,27 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
         exposed(request, &data, &specimen, pool)?
     };
     links.extend(learned(&training, &inference));
+    let same = hub.and_then(|hub| same_patterns(hub, &data));
     let measured = match (hub, &specimen.object) {
-        (Some(hub), Some(truth)) => {
-            notes.extend(same_patterns(hub, &data));
-            reconstructed(hub, s.n.get(), s.reassemble_m, &grouped, truth)?
-        }
+        (Some(hub), Some(truth)) => reconstructed(hub, s.n.get(), s.reassemble_m, &grouped, truth)?,
         _ => None,
     };
     if hub.is_some() && measured.is_none() {
         notes.push("the reconstruction is not compared: no truth, or no finite amplitude".into());
     }
-    Ok(Chain::of(of, links, measured, notes))
+    match (same, &request.data) {
+        (Some(true), _) => notes.push("the patterns are those of the run, to the bit".into()),
+        (Some(false), None) => notes.push(
+            "the patterns are not those of the run to the bit: other mathematical functions drew them".into(),
+        ),
+        _ => {}
+    }
+    let mut found = Chain::of(of, links, measured, notes);
+    if same == Some(false) && request.data.is_some() {
+        found
+            .break_with("the data file has changed since the run: these are other patterns".into());
+    }
+    Ok(found)
 }
 
 fn link(stage: &str, (symbol, power, value): (&str, i32, f64), domains: [&str; 2]) -> Link {
@@ -218,13 +228,14 @@ fn stored(
             "{outside} patch pixels lie outside the object and count as zero"
         ));
     }
+    // what the file's own probe and object do not account for stays in the object
     let ratio = (storage.energy.get() / energy).sqrt();
-    notes.push(format!(
-        "the stored amplitude is {ratio:.6} times what the file's own probe and object give at these positions"
-    ));
+    let mut stored = link("storage", ("c", 1, ratio), [EXIT_WAVE, Raw::NAME]);
+    (stored.energy, stored.mean) = (storage.energy, storage.mean);
+    stored.law = "the stored amplitude over what probe and object give".into();
     let mut illuminate = probe_link(specimen, energy, mean);
     illuminate.law = "probe and object as the file has them".into();
-    Ok(vec![illuminate, storage])
+    Ok(vec![illuminate, stored])
 }
 
 /// From the stored amplitude to the network's object.
@@ -288,18 +299,14 @@ fn learned(training: &Container, inference: &Container) -> Vec<Link> {
 }
 
 /// Whether the patterns are those of the run, where the hub has their digest.
-fn same_patterns(hub: &Path, data: &Dataset) -> Option<String> {
+fn same_patterns(hub: &Path, data: &Dataset) -> Option<bool> {
     let text = std::fs::read_to_string(hub.join(dir::STAGES)).ok()?;
     let then: Stages = json::from_text(&text).ok()?;
     let then = then.stages.into_iter().find(|s| s.stage == "diffraction")?;
     let mut tally = Tally::default();
     tally.extend(data.patterns.values().iter().copied());
     let now = tally.finish::<f32>("diffraction", "amplitude", data.patterns.values().shape());
-    Some(if now.sha256 == then.sha256 {
-        "the patterns are those of the run, to the bit".into()
-    } else {
-        "the patterns are not those of the run to the bit: another machine, or another program drew them".into()
-    })
+    Some(now.sha256 == then.sha256)
 }
 
 /// Mean amplitude over mean truth on covered pixels, how many, and where the amplitude was read.

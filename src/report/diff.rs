@@ -23,9 +23,16 @@ pub fn words(v: Verdict) -> &'static str {
     }
 }
 
+/// Without characters that a terminal or a page would act upon.
+fn plain(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
 fn short(text: &str) -> String {
+    let text = plain(text);
     if text.chars().count() <= WIDE {
-        return text.into();
+        return text;
     }
     let kept: String = text.chars().take(WIDE - 3).collect();
     format!("{kept}...")
@@ -77,8 +84,9 @@ fn first(report: &Report) -> Vec<String> {
         out.push("none in what both recorded".into());
     }
     if !f.identical.is_empty() {
+        let until = if f.place.is_some() { " before" } else { "" };
         out.push(format!(
-            "identical to the bit before: {}",
+            "identical to the bit{until}: {}",
             gathered(&f.identical)
         ));
     }
@@ -164,8 +172,12 @@ fn pictures(i: &Image) -> Vec<String> {
 fn counts(report: &Report) -> String {
     let of = |v: Verdict| report.rows.iter().filter(|r| r.verdict == v).count();
     format!(
-        "verdict: {}; quantities: {} agree, {} differ, {} finite in one only, {} noted",
+        "verdict: {}; reconstruction: {}; quantities: {} agree, {} differ, {} finite in one only, {} noted",
         words(report.verdict),
+        report
+            .image
+            .as_ref()
+            .map_or("not in both", |i| words(i.verdict)),
         of(Verdict::Agrees),
         of(Verdict::Differs),
         of(Verdict::NonFinite),
@@ -175,7 +187,12 @@ fn counts(report: &Report) -> String {
 
 /// What a person sees.
 pub fn terminal(report: &Report) -> String {
-    let mut out = format!("A  {}\nB  {}\n\nfirst difference\n", report.a, report.b);
+    let mut out = format!(
+        "A  {}\nB  {}\n{}\n\nfirst difference\n",
+        plain(&report.a),
+        plain(&report.b),
+        counts(report)
+    );
     for line in first(report) {
         let _ = writeln!(out, "  {line}");
     }
@@ -221,13 +238,12 @@ pub fn terminal(report: &Report) -> String {
     for w in &report.warnings {
         let _ = writeln!(out, "warning: {w}");
     }
-    let _ = writeln!(out, "\n{}", counts(report));
     out
 }
 
 /// Text on one line of a page: no bar ends a cell, no padding shows.
 fn cell(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words: Vec<String> = text.split_whitespace().map(plain).collect();
     words.join(" ").replace('|', "\\|")
 }
 
@@ -401,6 +417,7 @@ mod tests {
                         ramp: [Real(0.0), Real(-0.01)],
                         shift: [Real(0.0), Real(-1.0)],
                     },
+                    covered_alone: [0; 2],
                     fault: None,
                 }),
                 exchanged_rms: Some(Real(1e-3)),

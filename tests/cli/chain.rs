@@ -39,7 +39,7 @@ fn a_factor_never_undone_applied_twice_or_undone_is_named() {
     assert!(notes.contains("those of the run, to the bit"), "{notes}");
     for (amplitude, by, words) in [
         (k * truth, "k", "k = 0."),
-        (k * k * truth, "k^2", "k is applied twice"),
+        (k * k * truth, "k^2", "k applied twice"),
         (truth, "1", "something undid it"),
         (truth / k, "k^-1", "k^-1 = 1."),
     ] {

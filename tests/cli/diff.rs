@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-const AMPLITUDE: &str = "inference_outputs/amplitude.npy";
-const PHASE: &str = "inference_outputs/phase.npy";
+pub(super) const AMPLITUDE: &str = "inference_outputs/amplitude.npy";
+pub(super) const PHASE: &str = "inference_outputs/phase.npy";
 
 /// A reconstruction with structure, on a disc, in the shape of `like`.
 fn structured((rows, cols): (usize, usize)) -> [Array2<f32>; 2] {
@@ -29,7 +29,7 @@ fn structured((rows, cols): (usize, usize)) -> [Array2<f32>; 2] {
     ]
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
@@ -43,7 +43,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A folder with a hub `good` whose reconstruction has structure, and a copy `other` of it.
-fn pair() -> (TempDir, PathBuf, PathBuf) {
+pub(super) fn pair() -> (TempDir, PathBuf, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let (good, other) = (folder.path().join("good"), folder.path().join("other"));
     run(&good, 1, &[]);
@@ -55,13 +55,13 @@ fn pair() -> (TempDir, PathBuf, PathBuf) {
     (folder, good, other)
 }
 
-fn diff(a: &Path, b: &Path) -> Said {
+pub(super) fn diff(a: &Path, b: &Path) -> Said {
     said(["hub", "diff", text(a), text(b)])
 }
 
 /// Fails unless both orders end with `code`, and the first says all of `words`.
 #[track_caller]
-fn caught(a: &Path, b: &Path, code: i32, words: &[&str]) {
+pub(super) fn caught(a: &Path, b: &Path, code: i32, words: &[&str]) {
     let (there, back) = (diff(a, b), diff(b, a));
     assert_eq!(
         (there.code, back.code),
@@ -78,7 +78,7 @@ fn caught(a: &Path, b: &Path, code: i32, words: &[&str]) {
     }
 }
 
-fn edit(path: &Path, change: impl Fn(&mut Array2<f32>)) {
+pub(super) fn edit(path: &Path, change: impl Fn(&mut Array2<f32>)) {
     let mut array: Array2<f32> = read_npy(path).unwrap();
     change(&mut array);
     write_npy(path, &array).unwrap();
@@ -185,7 +185,7 @@ fn faults_of_a_reconstruction_are_caught_and_named() {
     }
 }
 
-fn json(path: &Path, change: impl Fn(&mut Value)) {
+pub(super) fn json(path: &Path, change: impl Fn(&mut Value)) {
     let mut v: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     change(&mut v);
     fs::write(path, v.to_string()).unwrap();

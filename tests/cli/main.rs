@@ -8,6 +8,7 @@
 
 mod chain;
 mod diff;
+mod gate;
 mod history;
 mod hub;
 mod input;
