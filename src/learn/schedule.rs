@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ground::json::Real;
 
-/// The learning rate before any plateau.
+/// The reference's learning rate before any plateau.
 pub const LEARNING_RATE: f32 = 1e-3;
 /// The factor at a plateau.
 const FACTOR: f32 = 0.5;
@@ -50,6 +50,14 @@ impl Default for Schedule {
 }
 
 impl Schedule {
+    /// A schedule that begins with a rate of its own.
+    pub fn starting_at(learning_rate: f32) -> Self {
+        Self {
+            learning_rate,
+            ..Self::default()
+        }
+    }
+
     /// Takes the losses of an epoch into account; without validation data the learning rate stays.
     pub fn after_epoch(&mut self, loss: f64, validation: Option<f64>) {
         if let Some(v) = validation {

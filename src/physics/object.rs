@@ -1,6 +1,7 @@
 //! From the network's two numbers per pixel to the complex object, and the choice of numerics.
 //!
-//! The two numerics differ in four named places and nowhere else:
+//! The two numerics differ in four named places here, in the learning rate
+//! ([`crate::pipeline::NumericsChoice::learning_rate`]), and nowhere else:
 //!
 //! | place | `reference` | `guarded` |
 //! |---|---|---|
