@@ -17,6 +17,7 @@
 
 pub mod canvas;
 pub mod engine;
+pub mod event;
 mod lsq;
 pub mod modes;
 mod modulus;
@@ -26,6 +27,7 @@ mod projection;
 mod refine;
 pub mod settings;
 
-pub use engine::{Estimate, Iteration, Solver};
+pub use engine::{Estimate, Record, Solver};
+pub use event::Event;
 pub use problem::Problem;
 pub use settings::{Likelihood, Method, Settings};
