@@ -25,7 +25,11 @@ mod pie;
 pub mod problem;
 mod projection;
 mod refine;
+#[cfg(test)]
+mod scene;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use engine::{Estimate, Record, Solver};
 pub use event::Event;

@@ -253,8 +253,9 @@ pub fn run(ready: Ready, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcome> {
     })?;
     let event = solver.event().cloned();
     let done = solver.iteration();
-    artifacts::history(hub, &name, &progress.history, &progress.summary())?;
+    // frees the engine's waves before anything is drawn
     let estimate = solver.finish();
+    artifacts::history(hub, &name, &progress.history, &progress.summary())?;
     if done < total {
         artifacts::arrays(hub, &problem, &estimate)?;
         return Err(Error::interrupted("reconstructing")
