@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use super::reconstruct::ReconstructArgs;
 use crate::pipeline::NumericsChoice;
 use crate::scenario::{ObjectKind, Overrides, ProbeMode};
 
@@ -30,6 +31,8 @@ pub struct Cli {
 pub(super) enum Command {
     /// Simulate (or read) diffraction, train, infer, reassemble, and leave a hub.
     Run(Box<RunArgs>),
+    /// Reconstruct object and probe from patterns by an iterative engine, and leave a hub.
+    Reconstruct(Box<ReconstructArgs>),
     /// List the scenarios and the counts each derives.
     Scenarios(ScenariosArgs),
     /// Report whether reassembly's canvas holds every scan position.

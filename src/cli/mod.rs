@@ -24,9 +24,11 @@ mod history;
 mod hub;
 mod limits;
 mod progress;
+mod reconstruct;
 mod replay;
 mod run;
 mod scenarios;
+mod session;
 mod told;
 
 use std::io::Write as _;
@@ -69,9 +71,14 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
-    let json = matches!(&cli.command, args::Command::Run(args) if args.json_log);
+    let json = match &cli.command {
+        args::Command::Run(args) => args.json_log,
+        args::Command::Reconstruct(args) => args.json_log(),
+        _ => false,
+    };
     let result = match cli.command {
         args::Command::Run(args) => run::run(&args),
+        args::Command::Reconstruct(args) => reconstruct::run(&args),
         args::Command::Scenarios(args) => scenarios::run(&args),
         args::Command::Limits(args) => limits::run(&args),
         args::Command::History(args) => history::run(&args),

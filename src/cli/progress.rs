@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::solve::Record;
 use crate::verify::steps::StepRecord;
 
 /// A bar over all steps of a training, hidden where standard error is no terminal.
@@ -28,6 +29,17 @@ pub(super) fn show(bar: &ProgressBar, record: &StepRecord, steps: u64, epochs: u
         "epoch {}/{epochs}, step {step}/{steps}, loss {:.5e}",
         record.epoch + 1,
         record.loss
+    ));
+    bar.enable_steady_tick(Duration::from_millis(200));
+}
+
+/// Shows an iteration, `k` from 1.
+pub(super) fn show_iteration(bar: &ProgressBar, k: usize, of: usize, record: &Record) {
+    bar.set_length(of as u64);
+    bar.set_position(k as u64);
+    bar.set_message(format!(
+        "iteration {k}/{of}, residual {:.4e}",
+        record.residual
     ));
     bar.enable_steady_tick(Duration::from_millis(200));
 }

@@ -1,27 +1,21 @@
 //! `ptyproof run`: the main job.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::args::RunArgs;
-use super::clock::now;
 use super::exit::Exit;
 use super::progress;
+pub(super) use super::session::cores;
+use super::session::{Session, Start, Voice, same};
 use crate::data::npz::{DataFile, read_dataset, read_object, read_probe};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::ground::json::Real;
 use crate::ground::par::Pool;
-use crate::hub::blocked::Blocked;
-use crate::hub::dir::{self, Status};
-use crate::hub::log::{Form, Level, Log, json_line};
+use crate::hub::dir;
+use crate::hub::log::Log;
 use crate::hub::metadata::{Artifacts, RunMetadata, Seeds, Versions};
 use crate::hub::{Hub, file, machine};
 use crate::learn::train::Ending;
@@ -34,108 +28,42 @@ pub(super) fn snapshot(path: Option<&Path>) -> Result<Snapshot> {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit> {
-    let begin = Instant::now();
-    let started = now();
-    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let start = Start::now();
     let request = request(args)?;
     pipeline::check(&request)?;
     let threads = args.threads.map_or_else(cores, Ok)?;
     let pool = Pool::new(threads)?;
 
-    let hub = open(args, &started)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let (heard, json) = (Arc::clone(&stop), args.json_log);
-    ctrlc::set_handler(move || {
-        if heard.swap(true, Ordering::SeqCst) {
-            // asked twice: at once
-            std::process::exit(i32::from(Exit::Interrupted as u8));
-        }
-        say(json, "stopping after this step; once more to stop at once");
-    })
-    .map_err(|e| Error::io("listening for Ctrl-C").because(e))?;
-    let shows = !args.quiet && !args.json_log && std::io::stderr().is_terminal();
-    let bar = progress::bar(!shows);
-    let log = log(args, bar.clone());
-
-    let ran = (|| -> Result<Outcome> {
-        log.open(&pipeline::log_path(&hub)?)?;
-        log.info(format!("ptyproof {}: {command}", env!("CARGO_PKG_VERSION")));
-        describe(&log, &request);
-        let mut on_step = |record: &_, steps, epochs| progress::show(&bar, record, steps, epochs);
-        let clock = || begin.elapsed().as_secs_f64();
+    let voice = Voice {
+        quiet: args.quiet,
+        json: args.json_log,
+    };
+    let session = Session::new(open(args, &start.time)?, voice, "step")?;
+    let work = |s: &Session| -> Result<Outcome> {
+        describe(&s.log, &request);
+        let mut on_step = |record: &_, steps, epochs| progress::show(&s.bar, record, steps, epochs);
+        let clock = || start.elapsed();
         let mut ctx = Context {
             pool: &pool,
-            log: &log,
+            log: &s.log,
             clock: &clock,
-            stop: &stop,
+            stop: &s.stop,
             on_step: &mut on_step,
         };
-        let outcome = pipeline::run(&request, &hub, &mut ctx)?;
-        bar.finish_and_clear();
-        let metadata = metadata(args, &request, &outcome, &started, clock(), threads)?;
-        hub.write_json(dir::METADATA, &metadata)?;
+        let outcome = pipeline::run(&request, &s.hub, &mut ctx)?;
+        s.bar.finish_and_clear();
+        let metadata = metadata(args, &request, &outcome, &start.time, clock(), threads)?;
+        s.hub.write_json(dir::METADATA, &metadata)?;
         Ok(outcome)
-    })();
-    bar.finish_and_clear();
-    match ran {
-        Ok(outcome) => {
-            tell(&log, &outcome);
-            log.close();
-            let done = hub.finish()?;
-            if !args.quiet {
-                outln!("{}", done.display());
-            }
-            Ok(if outcome.results.has_non_finite() {
-                Exit::NonFinite
-            } else {
-                Exit::Success
-            })
-        }
-        Err(e) => {
-            log.error(e.to_string());
-            log.close();
-            leave(hub, &e, &command, args.json_log);
-            Err(e)
-        }
-    }
-}
-
-/// Leaves a partial hub that says what happened, and why it is not whole.
-fn leave(hub: Hub, e: &Error, command: &str, json: bool) {
-    let time = now();
-    let (partial, output) = (hub.path().to_path_buf(), hub.output().to_path_buf());
-    let status = if e.kind() == Kind::Interrupted {
-        Status::Interrupted
-    } else {
-        match Blocked::new(&time, command, e).write(Some(&partial), &output) {
-            Ok(path) => say(json, &format!("what is known is in {}", path.display())),
-            Err(text) => say(json, &text),
-        }
-        Status::Blocked
     };
-    match hub.mark(status, &e.to_string(), command, &time) {
-        Ok(path) => say(json, &format!("the incomplete hub is {}", path.display())),
-        Err(e) => say(json, &format!("error: {e}")),
-    }
-}
-
-/// A line on standard error, in the form of the log, for what the log itself cannot carry.
-fn say(json: bool, message: &str) {
-    if json {
-        eprintln!("{}", json_line(Level::Warn, &now(), message));
-    } else {
-        eprintln!("{message}");
-    }
-}
-
-pub(super) fn cores() -> Result<usize> {
-    std::thread::available_parallelism()
-        .map(std::num::NonZero::get)
-        .map_err(|e| {
-            Error::io("counting the processors")
-                .because(e)
-                .help("give --threads")
-        })
+    session.work(&start, work, |log, outcome| {
+        tell(log, outcome);
+        if outcome.results.has_non_finite() {
+            Exit::NonFinite
+        } else {
+            Exit::Success
+        }
+    })
 }
 
 /// Reads what was handed in and settles the scenario; nothing is written yet.
@@ -229,20 +157,6 @@ fn open(args: &RunArgs, started: &str) -> Result<Hub> {
     Hub::create(&args.output_dir, started)
 }
 
-fn log(args: &RunArgs, bar: indicatif::ProgressBar) -> Log {
-    let least = if args.quiet { Level::Warn } else { Level::Info };
-    let form = if args.json_log {
-        Form::JsonLines
-    } else {
-        Form::Text
-    };
-    Log::new(now).with_sink(form, move |level, line| {
-        if level >= least {
-            bar.suspend(|| eprintln!("{line}"));
-        }
-    })
-}
-
 /// Tells before the run what was displaced and what a file was taken to mean. What a person typed is
 /// no surprise to them; what overrules a recommendation, or was guessed of a file, may be.
 fn describe(log: &Log, request: &Request) {
@@ -266,14 +180,6 @@ fn describe(log: &Log, request: &Request) {
     for note in request.data.iter().flat_map(|file| &file.notes) {
         log.warn(format!("data: {note}"));
     }
-}
-
-/// The same facts in another room's type: both serialise alike.
-fn same<T: DeserializeOwned>(value: &impl Serialize) -> Result<T> {
-    let bug = |e| Error::bug("writing the metadata").because(e);
-    serde_json::to_value(value)
-        .and_then(serde_json::from_value)
-        .map_err(bug)
 }
 
 fn metadata(

@@ -15,8 +15,8 @@ use super::file;
 use super::manifest::{self, Manifest};
 use crate::error::{Error, Result};
 use crate::ground::json;
-use ndarray::ArrayView2;
-use ndarray_npy::WriteNpyExt;
+use ndarray::{ArrayView, Dimension};
+use ndarray_npy::{WritableElement, WriteNpyExt};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::ErrorKind;
@@ -48,6 +48,8 @@ pub const PHASE: &str = "inference_outputs/phase.npy";
 pub const AMPLITUDE_PICTURE: &str = "inference_outputs/amplitude.png";
 /// Picture of the phase.
 pub const PHASE_PICTURE: &str = "inference_outputs/phase.png";
+/// Modes of the reconstructed probe, complex64 `[mode, row, col]`; of a reconstruction without a network.
+pub const PROBE: &str = "inference_outputs/probe.npy";
 /// Statistics of both.
 pub const STATS: &str = "inference_outputs/stats.json";
 
@@ -214,7 +216,7 @@ impl Hub {
         self.write_text(rel, &json::to_text(value)?)
     }
 
-    /// Writes an array `[row, col]` of float32 as `.npy`, bits unchanged.
+    /// Writes an array of any shape as `.npy`, its numbers of the type that they have, bits unchanged.
     ///
     /// # Errors
     /// As [`Hub::write_bytes`].
@@ -222,8 +224,12 @@ impl Hub {
         clippy::needless_pass_by_value,
         reason = "a view is a pointer and a shape"
     )]
-    pub fn write_npy(&self, rel: &str, array: ArrayView2<'_, f32>) -> Result<()> {
-        let mut bytes = Vec::with_capacity(array.len() * 4 + 128);
+    pub fn write_npy<A: WritableElement, D: Dimension>(
+        &self,
+        rel: &str,
+        array: ArrayView<'_, A, D>,
+    ) -> Result<()> {
+        let mut bytes = Vec::with_capacity(array.len() * size_of::<A>() + 128);
         let failed = |e| Error::bug("encoding an array").at(rel).because(e);
         array.write_npy(&mut bytes).map_err(failed)?;
         self.write_bytes(rel, &bytes)

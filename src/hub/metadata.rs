@@ -120,6 +120,9 @@ pub struct Seeds {
     pub seed: u64,
 }
 
+/// What [`RunMetadata::made_by`] says of a hub that an iterative engine made.
+pub const RECONSTRUCT: &str = "reconstruct";
+
 /// `run_metadata.json`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunMetadata {
@@ -198,7 +201,10 @@ pub struct RunMetadata {
     /// What a person should know about the data.
     #[serde(default)]
     pub data_notes: Vec<String>,
-    /// `guarded` or `reference`.
+    /// The command that made the hub: [`RECONSTRUCT`]; empty for `run`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub made_by: String,
+    /// `guarded` or `reference`; empty without a network.
     #[serde(default)]
     pub numerics: String,
     /// Everything that displaced a default, in the order in which it was applied.

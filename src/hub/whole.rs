@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::dir;
 use super::file::digest_text;
 use super::manifest::{self, MANIFEST, walk};
-use super::metadata::RunMetadata;
+use super::metadata::{RECONSTRUCT, RunMetadata};
 use super::stats::{ArrayStats, Stats};
 use crate::data::npz::read_plane;
 use crate::error::{Error, Result};
@@ -122,8 +122,14 @@ impl Look<'_> {
     }
 
     fn presence(&mut self) {
-        for file in NEEDED
+        // an iterative engine has no optimiser steps and no network, but a probe
+        let metadata = self.parsed::<RunMetadata>(dir::METADATA);
+        let engine = metadata.is_some_and(|m| m.made_by == RECONSTRUCT);
+        let needed = NEEDED
             .iter()
+            .filter(|f| !engine || **f != dir::HISTORY_STEPS);
+        for file in needed
+            .chain(engine.then_some(&dir::PROBE))
             .filter(|f| !self.files.contains(**f))
             .copied()
             .collect::<Vec<_>>()
@@ -135,7 +141,7 @@ impl Look<'_> {
         if !page {
             self.tell("*_training_summary.md", "missing");
         }
-        if !checkpoint && !self.is_golden() {
+        if !(checkpoint || engine || self.is_golden()) {
             self.tell("train_outputs/checkpoints", "no checkpoint");
         }
         if self.files.contains(dir::INCOMPLETE) {

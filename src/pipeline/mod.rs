@@ -7,6 +7,7 @@ pub mod chain;
 pub mod digests;
 pub mod event;
 pub mod prepare;
+pub mod reconstruct;
 pub mod watch;
 
 use std::collections::BTreeMap;

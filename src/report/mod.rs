@@ -3,5 +3,6 @@
 pub mod chain;
 pub mod diff;
 pub mod markdown;
+pub mod reconstruction;
 pub mod telemetry;
 pub mod training;

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{Placement, cut};
+use super::event::{self, Event};
 use super::modulus::{Detector, Misfit};
 use super::problem::Problem;
 use super::projection::Projection;
@@ -62,6 +63,36 @@ impl Estimate {
         })
     }
 
+    /// Whether it can be an estimate of this problem.
+    fn check(&self, problem: &Problem) -> Result<()> {
+        let refuse = |place: &str, got: String, need: String| {
+            Err(Error::input("starting the reconstruction")
+                .at(place)
+                .got(got)
+                .need(need))
+        };
+        let (frame, modes) = (problem.frame, self.probes.len() / problem.area());
+        if self.object.dim() != (frame.rows, frame.cols) {
+            let need = format!("the canvas, {} x {}", frame.rows, frame.cols);
+            return refuse("object", format!("{:?}", self.object.dim()), need);
+        }
+        if modes == 0 || !self.probes.len().is_multiple_of(problem.area()) {
+            let need = format!("modes of {0} x {0}", problem.n);
+            return refuse("probe", format!("{} values", self.probes.len()), need);
+        }
+        if self.positions.len() != problem.len() {
+            let need = problem.len().to_string();
+            return refuse("positions", self.positions.len().to_string(), need);
+        }
+        let object = event::bad(self.object.as_slice().unwrap_or(&[]));
+        let bad = object + event::bad(&self.probes);
+        if bad > 0 {
+            let got = format!("{bad} values that are not finite");
+            return refuse("object and probe", got, "finite numbers".into());
+        }
+        Ok(())
+    }
+
     /// The modes of the probe, `[row, col]` each.
     pub fn modes(&self, n: usize) -> Vec<Array2<Complex32>> {
         let each = self.probes.chunks_exact(n * n);
@@ -69,21 +100,42 @@ impl Estimate {
             .collect()
     }
 
-    pub(super) fn placement(&self, k: usize, n: usize) -> Option<Placement> {
+    /// Where the patch of pattern `k` of side `n` lies; `None` off the canvas.
+    pub fn placement(&self, k: usize, n: usize) -> Option<Placement> {
         Placement::new(self.positions[k], n, self.object.dim())
     }
 }
 
 /// What an iteration came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Iteration {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Iteration {
     pub(super) misfit: Misfit,
     /// Patterns whose patch lies off the canvas: they say nothing.
-    pub outside: u64,
+    pub(super) outside: u64,
     /// Sum of squares of the object's changes.
-    pub object_change: f64,
+    pub(super) object_change: f64,
     /// Sum of the positions' moves, pixels.
-    pub moved: f64,
+    pub(super) moved: f64,
+    /// Moves of positions, steps of the object and of the probe that were held at their bound.
+    pub(super) held: [u64; 3],
+    /// The first thing that is not finite.
+    pub(super) event: Option<Event>,
+}
+
+impl Iteration {
+    /// Takes what a part of the iteration came to; parts come in their order.
+    pub(super) fn add(&mut self, part: Self) {
+        self.misfit.add(part.misfit);
+        self.outside += part.outside;
+        self.object_change += part.object_change;
+        self.moved += part.moved;
+        for (own, more) in self.held.iter_mut().zip(part.held) {
+            *own += more;
+        }
+        if self.event.is_none() {
+            self.event = part.event;
+        }
+    }
 }
 
 /// Numbers of an iteration, as the history has them.
@@ -103,6 +155,8 @@ pub struct Record {
     pub patterns_outside: u64,
     /// Values of object and probe that are not finite.
     pub non_finite: u64,
+    /// Shares of the patterns whose move, whose step of the object, whose step of the probe was held at its bound.
+    pub held: [f64; 3],
 }
 
 /// Work space of one pattern.
@@ -140,15 +194,17 @@ pub struct Solver<'a> {
     projection: Option<Projection>,
     lsq: lsq::State,
     iteration: usize,
+    event: Option<Event>,
 }
 
 impl<'a> Solver<'a> {
     /// Starts from an estimate.
     ///
     /// # Errors
-    /// If a setting cannot be.
+    /// If a setting cannot be, or the estimate is not one of this problem, or not finite.
     pub fn new(problem: &'a Problem, settings: Settings, start: Estimate) -> Result<Self> {
         settings.check()?;
+        start.check(problem)?;
         let projection = matches!(settings.method, Method::Dm | Method::Raar)
             .then(|| Projection::new(problem, &start));
         Ok(Self {
@@ -160,6 +216,7 @@ impl<'a> Solver<'a> {
             settings,
             estimate: start,
             iteration: 0,
+            event: None,
         })
     }
 
@@ -171,6 +228,11 @@ impl<'a> Solver<'a> {
     /// Iterations done.
     pub fn iteration(&self) -> usize {
         self.iteration
+    }
+
+    /// The first thing that was not finite, if anything was.
+    pub fn event(&self) -> Option<&Event> {
+        self.event.as_ref()
     }
 
     /// One pass over all patterns.
@@ -193,13 +255,16 @@ impl<'a> Solver<'a> {
             }
         };
         self.iteration += 1;
-        self.record(found)
+        let record = self.record(&found);
+        if self.event.is_none() {
+            self.event = found.event;
+        }
+        record
     }
 
-    fn record(&self, found: Iteration) -> Record {
+    fn record(&self, found: &Iteration) -> Record {
         let e = &self.estimate;
         let object = pie::squares(e.object.as_slice().unwrap_or(&[]));
-        let bad = |z: &&Complex32| !z.is_finite();
         Record {
             residual: found.misfit.residual(),
             probe_power: pie::squares(&e.probes),
@@ -207,8 +272,10 @@ impl<'a> Solver<'a> {
             position_update: found.moved / self.problem.len().max(1) as f64,
             dark_pixels: found.misfit.dark,
             patterns_outside: found.outside,
-            non_finite: (e.object.iter().filter(bad).count() + e.probes.iter().filter(bad).count())
-                as u64,
+            non_finite: event::bad(e.object.as_slice().unwrap_or(&[])) + event::bad(&e.probes),
+            held: found
+                .held
+                .map(|h| h as f64 / self.problem.len().max(1) as f64),
         }
     }
 
@@ -219,37 +286,29 @@ impl<'a> Solver<'a> {
     }
 }
 
-/// `sqrt(sum (|F| - A)^2 / sum A^2)` of an estimate, pattern by pattern: the square roots' sums.
+/// `sqrt(sum (|F| - A)^2 / sum A^2)` of an estimate: pattern by pattern, and of all together.
 ///
-/// One value a pattern, `sum (|F| - A)^2 / sum A^2` under the root; NaN for a pattern whose patch lies off the canvas.
-pub fn residuals(problem: &Problem, estimate: &Estimate, pool: &Pool) -> Vec<f64> {
+/// NaN for a pattern whose patch lies off the canvas; such a pattern is not in the whole.
+pub fn residuals(problem: &Problem, estimate: &Estimate, pool: &Pool) -> (Vec<f64>, f64) {
     let detector = Detector::new(problem.n, super::Likelihood::Amplitude);
     let (n, area) = (problem.n, problem.area());
-    pool.run(|| {
-        (0..problem.len())
-            .into_par_iter()
-            .map_init(
-                || Buffers::new(area),
-                |b, k| {
-                    let Some(at) = estimate.placement(k, n) else {
-                        return f64::NAN;
-                    };
-                    cut(&estimate.object, at, n, &mut b.patch);
-                    b.waves.clear();
-                    for probe in estimate.probes.chunks_exact(area) {
-                        b.waves
-                            .extend(probe.iter().zip(&b.patch).map(|(p, o)| p * o));
-                    }
-                    detector
-                        .misfit(
-                            &mut b.waves,
-                            problem.pattern(k),
-                            &mut b.factors,
-                            &mut b.scratch,
-                        )
-                        .residual()
-                },
-            )
-            .collect()
-    })
+    let one = |b: &mut Buffers, k: usize| {
+        let at = estimate.placement(k, n)?;
+        cut(&estimate.object, at, n, &mut b.patch);
+        b.waves.clear();
+        for probe in estimate.probes.chunks_exact(area) {
+            b.waves
+                .extend(probe.iter().zip(&b.patch).map(|(p, o)| p * o));
+        }
+        let amplitude = problem.pattern(k);
+        Some(detector.misfit(&mut b.waves, amplitude, &mut b.factors, &mut b.scratch))
+    };
+    let each: Vec<Option<Misfit>> = pool.run(|| {
+        let all = (0..problem.len()).into_par_iter();
+        all.map_init(|| Buffers::new(area), one).collect()
+    });
+    let mut whole = Misfit::default();
+    each.iter().flatten().for_each(|m| whole.add(*m));
+    let own = |m: &Option<Misfit>| m.map_or(f64::NAN, |m| m.residual());
+    (each.iter().map(own).collect(), whole.residual())
 }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::canvas::{Placement, add, add_real, cut};
 use super::engine::{Buffers, Estimate, Iteration};
+use super::event;
 use super::modulus::Detector;
 use super::problem::Problem;
 use super::settings::Settings;
@@ -17,6 +18,8 @@ use crate::ground::rng::Stream;
 
 /// Parts of a batch that are summed apart and then in order.
 const PARTS: usize = 4;
+/// The largest step of a pattern.
+const MOST: f64 = 2.0;
 /// What is carried from batch to batch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
@@ -63,10 +66,7 @@ pub(super) fn pass(
             (estimate, state),
             &members,
         );
-        record.misfit.add(found.misfit);
-        record.outside += found.outside;
-        record.object_change += found.object_change;
-        record.moved += found.moved;
+        record.add(found);
     }
     record
 }
@@ -87,23 +87,18 @@ fn step(
             .zip(probe)
             .for_each(|(l, p)| *l += p.norm_sqr());
     }
-    let moved = refined(problem, settings, detector, estimate, members);
+    let mut record = refined(problem, settings, detector, estimate, members);
     let here = &*estimate;
     let mut parts: Vec<Part> = members
         .par_chunks(members.len().div_ceil(PARTS))
-        .map(|members| gather(problem, detector, here, members, &light))
+        .map(|members| gather(problem, detector, here, (iteration, members), &light))
         .collect();
-    let mut record = Iteration {
-        moved,
-        ..Iteration::default()
-    };
     let mut object = Array2::zeros(dim);
     let mut weight = Array2::zeros(dim);
     let mut probe = vec![Complex32::ZERO; estimate.probes.len()];
     let mut seen = vec![0.0f32; area];
-    for p in &parts {
-        record.misfit.add(p.record.misfit);
-        record.outside += p.record.outside;
+    for p in &mut parts {
+        record.add(std::mem::take(&mut p.record));
         object += &p.object;
         weight += &p.light;
         probe.iter_mut().zip(&p.probe).for_each(|(a, b)| *a += b);
@@ -140,6 +135,11 @@ fn step(
                 .map(move |m| best(m, n, object, probe, &here.probes, moves_probe))
         })
         .collect();
+    for (k, held) in record.held[1..].iter_mut().enumerate() {
+        // zero is a bound too, but a probe that does not move is at none
+        let at_bound = |s: &&[f64; 2]| s[k] >= MOST || (s[k] == 0.0 && (k == 0 || moves_probe));
+        *held += steps.iter().filter(at_bound).count() as u64;
+    }
     let fall = settings.fall(iteration);
     let mean = |k: usize| steps.iter().map(|s| s[k]).sum::<f64>() / steps.len().max(1) as f64;
     #[expect(clippy::cast_possible_truncation, reason = "steps of float32 fields")]
@@ -171,23 +171,26 @@ fn step(
             .zip(&probe)
             .for_each(|(p, d)| *p += d);
     }
+    if record.event.is_none() {
+        record.event = event::of_update(problem, estimate, iteration, members.iter().copied());
+    }
     record
 }
 
-/// Moves the positions of a batch, one after the other; the sum of the moves.
+/// Moves the positions of a batch, one after the other; the record of the moves.
 fn refined(
     problem: &Problem,
     settings: &Settings,
     detector: &Detector,
     estimate: &mut Estimate,
     members: &[usize],
-) -> f64 {
+) -> Iteration {
+    let mut record = Iteration::default();
     if !settings.refine_positions {
-        return 0.0;
+        return record;
     }
     let (n, area) = (problem.n, problem.area());
     let mut b = Buffers::new(area);
-    let mut record = Iteration::default();
     for &k in members {
         let Some(at) = estimate.placement(k, n) else {
             continue;
@@ -206,7 +209,7 @@ fn refined(
         );
         super::refine::step(estimate, &b, k, n, &mut record);
     }
-    record.moved
+    record
 }
 
 /// Corrections of some patterns, and their sums.
@@ -214,7 +217,7 @@ fn gather(
     problem: &Problem,
     detector: &Detector,
     estimate: &Estimate,
-    members: &[usize],
+    (iteration, members): (usize, &[usize]),
     light: &[f32],
 ) -> Part {
     let (n, area, dim) = (problem.n, problem.area(), estimate.object.dim());
@@ -244,6 +247,10 @@ fn gather(
             &mut b.factors,
             &mut b.scratch,
         );
+        if !found.is_finite() && part.record.event.is_none() {
+            let e = event::of_pattern(problem, detector, estimate, iteration, k);
+            part.record.event = Some(e);
+        }
         part.record.misfit.add(found);
         b.update.clear();
         b.update.resize(area, Complex32::ZERO);
@@ -319,7 +326,7 @@ fn best(
     }
     let held = |v: f64| {
         if v.is_finite() {
-            v.clamp(0.0, 2.0)
+            v.clamp(0.0, MOST)
         } else {
             0.0
         }

@@ -17,6 +17,7 @@
 
 pub mod canvas;
 pub mod engine;
+pub mod event;
 mod lsq;
 pub mod modes;
 mod modulus;
@@ -24,8 +25,13 @@ mod pie;
 pub mod problem;
 mod projection;
 mod refine;
+#[cfg(test)]
+mod scene;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
-pub use engine::{Estimate, Iteration, Solver};
+pub use engine::{Estimate, Record, Solver};
+pub use event::Event;
 pub use problem::Problem;
 pub use settings::{Likelihood, Method, Settings};

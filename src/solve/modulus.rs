@@ -23,6 +23,10 @@ impl Misfit {
         self.dark += other.dark;
     }
 
+    pub(super) fn is_finite(&self) -> bool {
+        self.squares.is_finite() && self.measured.is_finite()
+    }
+
     /// `sqrt(sum (|F| - A)^2 / sum A^2)`.
     pub(super) fn residual(&self) -> f64 {
         (self.squares / self.measured).sqrt()
@@ -82,6 +86,29 @@ impl Detector {
             self.fft.forward(wave, scratch);
         }
         self.factors(waves, amplitude, factors)
+    }
+
+    /// Detector pixels whose intensity, or that of the measurement, is not a finite float32; waves are left in the far field.
+    pub(super) fn not_finite(
+        &self,
+        waves: &mut [Complex32],
+        amplitude: &[f32],
+        scratch: &mut Scratch<f32>,
+    ) -> u64 {
+        let area = amplitude.len();
+        for wave in waves.chunks_exact_mut(area) {
+            self.fft.forward(wave, scratch);
+        }
+        let bad = |k: &usize| {
+            let intensity: f32 = waves
+                .iter()
+                .skip(*k)
+                .step_by(area)
+                .map(Complex32::norm_sqr)
+                .sum();
+            !(intensity.is_finite() && (amplitude[*k] * amplitude[*k]).is_finite())
+        };
+        (0..area).filter(bad).count() as u64
     }
 
     /// The factors of the far field, over `N^2` for the way back.

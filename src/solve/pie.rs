@@ -4,6 +4,7 @@ use num_complex::Complex32;
 
 use super::canvas::{add, cut};
 use super::engine::{Buffers, Estimate, Iteration};
+use super::event::{self, Stage};
 use super::modulus::Detector;
 use super::problem::Problem;
 use super::settings::{Method, Settings};
@@ -33,6 +34,7 @@ pub(super) fn pass(
         _ => 1.0,
     };
     let mut record = Iteration::default();
+    let mut before = None;
     for k in order {
         let Some(at) = estimate.placement(k, n) else {
             record.outside += 1;
@@ -44,12 +46,22 @@ pub(super) fn pass(
             b.waves
                 .extend(probe.iter().zip(&b.patch).map(|(p, o)| p * o));
         }
-        record.misfit.add(detector.correct(
+        let found = detector.correct(
             &mut b.waves,
             problem.pattern(k),
             &mut b.factors,
             &mut b.scratch,
-        ));
+        );
+        if !found.is_finite() && record.event.is_none() {
+            let mut e = event::of_pattern(problem, detector, estimate, iteration, k);
+            if let (Stage::Probe, Some(before)) = (e.stage, before) {
+                // a probe that this pattern found so was made so by the one before
+                e = event::event(problem, estimate, iteration, e.stage, Some(before), 0);
+            }
+            record.event = Some(e);
+        }
+        record.misfit.add(found);
+        before = Some(k);
         // intensities under the probe: divisors of the object's step
         b.weights.clear();
         b.weights.resize(area, 0.0);
@@ -78,6 +90,18 @@ pub(super) fn pass(
             super::refine::step(estimate, b, k, n, &mut record);
         }
         add(&mut estimate.object, at, n, &b.update);
+        if record.event.is_none() && !record.object_change.is_finite() && event::bad(&b.update) > 0
+        {
+            let stage = Stage::Object;
+            record.event = Some(event::event(
+                problem,
+                estimate,
+                iteration,
+                stage,
+                Some(k),
+                0,
+            ));
+        }
         if moves_probe {
             b.weights.clear();
             b.weights.extend(b.patch.iter().map(Complex32::norm_sqr));
@@ -93,6 +117,10 @@ pub(super) fn pass(
                 }
             }
         }
+    }
+    if record.event.is_none() && event::bad(&estimate.probes) > 0 {
+        let stage = Stage::Probe;
+        record.event = Some(event::event(problem, estimate, iteration, stage, before, 0));
     }
     record
 }

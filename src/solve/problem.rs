@@ -2,17 +2,18 @@
 
 use ndarray::Array2;
 use num_complex::Complex32;
+use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ground::geometry::{Position, floor_index};
 use crate::kernel::fft::shifted;
 
-/// The largest canvas, in pixels a side.
-const MAX_SIDE: usize = 1 << 14;
+/// The largest canvas, in pixels: 256 MiB as complex64, of which some engines hold a dozen.
+const MAX_PIXELS: usize = 1 << 25;
 
 /// Where the canvas lies: its pixel `[0, 0]` is the object pixel `[top, left]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// Row of the object.
     pub top: isize,
@@ -40,12 +41,20 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Lays out a data set. The canvas is the object's where the object is known, and otherwise as large as the
-    /// patches need, with one pixel more on each side.
+    /// Lays out a data set. The canvas is the object's where the object is known and holds all patches, and otherwise
+    /// as large as the patches need, with one pixel more on each side.
     ///
     /// # Errors
-    /// If the positions spread over more than 2^14 pixels, or a patch does not lie on the object's canvas.
+    /// If the canvas would have more than 2^25 pixels.
     pub fn new(data: &Dataset) -> Result<Self> {
+        Self::with_margin(data, 1)
+    }
+
+    /// The same with so many pixels more on each side: positions that move need them.
+    ///
+    /// # Errors
+    /// As [`Problem::new`].
+    pub fn with_margin(data: &Dataset, margin: usize) -> Result<Self> {
         let action = "laying out the reconstruction";
         let n = data.side().get();
         let half = n as isize / 2;
@@ -78,19 +87,22 @@ impl Problem {
         let frame = match frame {
             Some(f) => f,
             None => {
-                let [rows, cols] = bounds.map(|[low, high]| high.abs_diff(low) + 2);
-                if rows > MAX_SIDE || cols > MAX_SIDE {
+                let [rows, cols] =
+                    bounds.map(|[low, high]| high.abs_diff(low).saturating_add(2 * margin));
+                if rows.saturating_mul(cols) > MAX_PIXELS {
                     return Err(Error::input(action)
                         .at("positions")
                         .got(format!(
                             "patches that need a canvas of {rows} x {cols} pixels"
                         ))
-                        .need(format!("at most {MAX_SIDE} a side"))
-                        .help("positions are in pixels of the object; see `ptyproof inspect`"));
+                        .need(format!("at most {MAX_PIXELS} pixels"))
+                        .help(
+                            "positions are in pixels of the object, not in metres or nanometres",
+                        ));
                 }
                 Frame {
-                    top: bounds[0][0] - 1,
-                    left: bounds[1][0] - 1,
+                    top: bounds[0][0] - margin as isize,
+                    left: bounds[1][0] - margin as isize,
                     rows,
                     cols,
                 }

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::canvas::{Placement, add, add_real, cut};
 use super::engine::{Buffers, Estimate, Iteration};
+use super::event;
 use super::modulus::Detector;
 use super::problem::Problem;
 use super::settings::{Method, Settings};
@@ -56,7 +57,8 @@ impl Projection {
         let polishing = settings.fall(iteration) < 1.0;
         #[expect(clippy::cast_possible_truncation, reason = "a share of float32 fields")]
         let beta = settings.relaxation as f32;
-        let (object, probes) = (&estimate.object, &estimate.probes);
+        let here = &*estimate;
+        let (object, probes) = (&here.object, &here.probes);
         let places: Vec<Option<Placement>> = (0..problem.len())
             .map(|k| estimate.placement(k, problem.n))
             .collect();
@@ -85,6 +87,10 @@ impl Projection {
                         &mut b.factors,
                         &mut b.scratch,
                     );
+                    if !own.is_finite() && record.event.is_none() {
+                        let e = event::of_pattern(problem, detector, here, iteration, k);
+                        record.event = Some(e);
+                    }
                     record.misfit.add(own);
                     let at_overlap = &b.update;
                     b.waves.clear();
@@ -116,10 +122,12 @@ impl Projection {
             .collect();
         let mut record = Iteration::default();
         for f in found {
-            record.misfit.add(f.misfit);
-            record.outside += f.outside;
+            record.add(f);
         }
         record.object_change = self.overlap(problem, settings, iteration, &places, estimate);
+        if record.event.is_none() {
+            record.event = event::of_update(problem, estimate, iteration, 0..problem.len());
+        }
         record
     }
 

@@ -23,7 +23,8 @@ pub(super) fn step(
 ) {
     let area = n * n;
     let (patch, waves) = (&b.patch, &b.waves);
-    let along = |stride: usize| {
+    let mut held = false;
+    let mut along = |stride: usize| {
         let (mut dot, mut power) = (0.0, 0.0);
         for r in 1..n - 1 {
             for c in 1..n - 1 {
@@ -41,6 +42,7 @@ pub(super) fn step(
             }
         }
         let shift = STEP * dot / power;
+        held |= shift.abs() > MOST;
         if shift.is_finite() {
             shift.clamp(-MOST, MOST)
         } else {
@@ -48,6 +50,7 @@ pub(super) fn step(
         }
     };
     let (dy, dx) = (along(n), along(1));
+    record.held[0] += u64::from(held);
     let old = estimate.positions[k];
     estimate.positions[k] = Position::new(old.x + dx, old.y + dy);
     if estimate.placement(k, n).is_none() {

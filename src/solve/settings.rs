@@ -87,7 +87,12 @@ impl Settings {
             seed: 1,
             batch: 50,
             object_step: 1.0,
-            probe_step: 1.0,
+            // a whole step of both overshoots where every pixel has a divisor of its own: on measured data the
+            // probe's power then grows from iteration to iteration
+            probe_step: match method {
+                Method::Rpie => 0.3,
+                _ => 1.0,
+            },
             probe_from: match method {
                 Method::Dm | Method::Raar => 2,
                 _ => 0,

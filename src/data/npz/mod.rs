@@ -24,5 +24,5 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::{DataFile, read_array, read_dataset, read_object, read_plane, read_probe};
+pub use read::{DataFile, read_array, read_dataset, read_npy, read_object, read_plane, read_probe};
 pub use write::{Values, named_arrays, write_dataset};

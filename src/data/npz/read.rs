@@ -118,6 +118,19 @@ pub fn read_array(path: impl AsRef<Path>, key: &str) -> Result<Values> {
             .got(file.listing())
             .need("that array"));
     }
+    values(&mut file, key)
+}
+
+/// Reads the array of a `.npy` file, whatever its shape, numbers that are not finite included.
+///
+/// # Errors
+/// If the file cannot be read, or holds no array of numbers.
+pub fn read_npy(path: impl AsRef<Path>) -> Result<Values> {
+    let key = "the array of the file";
+    values(&mut Archive::open_npy(path.as_ref(), key)?, key)
+}
+
+fn values(file: &mut Archive, key: &str) -> Result<Values> {
     Ok(if file.shape(key, REAL).is_ok() {
         Values::Real(file.singles(key)?)
     } else {
