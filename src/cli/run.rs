@@ -15,7 +15,8 @@ use super::args::RunArgs;
 use super::clock::now;
 use super::exit::Exit;
 use super::progress;
-use crate::data::npz::{DataFile, read_dataset, read_object, read_probe};
+use crate::data::formats;
+use crate::data::npz::{DataFile, read_object, read_probe};
 use crate::error::{Error, Kind, Result};
 use crate::ground::json::Real;
 use crate::ground::par::Pool;
@@ -150,7 +151,7 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
     let data = match &args.data {
         Some(path) => {
             digest("data", path)?;
-            Some(read_dataset(path)?)
+            Some(formats::read(path)?)
         }
         None => None,
     };

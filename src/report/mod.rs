@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod diff;
+pub mod inspect;
 pub mod markdown;
 pub mod telemetry;
 pub mod training;

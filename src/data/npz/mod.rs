@@ -17,12 +17,13 @@
 //!
 //! *Source.* Reference description, section p.
 
-mod archive;
-mod header;
-mod read;
+pub(in crate::data) mod archive;
+pub(in crate::data) mod header;
+pub(in crate::data) mod read;
 #[cfg(test)]
 mod tests;
-mod write;
+pub(in crate::data) mod write;
 
-pub use read::{DataFile, read_array, read_dataset, read_object, read_plane, read_probe};
+pub use crate::data::contents::DataFile;
+pub use read::{read_array, read_dataset, read_object, read_plane, read_probe};
 pub use write::{Values, named_arrays, write_dataset};
