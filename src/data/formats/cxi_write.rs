@@ -81,7 +81,8 @@ pub(super) fn write(path: &Path, contents: &mut Contents, how: Writing) -> Resul
     let good = contents.measurement.good.clone();
     let mut masked = 0usize;
     let done = replace(path, |beside| {
-        let mut growing = Growing::new(tree, super::cxi::DATA, size, beside, path);
+        let shape = [count, size.0, size.1];
+        let mut growing = Growing::new(tree, super::cxi::DATA, shape, beside, path)?;
         stack.each(&mut |start, mut batch: Array3<f32>| {
             for ((k, r, c), v) in batch.indexed_iter_mut() {
                 let counts = if unit == Unit::Counts { *v } else { *v * *v };
@@ -99,7 +100,7 @@ pub(super) fn write(path: &Path, contents: &mut Contents, how: Writing) -> Resul
             }
             growing.push(&batch)
         })?;
-        growing.finish(count)
+        growing.finish()
     });
     if masked > 0 {
         contents.notes.push(format!(

@@ -1,17 +1,22 @@
-//! Writing HDF5: a tree of datasets, and a dataset that grows along its first axis.
+//! Writing HDF5: a tree of datasets, and patterns that come batch by batch.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use hdf5_pure::{
-    AttrValue, CompoundTypeBuilder, Dataset, DatasetBuilder, File, FileAccessProperties,
-    FileBuilder, GroupBuilder, MaxExtent, SyncPolicy,
+    AttrValue, CompoundTypeBuilder, DatasetBuilder, FileBuilder, FinishedGroup, GroupBuilder,
+    Layout, make_f32_type,
 };
 use ndarray::{Array3, ArrayViewD};
 use num_complex::Complex32;
 
 use crate::error::{Error, Result};
+use crate::ground::file::explain;
 
+/// Bytes of patterns that are held in memory to be packed.
+const HELD_BYTES: usize = 1 << 28;
 /// Bytes of a chunk of patterns, about.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -23,6 +28,8 @@ enum Values {
     Integer(Vec<i64>),
     Word(Vec<u32>),
     Complex(Vec<u8>),
+    /// Room for float32.
+    Zero(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -119,7 +126,7 @@ impl Tree {
     }
 
     /// Writes the file to `beside`; messages name `path`.
-    pub(super) fn write(&self, beside: &Path, path: &Path) -> Result<()> {
+    pub(super) fn write(&mut self, beside: &Path, path: &Path) -> Result<()> {
         let refused = |e| Error::io(format!("writing {}", path.display())).because(e);
         let mut file = FileBuilder::new();
         for (name, text) in &self.texts {
@@ -128,73 +135,90 @@ impl Tree {
         for (name, value) in &self.numbers {
             file.set_attr(name, AttrValue::F64(*value));
         }
-        for (place, set) in self.sets.iter().filter(|(p, _)| !p.contains('/')) {
-            set.build(file.create_dataset(place))?;
-        }
-        let mut groups: Vec<&str> = self
-            .sets
-            .keys()
-            .filter_map(|p| Some(p.split_once('/')?.0))
-            .collect();
-        groups.dedup();
-        for name in groups {
-            let mut group = file.create_group(name);
-            self.fill(&mut group, name)?;
-            file.add_group(group.finish());
-        }
+        fill(&mut file, std::mem::take(&mut self.sets))?;
         file.write(beside).map_err(refused)
-    }
-
-    /// Puts what lies below `prefix` into `group`.
-    fn fill(&self, group: &mut GroupBuilder, prefix: &str) -> Result<()> {
-        let below = format!("{prefix}/");
-        let mut done: Vec<&str> = Vec::new();
-        for (place, set) in &self.sets {
-            let Some(rest) = place.strip_prefix(&below) else {
-                continue;
-            };
-            match rest.split_once('/') {
-                None => set.build(group.create_dataset(rest))?,
-                Some((name, _)) if !done.contains(&name) => {
-                    done.push(name);
-                    let mut inner = group.create_group(name);
-                    self.fill(&mut inner, &format!("{below}{name}"))?;
-                    group.add_group(inner.finish());
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(())
     }
 }
 
+/// A group that is being built: the root's builder is of another type than the others'.
+trait Branch {
+    fn dataset(&mut self, name: &str) -> &mut DatasetBuilder;
+    fn group(&mut self, name: &str) -> GroupBuilder;
+    fn add(&mut self, group: FinishedGroup);
+}
+
+impl Branch for FileBuilder {
+    fn dataset(&mut self, name: &str) -> &mut DatasetBuilder {
+        self.create_dataset(name)
+    }
+    fn group(&mut self, name: &str) -> GroupBuilder {
+        self.create_group(name)
+    }
+    fn add(&mut self, group: FinishedGroup) {
+        self.add_group(group);
+    }
+}
+
+impl Branch for GroupBuilder {
+    fn dataset(&mut self, name: &str) -> &mut DatasetBuilder {
+        self.create_dataset(name)
+    }
+    fn group(&mut self, name: &str) -> GroupBuilder {
+        self.create_group(name)
+    }
+    fn add(&mut self, group: FinishedGroup) {
+        self.add_group(group);
+    }
+}
+
+/// Puts `sets` into `branch`; a `/` in a name makes a group.
+fn fill(branch: &mut dyn Branch, sets: BTreeMap<String, Set>) -> Result<()> {
+    let mut groups: BTreeMap<String, BTreeMap<String, Set>> = BTreeMap::new();
+    for (place, set) in sets {
+        match place.split_once('/') {
+            None => set.build(branch.dataset(&place))?,
+            Some((name, rest)) => {
+                let group = groups.entry(name.to_owned()).or_default();
+                group.insert(rest.to_owned(), set);
+            }
+        }
+    }
+    for (name, sets) in groups {
+        let mut group = branch.group(&name);
+        fill(&mut group, sets)?;
+        branch.add(group.finish());
+    }
+    Ok(())
+}
+
 impl Set {
-    fn build(&self, to: &mut DatasetBuilder) -> Result<()> {
-        match &self.values {
-            Values::Real(v) => to.with_f64_data(v),
-            Values::Single(v) => to.with_f32_data(v),
-            Values::Integer(v) => to.with_i64_data(v),
-            Values::Word(v) => to.with_u32_data(v),
+    fn build(self, to: &mut DatasetBuilder) -> Result<()> {
+        match self.values {
+            Values::Real(v) => to.with_f64_data(&v),
+            Values::Single(v) => to.with_f32_data(&v),
+            Values::Integer(v) => to.with_i64_data(&v),
+            Values::Word(v) => to.with_u32_data(&v),
+            Values::Zero(v) => {
+                let count = v.len() as u64 / 4;
+                to.with_raw_data(make_f32_type(), v, count)
+            }
             Values::Complex(bytes) => {
                 let pair = CompoundTypeBuilder::new()
                     .f32_field("r")
                     .f32_field("i")
                     .build()
                     .map_err(|e| Error::bug("describing complex numbers").because(e))?;
-                to.with_compound_data(pair, bytes.clone(), bytes.len() as u64 / 8)
+                {
+                    let count = bytes.len() as u64 / 8;
+                    to.with_compound_data(pair, bytes, count)
+                }
             }
         };
         to.with_shape(&self.shape);
         if let Some(chunk) = self.chunk {
-            let fixed = self.shape.iter().skip(1);
-            let mut most = vec![MaxExtent::Unlimited];
-            most.extend(fixed.clone().map(|n| MaxExtent::Fixed(*n)));
             let mut chunks = vec![chunk];
-            chunks.extend(fixed);
-            to.with_maxshape(&most)
-                .with_chunks(&chunks)
-                .with_shuffle()
-                .with_deflate(4);
+            chunks.extend(self.shape.iter().skip(1));
+            to.with_chunks(&chunks).with_shuffle().with_deflate(4);
         }
         for (name, value) in &self.attributes {
             to.set_attr(name, AttrValue::F64(*value));
@@ -203,79 +227,119 @@ impl Set {
     }
 }
 
-/// A file whose dataset of patterns grows; the first batch makes it.
+/// A file whose patterns come batch by batch. Up to [`HELD_BYTES`] they are held, and packed at the end; more are
+/// written as they come into a dataset that is stored as it is, since the library cannot let one of three axes grow.
 pub(super) struct Growing<'a> {
     tree: Tree,
     place: &'a str,
-    size: (usize, usize),
+    shape: [usize; 3],
     beside: PathBuf,
     path: &'a Path,
-    open: Option<(File, Dataset)>,
-    count: usize,
+    held: Vec<f32>,
+    /// The file, at the next pattern's place.
+    open: Option<File>,
+    written: usize,
 }
 
 impl<'a> Growing<'a> {
-    /// The file of `tree`, to be made at `beside`, and in it the dataset at `place` of patterns of `size`;
-    /// messages name `path`.
+    /// The file of `tree`, to be made at `beside`, and in it the dataset at `place` of `shape`, patterns
+    /// first; messages name `path`.
+    ///
+    /// # Errors
+    /// If the file system refuses.
     pub(super) fn new(
         tree: Tree,
         place: &'a str,
-        size: (usize, usize),
+        shape: [usize; 3],
         beside: &Path,
         path: &'a Path,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        let mut new = Self {
             tree,
             place,
-            size,
+            shape,
             beside: beside.to_owned(),
             path,
+            held: Vec::new(),
             open: None,
-            count: 0,
+            written: 0,
+        };
+        let bytes = (shape.iter()).try_fold(4usize, |n, &a| n.checked_mul(a));
+        if bytes.is_none_or(|b| b > HELD_BYTES) {
+            new.reserve(bytes.unwrap_or(usize::MAX))?;
         }
+        Ok(new)
     }
 
-    fn refused(&self, e: hdf5_pure::Error) -> Error {
+    fn error(&self) -> Error {
         Error::io(format!("writing {}", self.path.display()))
             .at(format!("dataset `{}`", self.place))
-            .because(e)
     }
 
-    /// Adds a batch.
-    pub(super) fn push(&mut self, batch: &Array3<f32>) -> Result<()> {
-        let values: Vec<f32> = batch.iter().copied().collect();
-        let (rows, cols) = self.size;
-        self.count += batch.dim().0;
-        if let Some((_, set)) = &mut self.open {
-            return set.append(&values).map_err(|e| self.refused(e));
+    /// Writes the file with zeros in place of the patterns, and opens it there. Zeros from the allocator take no memory.
+    fn reserve(&mut self, bytes: usize) -> Result<()> {
+        if bytes > isize::MAX.unsigned_abs() {
+            return Err(self.error().got("more bytes than can be addressed"));
         }
-        let chunk = (CHUNK_BYTES / (4 * rows * cols).max(1)).clamp(1, batch.dim().0.max(1));
-        let set = self.tree.add(
-            self.place,
-            Values::Single(values),
-            &[batch.dim().0, rows, cols],
-        );
-        set.chunk = Some(chunk as u64);
+        let zeros = vec![0u8; bytes];
+        self.tree.add(self.place, Values::Zero(zeros), &self.shape);
         self.tree.write(&self.beside, self.path)?;
-        let how = FileAccessProperties::new().with_sync_policy(SyncPolicy::OnClose);
-        let file = File::open_rw_with_options(&self.beside, how).map_err(|e| self.refused(e))?;
-        let set = file.dataset(self.place).map_err(|e| self.refused(e))?;
-        self.open = Some((file, set));
+        self.tree = Tree::new();
+        let layout = hdf5_pure::File::open_streaming(&self.beside)
+            .and_then(|f| f.dataset(self.place)?.layout())
+            .map_err(|e| self.error().because(e))?;
+        let Layout::Contiguous {
+            address: Some(address),
+            ..
+        } = layout
+        else {
+            return Err(Error::bug("placing patterns in HDF5").got(format!("{layout:?}")));
+        };
+        let mut file = (File::options().write(true).open(&self.beside))
+            .map_err(|e| explain("writing a file", self.path, e))?;
+        file.seek(SeekFrom::Start(address))
+            .map_err(|e| explain("writing a file", self.path, e))?;
+        self.open = Some(file);
         Ok(())
     }
 
-    /// Ends the file, which must have `count` patterns.
-    pub(super) fn finish(mut self, count: usize) -> Result<()> {
-        if self.count != count || count == 0 {
-            return Err(Error::input(format!("writing {}", self.path.display()))
-                .at(format!("dataset `{}`", self.place))
-                .got(format!("{} patterns", self.count))
-                .need(format!("{}", count.max(1))));
+    /// Adds a batch.
+    ///
+    /// # Errors
+    /// If there are more patterns than were promised, or the file system refuses.
+    pub(super) fn push(&mut self, batch: &Array3<f32>) -> Result<()> {
+        self.written += batch.dim().0;
+        if self.written > self.shape[0] {
+            return Err(Error::bug("writing more patterns than promised"));
         }
-        let Some((file, set)) = self.open.take() else {
+        let Some(file) = &mut self.open else {
+            self.held.extend(batch);
             return Ok(());
         };
-        drop(set);
-        file.close().map_err(|e| self.refused(e))
+        let bytes: Vec<u8> = batch.iter().flat_map(|v| v.to_le_bytes()).collect();
+        file.write_all(&bytes)
+            .map_err(|e| explain("writing a file", self.path, e))
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// If there are fewer patterns than were promised, or the file system refuses.
+    pub(super) fn finish(mut self) -> Result<()> {
+        let [count, rows, cols] = self.shape;
+        if self.written != count || count == 0 {
+            return Err(Error::input(format!("writing {}", self.path.display()))
+                .at(format!("dataset `{}`", self.place))
+                .got(format!("{} patterns", self.written))
+                .need(count.max(1)));
+        }
+        if self.open.is_some() {
+            return Ok(());
+        }
+        let chunk = (CHUNK_BYTES / (4 * rows * cols).max(1)).clamp(1, count);
+        let values = Values::Single(std::mem::take(&mut self.held));
+        let set = self.tree.add(self.place, values, &self.shape);
+        set.chunk = Some(chunk as u64);
+        self.tree.write(&self.beside, self.path)
     }
 }
