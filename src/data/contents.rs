@@ -316,7 +316,8 @@ impl Amplitudes {
         if let Some(good) = &self.good {
             for mut pattern in batch.outer_iter_mut() {
                 for (v, good) in pattern.iter_mut().zip(good) {
-                    if !good && !(v.is_finite() && *v >= 0.0) {
+                    let fine = v.is_finite() && *v >= 0.0;
+                    if !(*good || fine) {
                         *v = 0.0;
                         self.masked += 1;
                     }

@@ -259,7 +259,7 @@ struct Pass {
 }
 
 impl Pass {
-    fn add(&mut self, pattern: ArrayView2<'_, f32>, unit: Unit, good: Option<&Array2<bool>>) {
+    fn add(&mut self, pattern: &ArrayView2<'_, f32>, unit: Unit, good: Option<&Array2<bool>>) {
         let mut dose = 0.0;
         let mut hash = 0u64;
         for ((at, &v), sum) in pattern.indexed_iter().zip(&mut self.sum) {
@@ -313,7 +313,7 @@ fn patterns(stack: &mut Stack, good: Option<&Array2<bool>>) -> Result<(PatternFa
     };
     stack.each(&mut |_, batch: Array3<f32>| {
         for pattern in batch.outer_iter() {
-            pass.add(pattern, unit, good);
+            pass.add(&pattern, unit, good);
         }
         Ok(())
     })?;
@@ -501,7 +501,7 @@ mod tests {
             negative: 0,
         };
         let all = Array2::from_shape_vec((1, values.len()), values.to_vec()).unwrap();
-        p.add(all.view(), Unit::Counts, None);
+        p.add(&all.view(), Unit::Counts, None);
         p
     }
 

@@ -94,7 +94,7 @@ pub(super) fn read(file: H5, told: &Told) -> Result<Contents> {
             size: (rows, cols),
             unit: Unit::Counts,
             dtype: found.dtype(),
-            shape: found.shape.clone(),
+            shape: found.shape,
             place: format!("dataset `{data}`"),
             corner: false,
             source: Box::new(H5Patterns::new(file, data)?),

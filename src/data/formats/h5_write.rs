@@ -130,7 +130,7 @@ impl Tree {
         let refused = |e| Error::io(format!("writing {}", path.display())).because(e);
         let mut file = FileBuilder::new();
         for (name, text) in &self.texts {
-            file.set_attr(name, AttrValue::String(text.clone()));
+            file.set_attr(name, AttrValue::VarLenString(text.clone()));
         }
         for (name, value) in &self.numbers {
             file.set_attr(name, AttrValue::F64(*value));

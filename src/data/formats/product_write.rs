@@ -118,11 +118,11 @@ pub(super) fn hdf5(path: &Path, contents: &mut Contents) -> Result<()> {
     }
     tree.complexes("object", &p.object.view().into_dyn(), &about)?;
     tree.integers("probe_position_indexes", p.x.len());
+    tree.integers("loss_epochs", 0);
     for (name, values) in [
         ("probe_position_x_m", &p.x[..]),
         ("probe_position_y_m", &p.y[..]),
         ("object_layer_spacing_m", &[][..]),
-        ("loss_epochs", &[][..]),
         ("loss_values", &[][..]),
     ] {
         tree.reals(name, values, &[values.len()]);
@@ -163,9 +163,10 @@ pub(super) fn npz(path: &Path, contents: &mut Contents, store: bool) -> Result<(
         )?;
         out.add("probe_position_x_m", &Array1::from(p.x.clone()))?;
         out.add("probe_position_y_m", &Array1::from(p.y.clone()))?;
-        for key in ["object_layer_spacing_m", "loss_epochs", "loss_values"] {
+        for key in ["object_layer_spacing_m", "loss_values"] {
             out.add(key, &Array1::<f64>::zeros(0))?;
         }
+        out.add("loss_epochs", &Array1::<i64>::zeros(0))?;
         out.finish()
     })
 }

@@ -24,7 +24,7 @@ enum Layout {
 
 /// Reads the data set in the `.npz` file at `path`; the keys are those of the parent module.
 ///
-/// Amplitudes become float32, positions float64, probe and object complex64. A stack `(N, N, M)`
+/// Counts become amplitude; amplitudes become float32, positions float64, probe and object complex64. A stack `(N, N, M)`
 /// is told from `(M, N, N)` by the length of `xcoords` and transposed, pattern `k` being
 /// `[:, :, k]`; a last axis of length 1 after three others is dropped. Both are said in the notes. Where
 /// `M = N` under the key `diff3d`, the order is taken to be the contract's, `(M, N, N)`.

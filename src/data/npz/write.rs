@@ -69,7 +69,7 @@ fn fill(out: &mut Out<'_, BufWriter<File>>, contents: &mut Contents) -> Result<(
     out.add("scan_index", &Array1::from(contents.scan_index.clone()))?;
     match &contents.probe {
         Some(probe) if probe.dim().0 == 1 => {
-            out.add("probeGuess", &probe.index_axis(Axis(0), 0))?
+            out.add("probeGuess", &probe.index_axis(Axis(0), 0))?;
         }
         Some(probe) => out.add("probeGuess", probe)?,
         None => {}
