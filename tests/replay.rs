@@ -41,6 +41,21 @@ fn no_data_file_of_the_corpus_breaks_its_law() {
 }
 
 #[test]
+fn no_tike_file_of_the_corpus_breaks_its_law() {
+    each("tike", laws::data_file);
+}
+
+#[test]
+fn no_product_of_the_corpus_breaks_its_law() {
+    each("product", laws::data_file);
+}
+
+#[test]
+fn no_cxi_file_of_the_corpus_breaks_its_law() {
+    each("cxi", laws::data_file);
+}
+
+#[test]
 fn no_text_of_the_corpus_breaks_its_law() {
     each("json", laws::json);
 }
@@ -84,6 +99,13 @@ fn the_corpus_has_seeds_that_are_accepted() {
         ptyproof::data::npz::read_dataset(&path).is_ok()
     };
     assert!(corpus("npz").iter().any(read));
+    for target in ["tike", "product", "cxi"] {
+        let read = |bytes: &Vec<u8>| {
+            fs::write(&path, bytes).unwrap();
+            ptyproof::data::formats::open(&path, &Default::default()).is_ok()
+        };
+        assert!(corpus(target).iter().all(read), "{target}");
+    }
     let path = dir.path().join("x.npy");
     let read = |bytes: &Vec<u8>| {
         fs::write(&path, bytes).unwrap();

@@ -6,6 +6,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::reconstruct::ReconstructArgs;
+use crate::data::contents::Unit;
+use crate::data::formats::{Format, Told};
+use crate::error::{Error, Result};
 use crate::pipeline::NumericsChoice;
 use crate::scenario::{ObjectKind, Overrides, ProbeMode};
 
@@ -46,6 +49,10 @@ pub(super) enum Command {
     Hub(HubCommand),
     /// Balance every factor from photons to the reconstruction: which is never undone, which applied twice.
     Chain(ChainArgs),
+    /// Write a data file in another format: PtychoPINN NPZ, ptychodus product, CXI.
+    Convert(ConvertArgs),
+    /// Say what is in a data file, of whichever format, and what looks odd.
+    Inspect(InspectArgs),
 }
 
 /// Flags that displace what a scenario says.
@@ -326,6 +333,98 @@ pub(super) struct BlessArgs {
     /// Where golden hubs lie.
     #[arg(long, value_name = "DIR", default_value = "golden")]
     pub(super) golden: PathBuf,
+}
+
+/// What the person knows better than the file.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where the file does not say it")]
+pub(super) struct ReadingArgs {
+    /// What the patterns are: counts or amplitude.
+    #[arg(long, value_name = "UNIT")]
+    unit: Option<UnitArg>,
+    /// Side of an object pixel, in metres.
+    #[arg(long, value_name = "METRES", allow_negative_numbers = true)]
+    pixel_size: Option<f64>,
+    /// Energy of a photon, in electronvolt.
+    #[arg(long, value_name = "EV", allow_negative_numbers = true)]
+    energy: Option<f64>,
+    /// From the object to the detector, in metres.
+    #[arg(long, value_name = "METRES", allow_negative_numbers = true)]
+    distance: Option<f64>,
+    /// Translations of a CXI file are the probe's, not the sample's.
+    #[arg(long)]
+    pub(super) probe_moves: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum UnitArg {
+    /// Photons per pixel.
+    Counts,
+    /// Their square root.
+    Amplitude,
+}
+
+impl ReadingArgs {
+    /// The same for the readers.
+    pub(super) fn told(&self) -> Result<Told> {
+        for (flag, value) in [
+            ("--pixel-size", self.pixel_size),
+            ("--energy", self.energy),
+            ("--distance", self.distance),
+        ] {
+            if let Some(v) = value.filter(|v| !(v.is_finite() && *v > 0.0)) {
+                return Err(Error::usage("reading the command line")
+                    .at(flag)
+                    .got(v)
+                    .need("a finite number above zero"));
+            }
+        }
+        Ok(Told {
+            unit: self.unit.map(|u| match u {
+                UnitArg::Counts => Unit::Counts,
+                UnitArg::Amplitude => Unit::Amplitude,
+            }),
+            pixel_m: self.pixel_size,
+            photon_energy_ev: self.energy,
+            distance_m: self.distance,
+            probe_moves: self.probe_moves,
+        })
+    }
+}
+
+/// What to convert.
+#[derive(Debug, Args)]
+pub(super) struct ConvertArgs {
+    /// The file to read: PtychoPINN or tike NPZ, ptychodus product (HDF5 or NPZ), CXI.
+    #[arg(value_name = "IN")]
+    pub(super) input: PathBuf,
+    /// The file to write; .npz is PtychoPINN's (a product with `product` in its name), .h5 a product, .cxi CXI.
+    #[arg(value_name = "OUT")]
+    pub(super) output: PathBuf,
+    /// Format to write: ptychopinn, product, product-npz or cxi [default: by the ending].
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) to: Option<Format>,
+    /// Leave the arrays of an .npz uncompressed: larger, faster, and parts can be read.
+    #[arg(long)]
+    pub(super) store: bool,
+    #[command(flatten)]
+    pub(super) reading: ReadingArgs,
+}
+
+/// What to inspect.
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// A data file of any format.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Write what was found as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Draw mean pattern, probe and scan positions.
+    #[arg(long, value_name = "FILE.png")]
+    pub(super) picture: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reading: ReadingArgs,
 }
 
 /// What to balance.

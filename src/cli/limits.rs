@@ -4,8 +4,8 @@ use super::args::LimitsArgs;
 use super::clock::now;
 use super::exit::Exit;
 use super::run::{facts, snapshot};
+use crate::data::formats;
 use crate::data::group::Grouping;
-use crate::data::npz::read_dataset;
 use crate::data::split::by_y;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
@@ -23,7 +23,7 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
     let flags = args.overrides.overrides(None);
     let (scenario, positions) = match &args.data {
         Some(path) => {
-            let file = read_dataset(path)?;
+            let file = formats::read(path)?;
             let measured = facts(&file, Some(path));
             let name = args.scenario.as_deref();
             let s = Scenario::resolve_measured(&snapshot, name, &flags, &measured)?;

@@ -19,9 +19,11 @@ macro_rules! outln {
 mod args;
 mod chain;
 mod clock;
+mod convert;
 mod exit;
 mod history;
 mod hub;
+mod inspect;
 mod limits;
 mod progress;
 mod reconstruct;
@@ -85,6 +87,8 @@ pub fn main() -> ExitCode {
         args::Command::Replay(args) => replay::run(&args),
         args::Command::Hub(command) => hub::run(&command),
         args::Command::Chain(args) => chain::run(&args),
+        args::Command::Convert(args) => convert::run(&args),
+        args::Command::Inspect(args) => inspect::run(&args),
     };
     result
         .unwrap_or_else(|e| {

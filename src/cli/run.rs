@@ -10,7 +10,8 @@ use super::exit::Exit;
 use super::progress;
 pub(super) use super::session::cores;
 use super::session::{Session, Start, Voice, same};
-use crate::data::npz::{DataFile, read_dataset, read_object, read_probe};
+use crate::data::formats;
+use crate::data::npz::{DataFile, read_object, read_probe};
 use crate::error::Result;
 use crate::ground::json::Real;
 use crate::ground::par::Pool;
@@ -78,7 +79,7 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
     let data = match &args.data {
         Some(path) => {
             digest("data", path)?;
-            Some(read_dataset(path)?)
+            Some(formats::read(path)?)
         }
         None => None,
     };

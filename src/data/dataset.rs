@@ -14,6 +14,7 @@ use ndarray::{Array2, Axis};
 use num_complex::Complex32;
 
 use crate::data::domain::{Patterns, Raw};
+use crate::data::measurement::Measurement;
 use crate::error::{Error, Result};
 use crate::ground::finite::Census;
 use crate::ground::geometry::{PatchSize, Position};
@@ -33,6 +34,8 @@ pub struct Dataset {
     pub probe: Option<Array2<Complex32>>,
     /// The object, `[row, col]`, `H x W`, complex64, where it is known.
     pub object: Option<Array2<Complex32>>,
+    /// Further modes, mask, lengths and energy, where they are known.
+    pub measurement: Measurement,
     side: PatchSize,
 }
 
@@ -48,7 +51,7 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    fn in_memory(name: &str) -> Self {
+    pub(crate) fn in_memory(name: &str) -> Self {
         Self {
             action: format!("checking the data set `{name}`"),
             patterns: "patterns".to_owned(),
@@ -121,8 +124,20 @@ impl Dataset {
             scan_index,
             probe,
             object,
+            measurement: Measurement::default(),
             side,
         })
+    }
+
+    /// The same with what else is known of the measurement.
+    ///
+    /// # Errors
+    /// If the law of [`crate::data::measurement`] is broken.
+    pub fn with_measurement(mut self, measurement: Measurement) -> Result<Self> {
+        let labels = Labels::in_memory(&self.name);
+        measurement.check(self.side.get(), |at| labels.error(at))?;
+        self.measurement = measurement;
+        Ok(self)
     }
 
     /// The side `N` of the patterns, in pixels.
@@ -184,7 +199,8 @@ impl Dataset {
             indices.iter().map(|&i| self.scan_index[i]).collect(),
             self.probe.clone(),
             self.object.clone(),
-        )
+        )?
+        .with_measurement(self.measurement.clone())
     }
 }
 

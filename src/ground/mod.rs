@@ -1,5 +1,6 @@
 //! The ground that every other room stands on; it knows none of them.
 
+pub mod file;
 pub mod finite;
 pub mod geometry;
 pub mod json;

@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod diff;
+pub mod inspect;
 pub mod markdown;
 pub mod reconstruction;
 pub mod telemetry;

@@ -7,6 +7,7 @@
 )]
 
 mod chain;
+mod convert;
 mod diff;
 mod gate;
 mod history;

@@ -11,6 +11,8 @@ use std::fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use ptyproof::data::formats::{self, Told};
+use ptyproof::data::inspect::inspect;
 use ptyproof::data::npz::{read_dataset, read_object, read_plane, read_probe, write_dataset};
 use ptyproof::diff::tolerance::Tolerances;
 use ptyproof::error::{Kind, Result};
@@ -59,6 +61,42 @@ pub(crate) fn npz(bytes: &[u8]) {
     assert_eq!(again.positions, data.positions);
     assert_eq!(again.scan_index, data.scan_index);
     assert_eq!((&again.probe, &again.object), (&data.probe, &data.object));
+}
+
+/// A file of any format is refused, or it can be looked at; and if it is a data set too, it survives being
+/// written as an NPZ.
+pub(crate) fn data_file(bytes: &[u8]) {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, copy) = (dir.path().join("x"), dir.path().join("copy.npz"));
+    fs::write(&path, bytes).unwrap();
+    let told = Told {
+        pixel_m: Some(1e-8),
+        ..Told::default()
+    };
+    let open = || read(formats::open(&path, &told));
+    if let Some(mut contents) = open()
+        && let Some(found) = read(inspect(&mut contents))
+    {
+        json::to_text(&found).unwrap();
+        assert!(!ptyproof::report::inspect::table(&found).is_empty());
+        read(ptyproof::report::inspect::picture(&found, &contents));
+    }
+    let Some(file) = open().and_then(|contents| read(contents.into_dataset())) else {
+        return;
+    };
+    let data = &file.dataset;
+    assert!(
+        data.patterns
+            .values()
+            .iter()
+            .all(|v| v.is_finite() && *v >= 0.0)
+    );
+    write_dataset(&copy, data).unwrap();
+    let again = formats::read(&copy).unwrap().dataset;
+    assert_eq!(again.patterns, data.patterns);
+    assert_eq!(again.positions, data.positions);
+    assert_eq!(again.probe, data.probe);
+    assert_eq!(again.measurement, data.measurement);
 }
 
 /// An array is refused, or it has as many elements as its shape says, and survives being written.

@@ -1,7 +1,7 @@
 //! An `.npz` archive or a `.npy` file: headers first, elements on demand, nothing on trust.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayD, IxDyn, ShapeBuilder};
@@ -35,7 +35,7 @@ struct Entry {
 
 /// An opened file whose headers have been read.
 #[derive(Debug)]
-pub(super) struct Archive {
+pub(in crate::data) struct Archive {
     path: PathBuf,
     store: Store,
     entries: Vec<Entry>,
@@ -61,7 +61,7 @@ fn open(path: &Path) -> Result<(File, u64)> {
 
 impl Archive {
     /// Opens the `.npz` archive at `path` and reads the header of every array in it.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(in crate::data) fn open(path: &Path) -> Result<Self> {
         let (file, length) = open(path)?;
         let whole = |e| {
             refusal(path)
@@ -114,18 +114,23 @@ impl Archive {
         })
     }
 
+    /// Where the file is.
+    pub(in crate::data) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// An error about this file.
-    pub(super) fn error(&self) -> Error {
+    pub(in crate::data) fn error(&self) -> Error {
         refusal(&self.path)
     }
 
     /// Whether there is an entry called `key`.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(in crate::data) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|e| e.key == key)
     }
 
     /// The keys with shape and dtype, for messages.
-    pub(super) fn listing(&self) -> String {
+    pub(in crate::data) fn listing(&self) -> String {
         if self.entries.is_empty() {
             return "an empty archive".to_owned();
         }
@@ -144,7 +149,7 @@ impl Archive {
 
     /// The shape of `key`, once its header has been found to be what the entry holds, and its
     /// elements to be of one of `kinds`.
-    pub(super) fn shape(&self, key: &str, kinds: &[Kind]) -> Result<Vec<usize>> {
+    pub(in crate::data) fn shape(&self, key: &str, kinds: &[Kind]) -> Result<Vec<usize>> {
         self.entry(key, kinds).map(|(_, h, _, _)| h.shape.clone())
     }
 
@@ -232,8 +237,173 @@ impl Archive {
         })
     }
 
+    /// The real numbers of `key`, as float64, in their shape.
+    pub(in crate::data) fn doubles(&mut self, key: &str) -> Result<ArrayD<f64>> {
+        self.values(key, REAL, |d, b| d.complex(b).0)
+    }
+
+    /// A number of its own, whatever its shape, if `key` is there.
+    pub(in crate::data) fn number(&mut self, key: &str) -> Result<Option<f64>> {
+        if !self.has(key) {
+            return Ok(None);
+        }
+        let all = self.values(key, REAL, |d, b| d.complex(b).0)?;
+        match all.len() {
+            1 => Ok(all.first().copied()),
+            n => Err(self
+                .error()
+                .at(format!("key `{key}`"))
+                .got(format!("{n} numbers"))
+                .need("one")),
+        }
+    }
+
+    /// The truth values of `key`: booleans, or numbers that are not zero.
+    pub(in crate::data) fn truths(&mut self, key: &str) -> Result<ArrayD<bool>> {
+        const TRUTH: &[Kind] = &[Kind::Bool, Kind::Signed, Kind::Unsigned, Kind::Float];
+        self.values(key, TRUTH, |d, b| d.complex(b).0 != 0.0)
+    }
+
+    /// A short text under `key`, if that is what is there.
+    pub(in crate::data) fn text(&mut self, key: &str) -> Option<String> {
+        let entry = self.entries.iter().find(|e| e.key == key)?;
+        let header = entry.header.as_ref().ok()?;
+        let letters: u64 = header.descr.strip_prefix("<U")?.parse().ok()?;
+        if letters > 4096 || header.count() != Some(1) || entry.bytes != header.start + 4 * letters
+        {
+            return None;
+        }
+        let (index, start) = (entry.index, header.start);
+        let Store::Zip(zip) = &mut self.store else {
+            return None;
+        };
+        let mut bytes = Vec::new();
+        zip.by_index(index).ok()?.read_to_end(&mut bytes).ok()?;
+        let letters = bytes.get(usize::try_from(start).ok()?..)?.chunks_exact(4);
+        letters
+            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .filter(|c| *c != 0)
+            .map(char::from_u32)
+            .collect()
+    }
+
+    /// The element type of `key`, as NumPy calls it.
+    pub(in crate::data) fn descr(&self, key: &str) -> String {
+        let entry = self.entries.iter().find(|e| e.key == key);
+        entry
+            .and_then(|e| e.header.as_ref().ok())
+            .map_or_else(String::new, |h| h.descr.clone())
+    }
+
+    /// Whether `key` holds integers.
+    pub(in crate::data) fn is_integer(&self, key: &str) -> bool {
+        self.shape(key, INTEGER).is_ok()
+    }
+
+    /// Whether the elements of `key` lie row-major.
+    pub(in crate::data) fn is_row_major(&self, key: &str) -> bool {
+        let entry = self.entries.iter().find(|e| e.key == key);
+        entry.is_some_and(|e| e.header.as_ref().is_ok_and(|h| !h.fortran))
+    }
+
+    /// Hands over the real numbers of `key` in storage order, `batch` elements at a time.
+    pub(in crate::data) fn stream(
+        &mut self,
+        key: &str,
+        batch: usize,
+        take: &mut dyn FnMut(Vec<f32>) -> Result<()>,
+    ) -> Result<()> {
+        let (entry, header, dtype, count) = self.entry(key, REAL)?;
+        let (index, start, shown) = (entry.index, header.start, header.shape_text());
+        let place = refusal(&self.path).at(format!("key `{key}`"));
+        let damaged = |e: std::io::Error| damaged(refusal(&self.path), key, &shown, e);
+        let mut lost = None;
+        let mut run = |r: &mut dyn Read| -> Result<()> {
+            let mut left = count;
+            let mut bytes = vec![0; batch.min(count).saturating_mul(dtype.size)];
+            while left > 0 {
+                let now = batch.min(left);
+                let part = &mut bytes[..now * dtype.size];
+                r.read_exact(part).map_err(damaged)?;
+                let values = dtype.singles(part, |v| lost = lost.or(Some(v)));
+                left -= now;
+                take(values)?;
+            }
+            // at the end a zip entry's checksum is compared
+            match r.read(&mut [0]).map_err(damaged)? {
+                0 => Ok(()),
+                _ => Err(damaged(std::io::Error::other(
+                    "more bytes than the header says",
+                ))),
+            }
+        };
+        match &mut self.store {
+            Store::Npy(reader) => {
+                reader.seek(SeekFrom::Start(start)).map_err(damaged)?;
+                run(reader)
+            }
+            Store::Zip(zip) => {
+                let mut r = zip.by_index(index).map_err(|e| damaged(e.into()))?;
+                std::io::copy(&mut r.by_ref().take(start), &mut std::io::sink())
+                    .map_err(damaged)?;
+                run(&mut r)
+            }
+        }?;
+        match lost {
+            None => Ok(()),
+            Some(v) => Err(place
+                .got(format!("{v:e}, a number beyond float32"))
+                .need(format!("numbers up to {:e}", f32::MAX))),
+        }
+    }
+
+    /// The real numbers `first .. first + count` of `key` in storage order, by seeking.
+    pub(in crate::data) fn window(
+        &mut self,
+        key: &str,
+        first: usize,
+        count: usize,
+    ) -> Result<Vec<f32>> {
+        let (entry, header, dtype, all) = self.entry(key, REAL)?;
+        let (index, shown) = (entry.index, header.shape_text());
+        let error = refusal(&self.path).at(format!("key `{key}`"));
+        if first.checked_add(count).is_none_or(|end| end > all) {
+            return Err(error
+                .got(format!("elements {first} and the {count} after it"))
+                .need(format!("at most {all}")));
+        }
+        let from = header.start + (first * dtype.size) as u64;
+        let mut bytes = vec![0; count * dtype.size];
+        let damaged = |e: std::io::Error| damaged(refusal(&self.path), key, &shown, e);
+        let mut fill = |r: &mut dyn ReadSeek| -> Result<()> {
+            r.seek(SeekFrom::Start(from)).map_err(damaged)?;
+            r.read_exact(&mut bytes).map_err(damaged)
+        };
+        match &mut self.store {
+            Store::Npy(reader) => fill(reader)?,
+            Store::Zip(zip) => match zip.by_index_seek(index) {
+                Ok(mut r) => fill(&mut r)?,
+                Err(e) => {
+                    return Err(error
+                        .got("a compressed array")
+                        .need("one that is stored as it is, to read a part of it")
+                        .help("ptyproof convert IN OUT.npz --store writes one")
+                        .because(e));
+                }
+            },
+        }
+        let mut lost = 0;
+        let values = dtype.singles(&bytes, |_| lost += 1);
+        if lost > 0 {
+            return Err(error
+                .got(format!("{lost} numbers beyond float32"))
+                .need(format!("numbers up to {:e}", f32::MAX)));
+        }
+        Ok(values)
+    }
+
     /// The real numbers of `key`, as float64.
-    pub(super) fn reals(&mut self, key: &str) -> Result<Array1<f64>> {
+    pub(in crate::data) fn reals(&mut self, key: &str) -> Result<Array1<f64>> {
         self.values(key, REAL, |d, b| d.complex(b).0)?
             .into_dimensionality()
             .map_err(|_| self.vector_error(key, REAL))
@@ -252,8 +422,7 @@ impl Archive {
     }
 
     /// The integers of `key`, as int64.
-    pub(super) fn integers(&mut self, key: &str) -> Result<Vec<i64>> {
-        const INTEGER: &[Kind] = &[Kind::Signed, Kind::Unsigned];
+    pub(in crate::data) fn integers(&mut self, key: &str) -> Result<Vec<i64>> {
         let wide: Array1<i128> = self
             .values(key, INTEGER, Dtype::integer)?
             .into_dimensionality()
@@ -275,7 +444,7 @@ impl Archive {
     }
 
     /// The real numbers of `key`, as float32; refused if a finite number does not fit.
-    pub(super) fn singles(&mut self, key: &str) -> Result<ArrayD<f32>> {
+    pub(in crate::data) fn singles(&mut self, key: &str) -> Result<ArrayD<f32>> {
         let mut narrow = Narrow::default();
         let array = self.values(key, REAL, |d, b| narrow.one(d.complex(b).0))?;
         self.fits(key, &narrow)?;
@@ -283,7 +452,7 @@ impl Archive {
     }
 
     /// The numbers of `key`, as complex64; refused if a finite number does not fit.
-    pub(super) fn complexes(&mut self, key: &str) -> Result<ArrayD<Complex32>> {
+    pub(in crate::data) fn complexes(&mut self, key: &str) -> Result<ArrayD<Complex32>> {
         let mut narrow = Narrow::default();
         let array = self.values(key, ANY, |d, b| {
             let (re, im) = d.complex(b);
@@ -305,6 +474,19 @@ impl Archive {
     }
 }
 
+/// What can be read from any place.
+trait ReadSeek: Read + Seek {}
+impl<T: Read + Seek> ReadSeek for T {}
+
+fn damaged(error: Error, key: &str, shape: &str, e: std::io::Error) -> Error {
+    error
+        .at(format!("key `{key}`"))
+        .got("damaged or missing bytes")
+        .need(format!("an array of shape {shape}"))
+        .help("Copy the file again; it may have been cut short or changed on the way.")
+        .because(e)
+}
+
 /// Counts the finite numbers that are not finite as float32.
 #[derive(Debug, Default)]
 struct Narrow {
@@ -323,13 +505,17 @@ impl Narrow {
     }
 }
 
+/// Whole numbers.
+const INTEGER: &[Kind] = &[Kind::Signed, Kind::Unsigned];
 /// Real numbers.
-pub(super) const REAL: &[Kind] = &[Kind::Float, Kind::Signed, Kind::Unsigned];
+pub(in crate::data) const REAL: &[Kind] = &[Kind::Float, Kind::Signed, Kind::Unsigned];
 /// Numbers.
-pub(super) const ANY: &[Kind] = &[Kind::Complex, Kind::Float, Kind::Signed, Kind::Unsigned];
+pub(in crate::data) const ANY: &[Kind] =
+    &[Kind::Complex, Kind::Float, Kind::Signed, Kind::Unsigned];
 
 fn name_of(kind: Kind) -> &'static str {
     match kind {
+        Kind::Bool => "booleans",
         Kind::Float => "float32 or float64",
         Kind::Signed => "signed integers",
         Kind::Unsigned => "unsigned integers",

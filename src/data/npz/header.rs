@@ -12,7 +12,8 @@ const LONGEST: usize = 1 << 16;
 
 /// What an element is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::data) enum Kind {
+    Bool,
     Float,
     Signed,
     Unsigned,
@@ -21,10 +22,10 @@ pub(super) enum Kind {
 
 /// An element type that can be read: its kind, its size in bytes, and its byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Dtype {
-    pub(super) kind: Kind,
-    pub(super) size: usize,
-    big_endian: bool,
+pub(in crate::data) struct Dtype {
+    pub(in crate::data) kind: Kind,
+    pub(in crate::data) size: usize,
+    pub(in crate::data) big_endian: bool,
 }
 
 impl Dtype {
@@ -33,6 +34,7 @@ impl Dtype {
         let mut chars = descr.chars();
         let order = chars.next()?;
         let (kind, size) = match chars.as_str() {
+            "b1" => (Kind::Bool, 1),
             "f4" => (Kind::Float, 4),
             "f8" => (Kind::Float, 8),
             "c8" => (Kind::Complex, 8),
@@ -79,8 +81,28 @@ impl Dtype {
         }
     }
 
+    /// Real elements one after another, as float32; calls `lost` with every finite number that does not fit.
+    pub(in crate::data) fn singles(self, bytes: &[u8], mut lost: impl FnMut(f64)) -> Vec<f32> {
+        let elements = bytes.chunks_exact(self.size);
+        if (self.kind, self.size, self.big_endian) == (Kind::Float, 4, false) {
+            return elements
+                .map(|b| f32::from_le_bytes(self.bytes(b)))
+                .collect();
+        }
+        elements
+            .map(|b| {
+                let v = self.complex(b).0;
+                let s = v as f32;
+                if v.is_finite() && !s.is_finite() {
+                    lost(v);
+                }
+                s
+            })
+            .collect()
+    }
+
     /// An element of an integer type, exactly.
-    pub(super) fn integer(self, b: &[u8]) -> i128 {
+    pub(in crate::data) fn integer(self, b: &[u8]) -> i128 {
         let signed = self.kind == Kind::Signed;
         match (b.len(), signed) {
             (1, false) => u8::from_le_bytes(self.bytes(b)).into(),
@@ -95,13 +117,14 @@ impl Dtype {
     }
 
     /// An element as real and imaginary part.
-    pub(super) fn complex(self, b: &[u8]) -> (f64, f64) {
+    pub(in crate::data) fn complex(self, b: &[u8]) -> (f64, f64) {
         match self.kind {
             Kind::Complex => {
                 let (re, im) = b.split_at(b.len() / 2);
                 (self.float(re), self.float(im))
             }
             Kind::Float => (self.float(b), 0.0),
+            Kind::Bool => (f64::from(u8::from(b.iter().any(|v| *v != 0))), 0.0),
             Kind::Signed | Kind::Unsigned => (self.integer(b) as f64, 0.0),
         }
     }
@@ -205,7 +228,7 @@ impl Header {
 }
 
 /// A shape as NumPy writes it: `(516, 128, 128)`, `(516,)`, `()`.
-pub(super) fn shape_text(shape: &[usize]) -> String {
+pub(in crate::data) fn shape_text(shape: &[usize]) -> String {
     match shape {
         [n] => format!("({n},)"),
         _ => {
@@ -224,7 +247,7 @@ fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// The beginning of a text from a file, safe to print.
-pub(super) fn excerpt(text: &str) -> String {
+pub(in crate::data) fn excerpt(text: &str) -> String {
     let start: String = text.trim().chars().take(80).collect();
     start.escape_debug().collect()
 }

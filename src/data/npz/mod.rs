@@ -8,21 +8,30 @@
 //!
 //! | key | shape | dtype | |
 //! |---|---|---|---|
-//! | `diff3d` or `diffraction` | `(M, N, N)` or `(N, N, M)` | float, integer | amplitude, DC at `[N/2, N/2]` |
+//! | `diff3d` or `diffraction` | `(M, N, N)` or `(N, N, M)` | float, integer | amplitude or counts, DC at `[N/2, N/2]` |
 //! | `xcoords`, `ycoords` | `(M,)` | float, integer | column and row, object pixels |
 //! | `xcoords_start`, `ycoords_start` | `(M,)` | float, integer | optional, before correction |
 //! | `scan_index` | `(M,)` | integer | optional, zeros |
-//! | `probeGuess` | `(N, N)` | complex, float | optional |
+//! | `measurement_domain` | `()` | text | optional: `amplitude` or `counts` |
+//! | `probeGuess` | `(N, N)` or `(modes, N, N)` | complex, float | optional |
 //! | `objectGuess` | `(H, W)` | complex, float | optional |
+//! | `bad_pixels` | `(N, N)` | bool, integer, float | optional, not 0 = bad |
+//! | `photon_energy_eV`, `detector_object_distance_m` | `()` | float, integer | optional |
+//! | `object_pixel_width_m`, `..._height_m`, `detector_pixel_...` | `()` | float, integer | optional, metres |
+//!
+//! Without `measurement_domain`, integers are counts, and so are floats that are whole throughout and
+//! not all below 2 (ptychodus 1.7 writes such); else the values are amplitude. Counts are turned into
+//! amplitude, their square root.
 //!
 //! *Source.* Reference description, section p.
 
-mod archive;
-mod header;
-mod read;
+pub(in crate::data) mod archive;
+pub(in crate::data) mod header;
+pub(in crate::data) mod read;
 #[cfg(test)]
 mod tests;
-mod write;
+pub(in crate::data) mod write;
 
-pub use read::{DataFile, read_array, read_dataset, read_npy, read_object, read_plane, read_probe};
+pub use crate::data::contents::DataFile;
+pub use read::{read_array, read_dataset, read_npy, read_object, read_plane, read_probe};
 pub use write::{Values, named_arrays, write_dataset};

@@ -2,25 +2,18 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Array3, ArrayD, Axis, Ix3};
+use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, Ix3};
 use num_complex::Complex32;
 
 use super::archive::{ANY, Archive, REAL};
 use super::header::shape_text;
 use super::write::Values;
-use crate::data::dataset::{Dataset, Labels, check_complex};
-use crate::data::domain::Patterns;
-use crate::error::Result;
+use crate::data::contents::{Contents, DataFile, Held, Source, Stack, Take, Unit, guess_unit};
+use crate::data::dataset::{Labels, check_complex};
+use crate::data::formats::Format;
+use crate::data::measurement::{Measurement, PixelSize, known as known_number};
+use crate::error::{Error, Result};
 use crate::ground::geometry::{PatchSize, Position};
-
-/// A data set from a file, and what a person should know of how it was read.
-#[derive(Debug, Clone)]
-pub struct DataFile {
-    /// The data set, named after the file.
-    pub dataset: Dataset,
-    /// Sentences on what was transposed, dropped, or looks odd; empty for a plain file.
-    pub notes: Vec<String>,
-}
 
 /// How the stack lies in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +24,7 @@ enum Layout {
 
 /// Reads the data set in the `.npz` file at `path`; the keys are those of the parent module.
 ///
-/// Amplitudes become float32, positions float64, probe and object complex64. A stack `(N, N, M)`
+/// Counts become amplitude; amplitudes become float32, positions float64, probe and object complex64. A stack `(N, N, M)`
 /// is told from `(M, N, N)` by the length of `xcoords` and transposed, pattern `k` being
 /// `[:, :, k]`; a last axis of length 1 after three others is dropped. Both are said in the notes. Where
 /// `M = N` under the key `diff3d`, the order is taken to be the contract's, `(M, N, N)`.
@@ -40,10 +33,43 @@ enum Layout {
 /// If the file cannot be opened, is not an archive of arrays, lacks a key, or breaks the law of
 /// [`crate::data::dataset`]; or if the order of the axes cannot be told.
 pub fn read_dataset(path: impl AsRef<Path>) -> Result<DataFile> {
-    let path = path.as_ref();
-    let mut file = Archive::open(path)?;
+    contents(Archive::open(path.as_ref())?, true)?.into_dataset()
+}
+
+/// What the `.npz` file holds; patterns may be absent unless `needed`.
+pub(in crate::data) fn contents(mut file: Archive, needed: bool) -> Result<Contents> {
     let mut notes = Vec::new();
-    let key = stack_key(&file, &mut notes)?;
+    let labels = Labels {
+        action: format!("reading {}", file.path().display()),
+        patterns: "key `diff3d`".to_owned(),
+        positions: "keys `xcoords`, `ycoords`".to_owned(),
+        scan_index: "key `scan_index`".to_owned(),
+        probe: "key `probeGuess`".to_owned(),
+        object: "key `objectGuess`".to_owned(),
+    };
+    let (probe, object, measurement) = known(&mut file, &mut notes)?;
+    let mut found = Contents {
+        format: Format::PtychoPinn,
+        generation: String::new(),
+        name: stem(file.path()),
+        stack: None,
+        positions: Vec::new(),
+        scan_index: Vec::new(),
+        probe,
+        object,
+        measurement,
+        notes,
+        labels,
+    };
+    if !needed && !file.has("diff3d") && !file.has("diffraction") {
+        if file.has("xcoords") && file.has("ycoords") {
+            found.positions = read_positions(&mut file, &mut found.notes)?;
+            found.scan_index = vec![0; found.positions.len()];
+        }
+        return Ok(found);
+    }
+    let key = stack_key(&file, &mut found.notes)?;
+    found.labels.patterns = format!("key `{key}`");
     let count = match file.shape("xcoords", REAL)?.as_slice() {
         [n] => *n,
         other => {
@@ -54,36 +80,202 @@ pub fn read_dataset(path: impl AsRef<Path>) -> Result<DataFile> {
                 .need("one axis, (patterns,)"));
         }
     };
-    let (layout, drop) = layout_of(&file, key, count, &mut notes)?;
-    let positions = read_positions(&mut file, &mut notes)?;
-    let stack = file.singles(key)?;
-    let patterns = arrange(stack, layout, drop);
-    if let Some(note) = counts_note(key, &patterns) {
-        notes.push(note);
-    }
-    let scan_index = if file.has("scan_index") {
+    let (layout, drop) = layout_of(&file, key, count, &mut found.notes)?;
+    found.positions = read_positions(&mut file, &mut found.notes)?;
+    found.scan_index = if file.has("scan_index") {
         file.integers("scan_index")?
     } else {
         vec![0; count]
     };
-    let probe = optional(&mut file, "probeGuess")?;
-    let object = optional(&mut file, "objectGuess")?;
-    let labels = Labels {
-        action: format!("reading {}", path.display()),
-        patterns: format!("key `{key}`"),
-        positions: "keys `xcoords`, `ycoords`".to_owned(),
-        scan_index: "key `scan_index`".to_owned(),
-        probe: "key `probeGuess`".to_owned(),
-        object: "key `objectGuess`".to_owned(),
+    let shape = file.shape(key, REAL)?;
+    let (dtype, integer) = (file.descr(key), file.is_integer(key));
+    let domain = file.text(DOMAIN);
+    let marked = file.has("bad_pixels");
+    let side = if layout == Layout::PatternFirst {
+        shape[1]
+    } else {
+        shape[0]
     };
-    let name = path
-        .file_stem()
-        .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    let patterns = Patterns::new(patterns);
-    let dataset = Dataset::checked(
-        &labels, name, patterns, positions, scan_index, probe, object,
-    )?;
-    Ok(DataFile { dataset, notes })
+    let source: Box<dyn Source> = if layout == Layout::PatternFirst && file.is_row_major(key) {
+        Box::new(NpzPatterns {
+            file,
+            key: key.to_owned(),
+            size: (side, side),
+        })
+    } else {
+        Box::new(Held(arrange(file.singles(key)?, layout, drop)))
+    };
+    let mut stack = Stack {
+        count,
+        size: (side, side),
+        unit: Unit::Amplitude,
+        dtype,
+        shape,
+        place: format!("key `{key}`"),
+        corner: false,
+        source,
+    };
+    stack.unit = match domain.as_deref() {
+        Some("amplitude" | "normalized_amplitude") => Unit::Amplitude,
+        Some("counts" | "count_intensity") => Unit::Counts,
+        other => {
+            if let Some(text) = other {
+                found
+                    .notes
+                    .push(format!("`{DOMAIN}` says {text:?}, which is not known here"));
+            }
+            if integer {
+                found.notes.push(format!(
+                    "`{key}` has integers: read as counts, their square roots are the amplitude"
+                ));
+                Unit::Counts
+            } else {
+                guess_unit(&mut stack, &mut found.notes)?
+            }
+        }
+    };
+    if marked && stack.unit == Unit::Counts {
+        found.generation = "ptychodus 1.7".to_owned();
+    }
+    found.stack = Some(stack);
+    Ok(found)
+}
+
+/// The key that says what a value of the patterns is.
+pub(super) const DOMAIN: &str = "measurement_domain";
+
+/// The name of the file without folder and ending.
+pub(in crate::data) fn stem(path: &Path) -> String {
+    path.file_stem()
+        .map_or_else(String::new, |s| s.to_string_lossy().into_owned())
+}
+
+type Known = (
+    Option<Array3<Complex32>>,
+    Option<Array2<Complex32>>,
+    Measurement,
+);
+
+/// Probe, object and what else is known.
+fn known(file: &mut Archive, notes: &mut Vec<String>) -> Result<Known> {
+    let probe = if file.has("probeGuess") {
+        Some(modes(file, "probeGuess", notes)?)
+    } else {
+        None
+    };
+    let object = if file.has("objectGuess") {
+        Some(image(file, "objectGuess")?)
+    } else {
+        None
+    };
+    let mut m = Measurement::default();
+    if file.has("bad_pixels") {
+        let bad = file.truths("bad_pixels")?;
+        let shape = shape_text(bad.shape());
+        let bad = bad.into_dimensionality::<Ix2>().map_err(|_| {
+            file.error()
+                .at("key `bad_pixels`")
+                .got(format!("shape {shape}"))
+                .need("two axes, (rows, columns)")
+        })?;
+        notes.push(format!(
+            "`bad_pixels` marks {} of {} pixels",
+            bad.iter().filter(|b| **b).count(),
+            bad.len()
+        ));
+        m.good = Some(bad.mapv(|b| !b));
+    }
+    let mut number = |key: &str| file.number(key).map(|v| v.and_then(known_number));
+    m.photon_energy_ev = number("photon_energy_eV")?;
+    m.distance_m = number("detector_object_distance_m")?;
+    let mut pixel = |of: &str| -> Result<Option<PixelSize>> {
+        let x = number(&format!("{of}_pixel_width_m"))?;
+        let y = number(&format!("{of}_pixel_height_m"))?;
+        Ok(x.zip(y).and_then(|(x, y)| PixelSize::known(x, y)))
+    };
+    m.pixel_m = pixel("object")?;
+    m.detector_pixel_m = pixel("detector")?;
+    Ok((probe, object, m))
+}
+
+/// Modes of a probe, `[mode, row, col]`, out of two or three axes, or of more whose first are of length 1.
+pub(in crate::data) fn modes(
+    file: &mut Archive,
+    key: &str,
+    notes: &mut Vec<String>,
+) -> Result<Array3<Complex32>> {
+    let shape = file.shape(key, ANY)?;
+    let error = |file: &Archive| file.error().at(format!("key `{key}`"));
+    let (dims, first) = modes_shape(&shape).ok_or_else(|| {
+        error(file)
+            .got(format!("shape {}", shape_text(&shape)))
+            .need("(rows, columns) or (modes, rows, columns)")
+    })?;
+    if first > 1 {
+        notes.push(format!(
+            "`{key}` has {first} probes (of shots or of scans); the first was read"
+        ));
+    }
+    let take: usize = dims.iter().product();
+    let values: Vec<Complex32> = file.complexes(key)?.into_iter().take(take).collect();
+    if dims[0] > 1 {
+        notes.push(format!("`{key}` has {} incoherent modes", dims[0]));
+    }
+    Array3::from_shape_vec(dims, values).map_err(|e| error(file).because(e))
+}
+
+/// `[modes, rows, columns]` of a shape whose last axes are these, and how many such there are.
+pub(in crate::data) fn modes_shape(shape: &[usize]) -> Option<([usize; 3], usize)> {
+    let mut flat = shape.to_vec();
+    if shape.contains(&0) {
+        return None;
+    }
+    if !matches!(shape, [.., r, c] if r == c) {
+        flat.retain(|n| *n != 1);
+    }
+    match flat[..] {
+        [r, c] => Some(([1, r, c], 1)),
+        [ref first @ .., m, r, c] => Some(([m, r, c], first.iter().product())),
+        _ => None,
+    }
+}
+
+/// Patterns of a `.npz` entry that lie one after another.
+#[derive(Debug)]
+pub(in crate::data) struct NpzPatterns {
+    pub(in crate::data) file: Archive,
+    pub(in crate::data) key: String,
+    pub(in crate::data) size: (usize, usize),
+}
+
+impl NpzPatterns {
+    fn shaped(&self, values: Vec<f32>) -> Result<Array3<f32>> {
+        let (rows, cols) = self.size;
+        let count = values.len() / (rows * cols).max(1);
+        Array3::from_shape_vec((count, rows, cols), values)
+            .map_err(|e| Error::bug("shaping patterns").at(&self.key).because(e))
+    }
+}
+
+impl Source for NpzPatterns {
+    fn each(&mut self, batch: usize, take: &mut Take<'_>) -> Result<()> {
+        let (rows, cols) = self.size;
+        let mut start = 0;
+        self.file
+            .stream(&self.key, batch * rows * cols, &mut |values| {
+                let count = values.len() / (rows * cols).max(1);
+                let values = Array3::from_shape_vec((count, rows, cols), values)
+                    .map_err(|e| Error::bug("shaping patterns").because(e))?;
+                start += count;
+                take(start - count, values)
+            })
+    }
+
+    fn range(&mut self, start: usize, count: usize) -> Result<Array3<f32>> {
+        let area = self.size.0 * self.size.1;
+        let values = self.file.window(&self.key, start * area, count * area)?;
+        self.shaped(values)
+    }
 }
 
 /// Reads the probe, key `probeGuess`, from the `.npz` file at `path`: `[row, col]`, complex64,
@@ -319,31 +511,8 @@ fn read_positions(file: &mut Archive, notes: &mut Vec<String>) -> Result<Vec<Pos
         .collect())
 }
 
-fn counts_note(key: &str, patterns: &Array3<f32>) -> Option<String> {
-    let mut largest = 0.0f32;
-    for &v in patterns {
-        if v.fract() != 0.0 {
-            return None; // NaN and infinities too: their fraction is NaN
-        }
-        largest = largest.max(v);
-    }
-    (largest > 255.0).then(|| {
-        format!(
-            "`{key}` has whole numbers only, up to {largest}: looks like counts, taken as amplitude"
-        )
-    })
-}
-
-fn optional(file: &mut Archive, key: &str) -> Result<Option<Array2<Complex32>>> {
-    if file.has(key) {
-        image(file, key).map(Some)
-    } else {
-        Ok(None)
-    }
-}
-
 /// A finite image of two axes; axes of length 1 beyond two are dropped.
-fn image(file: &mut Archive, key: &str) -> Result<Array2<Complex32>> {
+pub(in crate::data) fn image(file: &mut Archive, key: &str) -> Result<Array2<Complex32>> {
     let shape = file.shape(key, ANY)?;
     let error = |file: &Archive| file.error().at(format!("key `{key}`"));
     let mut flat = shape.clone();

@@ -1,21 +1,28 @@
 //! Writing data sets.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Cursor, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ndarray::{Array1, ArrayBase, ArrayD, Data, Dimension};
+use ndarray::{Array1, Array2, ArrayBase, ArrayD, Axis, Data, Dimension, arr0};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use num_complex::Complex32;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use super::read::DOMAIN;
+use crate::data::contents::{Amplitudes, Contents, Stack};
 use crate::data::dataset::Dataset;
+use crate::data::measurement::PixelSize;
 use crate::error::{Error, Result};
+use crate::ground::file::{explain, replace};
 
-/// Writes `dataset` to the `.npz` file `path`, compressed, with the keys `diff3d` (float32),
-/// `xcoords`, `ycoords`, `xcoords_start`, `ycoords_start` (float64), `scan_index` (int64), and
-/// `probeGuess`, `objectGuess` (complex64) where they are known.
+/// Writes `dataset` to the `.npz` file `path`, compressed, with the keys `diff3d` (float32 amplitude),
+/// `measurement_domain` (the text `amplitude`), `xcoords`, `ycoords`, `xcoords_start`,
+/// `ycoords_start` (float64), `scan_index` (int64), and where they are known `probeGuess` (`(N, N)`, or
+/// `(modes, N, N)` of several modes), `objectGuess` (complex64), `bad_pixels` (bool),
+/// `photon_energy_eV`, `detector_object_distance_m`, `object_pixel_width_m`, `object_pixel_height_m`,
+/// `detector_pixel_width_m`, `detector_pixel_height_m` (float64).
 ///
 /// The same data give the same bytes. A file that is there is replaced, and only once the new one
 /// is whole.
@@ -23,39 +30,34 @@ use crate::error::{Error, Result};
 /// # Errors
 /// If the file system refuses.
 pub fn write_dataset(path: impl AsRef<Path>, dataset: &Dataset) -> Result<()> {
-    let path = path.as_ref();
-    let partial = partial_path(path)?;
-    let io = |e| Error::io(format!("writing {}", path.display())).because(e);
-    let done = File::create(&partial)
-        .map_err(io)
-        .and_then(|file| fill(file, path, dataset))
-        .and_then(|()| fs::rename(&partial, path).map_err(io));
-    if done.is_err() {
-        // best effort: the error that matters is the first one
-        let _ = fs::remove_file(&partial);
+    write_contents(path.as_ref(), &mut Contents::of(dataset), false)
+}
+
+/// Writes what a file holds, patterns as amplitude, batch by batch; uncompressed if `store`.
+pub(in crate::data) fn write_contents(
+    path: &Path,
+    contents: &mut Contents,
+    store: bool,
+) -> Result<()> {
+    replace(path, |beside| {
+        let file = File::create(beside).map_err(|e| explain("writing a file", path, e))?;
+        let mut out = Out::new(BufWriter::new(file), path, store);
+        fill(&mut out, contents)?;
+        out.finish()
+    })
+}
+
+fn fill(out: &mut Out<'_, BufWriter<File>>, contents: &mut Contents) -> Result<()> {
+    let x: Array1<f64> = contents.positions.iter().map(|p| p.x).collect();
+    let y: Array1<f64> = contents.positions.iter().map(|p| p.y).collect();
+    if let Some(stack) = &mut contents.stack {
+        out.patterns(
+            stack,
+            contents.measurement.good.as_ref(),
+            &mut contents.notes,
+        )?;
+        out.text(DOMAIN, "amplitude")?;
     }
-    done
-}
-
-fn partial_path(path: &Path) -> Result<PathBuf> {
-    let name = path.file_name().ok_or_else(|| {
-        Error::io(format!("writing {}", path.display()))
-            .got("a path without a file name")
-            .need("the path of an .npz file")
-    })?;
-    let mut partial = name.to_owned();
-    partial.push(format!(".partial-{}", std::process::id()));
-    Ok(path.with_file_name(partial))
-}
-
-fn fill(file: File, path: &Path, dataset: &Dataset) -> Result<()> {
-    let mut out = Out {
-        zip: ZipWriter::new(BufWriter::new(file)),
-        path,
-    };
-    let x: Array1<f64> = dataset.positions.iter().map(|p| p.x).collect();
-    let y: Array1<f64> = dataset.positions.iter().map(|p| p.y).collect();
-    out.add("diff3d", dataset.patterns.values())?;
     for (key, values) in [
         ("xcoords", &x),
         ("ycoords", &y),
@@ -64,14 +66,35 @@ fn fill(file: File, path: &Path, dataset: &Dataset) -> Result<()> {
     ] {
         out.add(key, values)?;
     }
-    out.add("scan_index", &Array1::from(dataset.scan_index.clone()))?;
-    if let Some(probe) = &dataset.probe {
-        out.add("probeGuess", probe)?;
+    out.add("scan_index", &Array1::from(contents.scan_index.clone()))?;
+    match &contents.probe {
+        Some(probe) if probe.dim().0 == 1 => {
+            out.add("probeGuess", &probe.index_axis(Axis(0), 0))?;
+        }
+        Some(probe) => out.add("probeGuess", probe)?,
+        None => {}
     }
-    if let Some(object) = &dataset.object {
+    if let Some(object) = &contents.object {
         out.add("objectGuess", object)?;
     }
-    out.finish()
+    let m = &contents.measurement;
+    if let Some(good) = &m.good {
+        out.add("bad_pixels", &good.mapv(|g| !g))?;
+    }
+    let axis = |p: Option<PixelSize>, x: bool| p.map(|p| if x { p.x } else { p.y });
+    for (key, value) in [
+        ("photon_energy_eV", m.photon_energy_ev),
+        ("detector_object_distance_m", m.distance_m),
+        ("object_pixel_width_m", axis(m.pixel_m, true)),
+        ("object_pixel_height_m", axis(m.pixel_m, false)),
+        ("detector_pixel_width_m", axis(m.detector_pixel_m, true)),
+        ("detector_pixel_height_m", axis(m.detector_pixel_m, false)),
+    ] {
+        if let Some(v) = value {
+            out.add(key, &arr0(v))?;
+        }
+    }
+    Ok(())
 }
 
 /// Arrays of any shape under names of their own: float32 or complex64.
@@ -88,10 +111,7 @@ pub enum Values {
 /// # Errors
 /// If the archive cannot hold them.
 pub fn named_arrays(arrays: &[(&str, Values)]) -> Result<Vec<u8>> {
-    let mut out = Out {
-        zip: ZipWriter::new(Cursor::new(Vec::new())),
-        path: Path::new("arrays.npz"),
-    };
+    let mut out = Out::new(Cursor::new(Vec::new()), Path::new("arrays.npz"), false);
     for (name, values) in arrays {
         match values {
             Values::Real(values) => out.add(name, values)?,
@@ -103,29 +123,87 @@ pub fn named_arrays(arrays: &[(&str, Values)]) -> Result<Vec<u8>> {
     Ok(done.into_inner())
 }
 
-struct Out<'a, W: Write + Seek> {
+/// An archive that is being written.
+pub(in crate::data) struct Out<'a, W: Write + Seek> {
     zip: ZipWriter<W>,
     path: &'a Path,
+    store: bool,
 }
 
-impl<W: Write + Seek> Out<'_, W> {
+impl<'a, W: Write + Seek> Out<'a, W> {
+    pub(in crate::data) fn new(to: W, path: &'a Path, store: bool) -> Self {
+        Self {
+            zip: ZipWriter::new(to),
+            path,
+            store,
+        }
+    }
+
     fn refused(&self, e: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::io(format!("writing {}", self.path.display())).because(e)
     }
 
-    fn add<A, S, D>(&mut self, key: &str, array: &ArrayBase<S, D>) -> Result<()>
+    fn start(&mut self, key: &str, bytes: usize) -> Result<()> {
+        let method = if self.store {
+            CompressionMethod::Stored
+        } else {
+            CompressionMethod::Deflated
+        };
+        let options = SimpleFileOptions::default()
+            .compression_method(method)
+            .large_file(bytes >= 1 << 31);
+        self.zip
+            .start_file(format!("{key}.npy"), options)
+            .map_err(|e| self.refused(e).at(format!("key `{key}`")))
+    }
+
+    /// A text, as NumPy's `<U`.
+    pub(in crate::data) fn text(&mut self, key: &str, text: &str) -> Result<()> {
+        let letters: Vec<u32> = text.chars().map(u32::from).collect();
+        let width = letters.len().max(1);
+        self.start(key, 4 * width)?;
+        let mut bytes = header(&format!("<U{width}"), "()");
+        bytes.extend(letters.iter().flat_map(|c| c.to_le_bytes()));
+        bytes.resize(bytes.len() + 4 * (width - letters.len()), 0);
+        (self.zip.write_all(&bytes)).map_err(|e| self.refused(e).at(format!("key `{key}`")))
+    }
+
+    /// The patterns as amplitude under `diff3d`.
+    fn patterns(
+        &mut self,
+        stack: &mut Stack,
+        good: Option<&Array2<bool>>,
+        notes: &mut Vec<String>,
+    ) -> Result<()> {
+        let (rows, cols) = stack.size;
+        let bytes = (stack.count.saturating_mul(4)).saturating_mul(rows.saturating_mul(cols));
+        self.start("diff3d", bytes)?;
+        let shape = format!("({}, {rows}, {cols})", stack.count);
+        let refused = |e| Error::io(format!("writing {}", self.path.display())).because(e);
+        self.zip
+            .write_all(&header("<f4", &shape))
+            .map_err(refused)?;
+        let mut make = Amplitudes::new(stack, good);
+        let mut buffer = Vec::new();
+        stack.each(&mut |start, mut batch| {
+            make.convert(&mut batch);
+            make.check(start, &batch)?;
+            buffer.clear();
+            buffer.extend(batch.iter().flat_map(|v| v.to_le_bytes()));
+            self.zip.write_all(&buffer).map_err(refused)
+        })?;
+        notes.extend(make.notes());
+        Ok(())
+    }
+
+    pub(in crate::data) fn add<A, S, D>(&mut self, key: &str, array: &ArrayBase<S, D>) -> Result<()>
     where
         A: WritableElement,
         S: Data<Elem = A>,
         D: Dimension,
     {
         let bytes = array.len().saturating_mul(size_of::<A>());
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .large_file(bytes >= 1 << 31);
-        self.zip
-            .start_file(format!("{key}.npy"), options)
-            .map_err(|e| self.refused(e).at(format!("key `{key}`")))?;
+        self.start(key, bytes)?;
         array
             .write_npy(&mut self.zip)
             .map_err(|e| self.refused(e).at(format!("key `{key}`")))
@@ -133,13 +211,26 @@ impl<W: Write + Seek> Out<'_, W> {
 }
 
 impl Out<'_, BufWriter<File>> {
-    fn finish(self) -> Result<()> {
+    /// Ends the archive.
+    pub(in crate::data) fn finish(self) -> Result<()> {
         let io = |e| Error::io(format!("writing {}", self.path.display())).because(e);
         let mut writer = self
             .zip
             .finish()
             .map_err(|e| Error::io(format!("writing {}", self.path.display())).because(e))?;
-        writer.flush().map_err(io)?;
-        writer.get_ref().sync_all().map_err(io)
+        writer.flush().map_err(io)
     }
+}
+
+/// The header of a row-major array, version 1.0, its elements on a multiple of 64 bytes.
+fn header(descr: &str, shape: &str) -> Vec<u8> {
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    while !(text.len() + 11).is_multiple_of(64) {
+        text.push(' ');
+    }
+    text.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
+    bytes.extend(text.into_bytes());
+    bytes
 }

@@ -1,0 +1,5 @@
+//! Any bytes as a CXI file; the format is told by the content.
+#![no_main]
+#[path = "../../tests/laws/mod.rs"]
+mod laws;
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laws::data_file(bytes));

@@ -1,0 +1,25 @@
+//! `ptyproof inspect`: what a data file holds.
+
+use super::args::InspectArgs;
+use super::exit::Exit;
+use super::run::cores;
+use crate::data::formats;
+use crate::data::inspect::inspect;
+use crate::error::Result;
+use crate::ground::file::write_atomic;
+use crate::ground::json;
+use crate::ground::par::Pool;
+use crate::report::inspect::{picture, table};
+
+pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
+    let mut contents = formats::open(&args.file, &args.reading.told()?)?;
+    let found = Pool::new(cores()?)?.run(|| inspect(&mut contents))?;
+    if let Some(path) = &args.json {
+        write_atomic(path, json::to_text(&found)?.as_bytes())?;
+    }
+    if let Some(path) = &args.picture {
+        write_atomic(path, &picture(&found, &contents)?)?;
+    }
+    out!("{}", table(&found));
+    Ok(Exit::Success)
+}

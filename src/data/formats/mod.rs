@@ -1,0 +1,112 @@
+//! Files of other programs, read by their content and written by their endings.
+//!
+//! *Law.* What is read back from a file that was written here is what went in, as far as the format
+//! can hold it; each conversion's rounding is stated beside its writer. A file that is not what it
+//! says is refused with its path, the dataset, what was found and what was needed.
+//!
+//! | format | patterns | positions | read from |
+//! |---|---|---|---|
+//! | PtychoPINN NPZ | amplitude or counts, DC at `[N/2, N/2]` | object pixels, centres | [`super::npz`] |
+//! | tike NPZ | counts, DC at `[0, 0]` | object pixels, first corner | `tike` |
+//! | ptychodus product, HDF5 or NPZ | none | metres, centres | `product` |
+//! | CXI | counts, DC at `[N/2, N/2]` | metres, motion of the sample | `cxi` |
+//!
+//! Every assumption is a sentence in [`Contents::notes`].
+
+mod cxi;
+mod cxi_write;
+mod detect;
+mod h5;
+mod h5_write;
+mod product;
+mod product_write;
+mod tike;
+mod write;
+
+use std::path::Path;
+
+pub use detect::Format;
+pub use write::{Writing, write};
+
+use self::detect::Opened;
+use super::contents::{Contents, DataFile, Unit};
+use super::measurement::PixelSize;
+use super::npz::read::contents as ptychopinn;
+use crate::error::Result;
+use crate::ground::geometry::Position;
+
+/// What the person who reads a file knows better than it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Told {
+    /// What a value of a pattern is.
+    pub unit: Option<Unit>,
+    /// The side of an object pixel, in metres.
+    pub pixel_m: Option<f64>,
+    /// The energy of a photon, in electronvolt.
+    pub photon_energy_ev: Option<f64>,
+    /// From the object to the detector, in metres.
+    pub distance_m: Option<f64>,
+    /// Whether a CXI file's translation is the probe's motion and not the sample's.
+    pub probe_moves: bool,
+}
+
+/// Opens `path`, whatever its format; patterns stay on disk.
+///
+/// # Errors
+/// If it cannot be read, is of no known format, or is not what it says.
+pub fn open(path: impl AsRef<Path>, told: &Told) -> Result<Contents> {
+    let mut found = match detect::open(path.as_ref())? {
+        Opened::Npz(Format::ProductNpz, file) => product::read(&mut product::Npz(file))?,
+        Opened::Npz(Format::Tike, file) => tike::read(file)?,
+        Opened::Npz(_, file) => ptychopinn(file, false)?,
+        Opened::Hdf5(Format::Cxi, file) => cxi::read(file, told)?,
+        Opened::Hdf5(_, file) => product::read(&mut product::Hdf5(file))?,
+    };
+    if let (Some(unit), Some(stack)) = (told.unit, &mut found.stack) {
+        stack.unit = unit;
+        found.notes.push(format!("read as {unit}, as told"));
+    }
+    let m = &mut found.measurement;
+    if let Some(p) = told.pixel_m {
+        m.pixel_m = PixelSize::known(p, p).or(m.pixel_m);
+    }
+    m.photon_energy_ev = told.photon_energy_ev.or(m.photon_energy_ev);
+    m.distance_m = told.distance_m.or(m.distance_m);
+    let side = (found.stack.as_ref().map(|s| s.size.1)).or(found.probe.as_ref().map(|p| p.dim().2));
+    if let Some(side) = side {
+        found.measurement.complete(side);
+    }
+    found.check_images()?;
+    Ok(found)
+}
+
+/// Reads the data set at `path`, whatever its format.
+///
+/// # Errors
+/// As [`open`], and if there are no patterns or the law of [`super::dataset`] is broken.
+pub fn read(path: impl AsRef<Path>) -> Result<DataFile> {
+    open(path, &Told::default())?.into_dataset()
+}
+
+/// Pixels left free between the object's edge and the first patch, where a format has no object:
+/// room for the refinement of positions.
+const MARGIN: f64 = 2.0;
+
+/// Moves positions so that the first patch of `side` begins [`MARGIN`] pixels inside the object, and
+/// says so.
+fn settle(positions: &mut [Position], side: usize, notes: &mut Vec<String>) {
+    let finite = || positions.iter().filter(|p| p.is_finite());
+    let low = |of: fn(&Position) -> f64| finite().map(of).fold(f64::INFINITY, f64::min);
+    let (x, y) = (low(|p| p.x), low(|p| p.y));
+    if !(x.is_finite() && y.is_finite()) {
+        return; // the data set's law will say which is not finite
+    }
+    let first = side as f64 / 2.0 + MARGIN;
+    for p in positions {
+        p.x = p.x - x + first;
+        p.y = p.y - y + first;
+    }
+    notes.push(format!(
+        "positions have no origin in the file: moved so that the smallest x and y are {first} pixels"
+    ));
+}

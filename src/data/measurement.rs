@@ -1,0 +1,165 @@
+//! What else is known of a measurement: lengths, energy, bad pixels, further modes of the probe.
+//!
+//! *Law.* Lengths and energies are finite and above zero; the mask has the patterns' size and a good
+//! pixel; modes have the probe's size and are finite. What is not known is absent, never zero.
+//!
+//! *Source.* Far field geometry: a detector of `N` pixels of `d` metres at `z` metres samples the
+//! object at `lambda z / (N d)`. `h c` is exact in SI units since 2019.
+
+use ndarray::{Array2, Array3};
+use num_complex::Complex32;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// `h c` in electronvolt metres.
+const HC_EV_M: f64 = 6.626_070_15e-34 * 299_792_458.0 / JOULE_PER_EV;
+/// One electronvolt in joule.
+pub const JOULE_PER_EV: f64 = 1.602_176_634e-19;
+
+/// The lengths of a pixel in metres.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PixelSize {
+    /// Along a row: the width.
+    pub x: f64,
+    /// Along a column: the height.
+    pub y: f64,
+}
+
+impl PixelSize {
+    /// Both lengths, if they are finite and above zero.
+    pub fn known(x: f64, y: f64) -> Option<Self> {
+        (known(x).is_some() && known(y).is_some()).then_some(Self { x, y })
+    }
+}
+
+/// A number that says something: finite and above zero.
+pub(crate) fn known(v: f64) -> Option<f64> {
+    (v.is_finite() && v > 0.0).then_some(v)
+}
+
+/// What engines and other formats need beside patterns, positions, probe and object.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Measurement {
+    /// Modes of the probe beyond the first, `[mode, row, col]`, `N x N` each, complex64, in the
+    /// probe's unit.
+    pub further_modes: Option<Array3<Complex32>>,
+    /// Which pixels of the detector to believe, `[row, col]`, `N x N`, true = good; DC at `[N/2, N/2]`.
+    pub good: Option<Array2<bool>>,
+    /// The object's pixel, in metres.
+    pub pixel_m: Option<PixelSize>,
+    /// The detector's pixel, in metres.
+    pub detector_pixel_m: Option<PixelSize>,
+    /// From the object to the detector, in metres.
+    pub distance_m: Option<f64>,
+    /// The energy of a photon, in electronvolt.
+    pub photon_energy_ev: Option<f64>,
+}
+
+impl Measurement {
+    /// The wavelength in metres, `h c / E`, where the energy is known.
+    pub fn wavelength_m(&self) -> Option<f64> {
+        self.photon_energy_ev.map(|e| HC_EV_M / e)
+    }
+
+    /// Fills in the object's pixel from wavelength, distance and detector, `lambda z / (N d)`, or the
+    /// detector's from the object's, where one of the two is missing; `side` is `N`.
+    pub fn complete(&mut self, side: usize) {
+        let Some(k) = (self.wavelength_m().zip(self.distance_m)).map(|(l, z)| l * z / side as f64)
+        else {
+            return;
+        };
+        let other = |p: PixelSize| PixelSize::known(k / p.x, k / p.y);
+        match (self.pixel_m, self.detector_pixel_m) {
+            (None, Some(d)) => self.pixel_m = other(d),
+            (Some(p), None) => self.detector_pixel_m = other(p),
+            _ => {}
+        }
+    }
+
+    /// Refuses what breaks the law of this module for patterns of `side`; `error` names the data.
+    pub(crate) fn check(&self, side: usize, error: impl Fn(&str) -> Error) -> Result<()> {
+        let square = |at: &str, rows: usize, cols: usize| {
+            if (rows, cols) == (side, side) {
+                return Ok(());
+            }
+            Err(error(at)
+                .got(format!("{rows} x {cols} pixels"))
+                .need(format!("{side} x {side}, as the patterns are")))
+        };
+        if let Some(m) = &self.further_modes {
+            square("further modes of the probe", m.dim().1, m.dim().2)?;
+            let bad = |v: &&Complex32| !(v.re.is_finite() && v.im.is_finite());
+            if let Some(v) = m.iter().find(bad) {
+                return Err(error("further modes of the probe")
+                    .got(v)
+                    .need("finite values"));
+            }
+        }
+        if let Some(g) = &self.good {
+            square("mask of good pixels", g.nrows(), g.ncols())?;
+            if !g.iter().any(|v| *v) {
+                return Err(error("mask of good pixels")
+                    .got("no good pixel")
+                    .need("at least one")
+                    .help(
+                        "a mask of bad pixels (1 = bad) may have been read as one of good pixels",
+                    ));
+            }
+        }
+        let pixel = |p: Option<PixelSize>| p.map_or([None; 2], |p| [Some(p.x), Some(p.y)]);
+        let [px, py] = pixel(self.pixel_m);
+        let [dx, dy] = pixel(self.detector_pixel_m);
+        for (what, value) in [
+            ("width of an object pixel in metres", px),
+            ("height of an object pixel in metres", py),
+            ("width of a detector pixel in metres", dx),
+            ("height of a detector pixel in metres", dy),
+            ("distance in metres", self.distance_m),
+            ("photon energy in electronvolt", self.photon_energy_ev),
+        ] {
+            if let Some(v) = value
+                && known(v).is_none()
+            {
+                return Err(error(what).got(v).need("a finite number above zero"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pixel_of_a_published_geometry() {
+        // lambda = 12.39841984 keV Angstrom / E: 10 keV is 1.23984198 Angstrom
+        let mut m = Measurement {
+            photon_energy_ev: Some(1e4),
+            distance_m: Some(2.0),
+            detector_pixel_m: PixelSize::known(75e-6, 150e-6),
+            ..Measurement::default()
+        };
+        assert!((m.wavelength_m().unwrap() / 1.239_841_984e-10 - 1.0).abs() < 1e-9);
+        m.complete(128);
+        let p = m.pixel_m.unwrap();
+        assert!((p.x / (1.239_841_984e-10 * 2.0 / (128.0 * 75e-6)) - 1.0).abs() < 1e-9);
+        assert!((p.x / p.y - 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_mask_without_a_good_pixel_is_refused() {
+        let m = Measurement {
+            good: Some(Array2::from_elem((4, 4), false)),
+            ..Measurement::default()
+        };
+        let said = m.check(4, |at| Error::input(at)).unwrap_err().to_string();
+        assert!(said.contains("no good pixel"), "{said}");
+        assert!(
+            Measurement::default()
+                .check(4, |at| Error::input(at))
+                .is_ok()
+        );
+    }
+}
