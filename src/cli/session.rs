@@ -98,7 +98,8 @@ impl Session {
         let done = (|| {
             self.log.open(&pipeline::log_path(&self.hub)?)?;
             let version = env!("CARGO_PKG_VERSION");
-            self.log.info(format!("ptyproof {version}: {}", start.command));
+            self.log
+                .info(format!("ptyproof {version}: {}", start.command));
             work(&self)
         })();
         self.bar.finish_and_clear();
@@ -151,7 +152,11 @@ fn say(json: bool, message: &str) {
 }
 
 fn log(voice: Voice, bar: ProgressBar) -> Log {
-    let least = if voice.quiet { Level::Warn } else { Level::Info };
+    let least = if voice.quiet {
+        Level::Warn
+    } else {
+        Level::Info
+    };
     let form = if voice.json {
         Form::JsonLines
     } else {

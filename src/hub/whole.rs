@@ -118,7 +118,9 @@ impl Look<'_> {
         // an iterative engine has no optimiser steps and no network, but a probe
         let metadata = self.parsed::<RunMetadata>(dir::METADATA);
         let engine = metadata.is_some_and(|m| m.made_by == RECONSTRUCT);
-        let needed = NEEDED.iter().filter(|f| !engine || **f != dir::HISTORY_STEPS);
+        let needed = NEEDED
+            .iter()
+            .filter(|f| !engine || **f != dir::HISTORY_STEPS);
         for file in needed
             .chain(engine.then_some(&dir::PROBE))
             .filter(|f| !self.files.contains(**f))

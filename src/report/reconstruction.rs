@@ -42,7 +42,10 @@ mod tests {
     fn any_history_is_drawn() {
         let mut h = History::default();
         picture("empty", &h).unwrap();
-        h.push(0.0, [("residual", f64::NAN), ("probe_power", f64::INFINITY)]);
+        h.push(
+            0.0,
+            [("residual", f64::NAN), ("probe_power", f64::INFINITY)],
+        );
         picture("bad", &h).unwrap();
     }
 }

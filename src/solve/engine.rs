@@ -6,11 +6,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::canvas::{Placement, cut};
+use super::event::{self, Event};
 use super::modulus::{Detector, Misfit};
 use super::problem::Problem;
 use super::projection::Projection;
 use super::settings::{Method, Settings};
-use super::event::{self, Event};
 use super::{lsq, modes, pie};
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
@@ -273,7 +273,9 @@ impl<'a> Solver<'a> {
             dark_pixels: found.misfit.dark,
             patterns_outside: found.outside,
             non_finite: event::bad(e.object.as_slice().unwrap_or(&[])) + event::bad(&e.probes),
-            held: found.held.map(|h| h as f64 / self.problem.len().max(1) as f64),
+            held: found
+                .held
+                .map(|h| h as f64 / self.problem.len().max(1) as f64),
         }
     }
 

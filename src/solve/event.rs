@@ -166,8 +166,14 @@ pub(super) fn of_update(
             (row - p.y).abs() <= n / 2.0 && (col - p.x).abs() <= n / 2.0
         };
         let pattern = members.into_iter().find(reaches);
-        return Some(event(problem, estimate, iteration, Stage::Object, pattern, 0));
+        return Some(event(
+            problem,
+            estimate,
+            iteration,
+            Stage::Object,
+            pattern,
+            0,
+        ));
     }
-    (bad(&estimate.probes) > 0)
-        .then(|| event(problem, estimate, iteration, Stage::Probe, None, 0))
+    (bad(&estimate.probes) > 0).then(|| event(problem, estimate, iteration, Stage::Probe, None, 0))
 }

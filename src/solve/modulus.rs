@@ -100,7 +100,12 @@ impl Detector {
             self.fft.forward(wave, scratch);
         }
         let bad = |k: &usize| {
-            let intensity: f32 = waves.iter().skip(*k).step_by(area).map(Complex32::norm_sqr).sum();
+            let intensity: f32 = waves
+                .iter()
+                .skip(*k)
+                .step_by(area)
+                .map(Complex32::norm_sqr)
+                .sum();
             !(intensity.is_finite() && (amplitude[*k] * amplitude[*k]).is_finite())
         };
         (0..area).filter(bad).count() as u64

@@ -90,9 +90,17 @@ pub(super) fn pass(
             super::refine::step(estimate, b, k, n, &mut record);
         }
         add(&mut estimate.object, at, n, &b.update);
-        if record.event.is_none() && !record.object_change.is_finite() && event::bad(&b.update) > 0 {
+        if record.event.is_none() && !record.object_change.is_finite() && event::bad(&b.update) > 0
+        {
             let stage = Stage::Object;
-            record.event = Some(event::event(problem, estimate, iteration, stage, Some(k), 0));
+            record.event = Some(event::event(
+                problem,
+                estimate,
+                iteration,
+                stage,
+                Some(k),
+                0,
+            ));
         }
         if moves_probe {
             b.weights.clear();

@@ -96,7 +96,9 @@ impl Problem {
                             "patches that need a canvas of {rows} x {cols} pixels"
                         ))
                         .need(format!("at most {MAX_PIXELS} pixels"))
-                        .help("positions are in pixels of the object, not in metres or nanometres"));
+                        .help(
+                            "positions are in pixels of the object, not in metres or nanometres",
+                        ));
                 }
                 Frame {
                     top: bounds[0][0] - margin as isize,

@@ -40,9 +40,7 @@ impl Scene {
         let mut rng = Stream::new(self.seed, "scene", 0);
         let mut draw = move || rng.uniform();
         let side = n + (self.step * (self.grid - 1) as f64).ceil() as usize + 6;
-        let waves: Vec<[f32; 5]> = (0..12)
-            .map(|_| [(); 5].map(|()| draw() as f32))
-            .collect();
+        let waves: Vec<[f32; 5]> = (0..12).map(|_| [(); 5].map(|()| draw() as f32)).collect();
         let object = Array2::from_shape_fn((side, side), |(r, c)| {
             let (mut a, mut p) = (0.9f32, 0.0f32);
             for w in &waves {

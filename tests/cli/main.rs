@@ -12,6 +12,7 @@ mod history;
 mod hub;
 mod input;
 mod limits;
+mod reconstruct;
 mod replay;
 mod resume;
 mod sizes;

@@ -13,9 +13,7 @@ use crate::error::Result;
 use crate::ground::json::Real;
 use crate::ground::par::Pool;
 use crate::hub::log::Log;
-use crate::hub::metadata::{
-    AmplitudeRange, Artifacts, RECONSTRUCT, RunMetadata, Seeds, Versions,
-};
+use crate::hub::metadata::{AmplitudeRange, Artifacts, RECONSTRUCT, RunMetadata, Seeds, Versions};
 use crate::hub::picture::Range;
 use crate::hub::{Hub, dir, file, machine};
 use crate::pipeline::reconstruct::{
@@ -43,8 +41,7 @@ pub(super) fn run(args: &ReconstructArgs) -> Result<Exit> {
     let work = |s: &Session| -> Result<Outcome> {
         describe(&s.log, &ready, threads);
         let mut metadata = metadata(args, &ready, &start.time, threads)?;
-        let mut on_iteration =
-            |k, of, record: &_| progress::show_iteration(&s.bar, k, of, record);
+        let mut on_iteration = |k, of, record: &_| progress::show_iteration(&s.bar, k, of, record);
         let clock = || start.elapsed();
         let mut ctx = Context {
             pool: &pool,
@@ -242,7 +239,11 @@ fn tell(log: &Log, outcome: &Outcome) {
         ));
     }
     let total: f64 = outcome.stages.values().sum();
-    let own = outcome.stages.get("iterations").copied().unwrap_or_default();
+    let own = outcome
+        .stages
+        .get("iterations")
+        .copied()
+        .unwrap_or_default();
     log.info(format!(
         "{total:.2} s in all, {own:.2} s of it iterations; peak memory {}",
         machine::peak_memory_bytes()

@@ -151,7 +151,10 @@ pub(super) fn reconstruction(
 
     let (rows, cols) = (problem.frame.rows, problem.frame.cols);
     let middle = [cols as f64 / 2.0, rows as f64 / 2.0];
-    let offsets = e.positions.iter().map(|p| [p.x - middle[0], p.y - middle[1]]);
+    let offsets = e
+        .positions
+        .iter()
+        .map(|p| [p.x - middle[0], p.y - middle[1]]);
     let stats = Stats::new(
         ArrayStats::of(&amplitude),
         ArrayStats::of(&phase),
