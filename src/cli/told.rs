@@ -9,7 +9,7 @@ use super::args::RunArgs;
 use crate::error::{Error, Result};
 use crate::ground::json;
 use crate::hub::dir;
-use crate::hub::metadata::RunMetadata;
+use crate::hub::metadata::{RECONSTRUCT, RunMetadata};
 
 const ACTION: &str = "reading what the run was told";
 
@@ -23,6 +23,13 @@ pub(super) fn arguments(hub: &Path, notes: &mut Vec<String>) -> Result<RunArgs> 
     let text = fs::read_to_string(&path).map_err(io)?;
     let bad = |e| Error::input(ACTION).at(path.display()).because(e);
     let metadata: RunMetadata = json::from_text(&text).map_err(bad)?;
+    if metadata.made_by == RECONSTRUCT {
+        return Err(Error::input(ACTION)
+            .at(path.display())
+            .got("the hub of an iterative engine")
+            .need("that of a run with a network")
+            .help("an engine has no scales to balance: probe and object share one free factor"));
+    }
     let mut told: Map<String, Value> = metadata.cli_args.into_iter().collect();
     if !told.contains_key("numerics") {
         notes.push("no numerics and no seed in the metadata: a hub of the reference, its noise is drawn anew".into());

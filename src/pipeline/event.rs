@@ -66,6 +66,13 @@ pub fn read(hub: &Path) -> Result<Option<Event>> {
             return Err(Error::io("reading an event").at(path.display()).because(e));
         }
     };
+    if text.contains(crate::solve::event::SCHEMA) {
+        return Err(Error::input("reading an event")
+            .at(path.display())
+            .got("the event of an iterative engine")
+            .need("that of a run with a network")
+            .help("the file itself names iteration, pattern and field"));
+    }
     json::from_text(&text).map(Some).map_err(|e| {
         Error::input("reading an event")
             .at(path.display())

@@ -213,7 +213,7 @@ fn two_modes_explain_data_of_two_modes_better_than_one() {
         };
         let (one, two) = (run(1), run(2));
         println!("{method:?}: residual {one:.5} with one mode, {two:.5} with two");
-        assert!(two < 0.7 * one, "{method:?}: {one} and {two}");
+        assert!(two < 0.9 * one, "{method:?}: {one} and {two}");
     }
 }
 

@@ -14,6 +14,7 @@ mod history;
 mod hub;
 mod input;
 mod limits;
+mod reconstruct;
 mod replay;
 mod resume;
 mod sizes;

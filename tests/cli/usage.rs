@@ -14,6 +14,7 @@ fn printed(args: &[&str]) -> String {
 fn the_help_is_worth_reading() {
     insta::assert_snapshot!("help", printed(&["--help"]));
     insta::assert_snapshot!("run_help", printed(&["run", "--help"]));
+    insta::assert_snapshot!("reconstruct_help", printed(&["reconstruct", "--help"]));
     insta::assert_snapshot!("limits_help", printed(&["limits", "--help"]));
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::exit::Exit;
 use super::progress;
 use super::session::{Session, Start, Voice, cores, same, stem};
-use crate::data::npz::read_dataset;
+use crate::data::formats;
 use crate::error::Result;
 use crate::ground::json::Real;
 use crate::ground::par::Pool;
@@ -74,7 +74,7 @@ fn request(args: &ReconstructArgs) -> Result<Request> {
         Ok(())
     };
     digest("data", &args.data)?;
-    let data = read_dataset(&args.data)?;
+    let data = formats::read(&args.data)?;
     let begin = match (&args.start, &args.probe, &args.probe_key) {
         (Some(hub), _, _) => {
             let object = hub.join(dir::PROBE);

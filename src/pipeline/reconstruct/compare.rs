@@ -34,8 +34,8 @@ pub(super) fn covered(problem: &Problem, estimate: &Estimate) -> Array2<bool> {
     times.mapv(|t| t > 0.0)
 }
 
-/// The middle of a scan on the canvas: the rectangle of the centres, less a quarter of a pattern on each side, where that
-/// leaves anything, else the rectangle of the centres. Rows from, to (exclusive), columns from, to.
+/// The middle of a scan on the canvas: the rectangle of the centres, less a quarter of a pattern on each side; of centres
+/// that are less than half a pattern apart, a quarter more. Rows from, to (exclusive), columns from, to.
 pub fn region(problem: &Problem) -> [usize; 4] {
     let axis = |of: fn(&crate::ground::geometry::Position) -> f64, size: usize| {
         let all = problem.positions.iter().map(of);
@@ -45,7 +45,7 @@ pub fn region(problem: &Problem) -> [usize; 4] {
         let (from, to) = if high - low > 2.0 * rim {
             (low + rim, high - rim)
         } else {
-            (low, high)
+            (low - rim, high + rim)
         };
         #[expect(
             clippy::cast_possible_truncation,

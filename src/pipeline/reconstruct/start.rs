@@ -115,32 +115,39 @@ fn hub(problem: &Problem, path: &Path, modes: Option<usize>) -> Result<Started> 
     let [amplitude, phase] = [dir::AMPLITUDE, dir::PHASE].map(|file| read_plane(path.join(file)));
     let (amplitude, phase) = (amplitude?, phase?);
     let frame = problem.frame;
+    let there = canvas(path).unwrap_or(frame);
     for (file, dim) in [(dir::AMPLITUDE, amplitude.dim()), (dir::PHASE, phase.dim())] {
-        if dim != (frame.rows, frame.cols) {
-            let need = format!("the canvas of these data, {} x {}", frame.rows, frame.cols);
+        if dim != (there.rows, there.cols) {
+            let need = format!("the canvas, {} x {}", there.rows, there.cols);
             return Err(refuse(file, format!("{} x {}", dim.0, dim.1), need));
         }
     }
-    if let Some(there) = canvas(path)
-        && there != frame
-    {
+    // the same place of the object on the other canvas, which may have another margin
+    let onto = |v: usize, origin: isize, other: isize| usize::try_from(v as isize + origin - other);
+    let mut seen = 0;
+    #[expect(clippy::cast_possible_truncation, reason = "objects are complex64")]
+    let object = Array2::from_shape_fn((frame.rows, frame.cols), |(r, c)| {
+        let at = [
+            onto(r, frame.top, there.top).unwrap_or(usize::MAX),
+            onto(c, frame.left, there.left).unwrap_or(usize::MAX),
+        ];
+        match (amplitude.get(at), phase.get(at)) {
+            (Some(a), Some(p)) if *a != 0.0 => {
+                seen += 1;
+                Complex32::from_polar(*a as f32, *p as f32)
+            }
+            // nothing was ever seen there: it is as transparent as at the start
+            _ => Complex32::ONE,
+        }
+    });
+    if seen == 0 {
         let got = format!("a canvas from row {}, column {}", there.top, there.left);
         let need = format!(
-            "from row {}, column {}: the same data",
+            "one that meets these data's, from row {}, column {}",
             frame.top, frame.left
         );
         return Err(refuse(dir::METADATA, got, need));
     }
-    #[expect(clippy::cast_possible_truncation, reason = "objects are complex64")]
-    let object = Array2::from_shape_fn(amplitude.dim(), |at| {
-        let (a, p) = (amplitude[at] as f32, phase[at] as f32);
-        // nothing was ever seen there: it is as transparent as at the start
-        if a == 0.0 {
-            Complex32::ONE
-        } else {
-            Complex32::from_polar(a, p)
-        }
-    });
     Ok(Started {
         estimate: Estimate {
             object,
