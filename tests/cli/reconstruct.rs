@@ -303,7 +303,7 @@ fn light_that_is_too_bright_for_float32_is_named_and_the_rest_is_done() {
         good.positions.clone(),
         good.scan_index.clone(),
         good.probe.clone(),
-        good.object.clone(),
+        good.object,
     );
     write_dataset(&path, &bad.unwrap()).unwrap();
     for engine in ENGINES {

@@ -256,7 +256,7 @@ proptest! {
 fn one_flipped_byte_is_found() {
     let tmp = tempfile::tempdir().unwrap();
     let hub = Hub::create(&tmp.path().join("hub"), STARTED).unwrap();
-    hub.write_npy(dir::AMPLITUDE, Array2::zeros((4, 4)).view())
+    hub.write_npy(dir::AMPLITUDE, Array2::<f32>::zeros((4, 4)).view())
         .unwrap();
     let output = hub.finish().unwrap();
     let path = output.join(dir::AMPLITUDE);
