@@ -337,6 +337,10 @@ impl Look<'_> {
                 h.dead_units.clone_from(&told.dead_units);
                 h.pinned.clone_from(&told.pinned);
                 h.parameter_norm.clone_from(&told.parameter_norm);
+                if steps.is_none() {
+                    // an iterative engine has no optimiser steps: its norms are of what it moved
+                    h.update_norm.clone_from(&told.update_norm);
+                }
                 h.probe_power.clone_from(&told.probe_power);
             }
             if now != then {
