@@ -57,6 +57,7 @@ fn problem() -> (Problem, Array2<Complex32>) {
         amplitude,
         positions,
         frame,
+        good: vec![true; N * N],
         power: squares / 400.0,
     };
     (problem, probe)

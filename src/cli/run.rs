@@ -79,7 +79,19 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
     let data = match &args.data {
         Some(path) => {
             digest("data", path)?;
-            Some(formats::read(path)?)
+            let mut file = formats::read(path)?;
+            let m = &file.dataset.measurement;
+            let bad = m.good.iter().flatten().filter(|g| !**g).count();
+            let modes = m.further_modes.as_ref().map_or(0, |m| m.dim().0);
+            if bad > 0 {
+                file.notes.push(format!(
+                    "{bad} pixels are masked: the network does not know masks, `reconstruct` does"
+                ));
+            }
+            if modes > 0 {
+                file.notes.push(format!("{modes} further modes of the probe: the network knows one, `reconstruct` several"));
+            }
+            Some(file)
         }
         None => None,
     };

@@ -160,6 +160,10 @@ pub fn align(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Alignment> 
         let mut least = EXPLAINED * best.compared.distance.rms.get();
         for candidate in Fault::ALL {
             let undone = candidate.undo(&b);
+            // rows and columns of an oblong image cannot be taken for one another
+            if undone.dim() != a.dim() {
+                continue;
+            }
             if let Some((_, c)) = fitted(&a, &undone).filter(|(_, c)| c.distance.rms.get() < least)
             {
                 (least, fault) = (c.distance.rms.get(), Some(candidate));
@@ -440,6 +444,14 @@ mod tests {
         let mut two = spot([3, 4]);
         two[[60, 60]] = Complex64::ONE;
         assert!(align(&two, &spot([60, 60])).unwrap().aligned.rms.get() > 0.5);
+    }
+
+    #[test]
+    fn oblong_images_are_compared_too() {
+        let a = object(48, [0.0; 2]).slice(s![..40, ..]).to_owned();
+        let b = a.slice(s![..;-1, ..]).to_owned();
+        let r = align(&a, &b).unwrap();
+        assert!(r.aligned.rms.get() > GROSS, "{r:?}");
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl<'a> Solver<'a> {
         let projection = matches!(settings.method, Method::Dm | Method::Raar)
             .then(|| Projection::new(problem, &start));
         Ok(Self {
-            detector: Detector::new(problem.n, settings.likelihood),
+            detector: Detector::new(problem.n, settings.likelihood, &problem.good),
             buffers: Buffers::new(problem.area()),
             lsq: lsq::State::default(),
             projection,
@@ -290,7 +290,7 @@ impl<'a> Solver<'a> {
 ///
 /// NaN for a pattern whose patch lies off the canvas; such a pattern is not in the whole.
 pub fn residuals(problem: &Problem, estimate: &Estimate, pool: &Pool) -> (Vec<f64>, f64) {
-    let detector = Detector::new(problem.n, super::Likelihood::Amplitude);
+    let detector = Detector::new(problem.n, super::Likelihood::Amplitude, &problem.good);
     let (n, area) = (problem.n, problem.area());
     let one = |b: &mut Buffers, k: usize| {
         let at = estimate.placement(k, n)?;

@@ -38,13 +38,17 @@ impl Misfit {
 pub(super) struct Detector {
     fft: Fft2<f32>,
     likelihood: Likelihood,
+    /// 1 where a pixel is believed, 0 where it is not; DC at the corner.
+    good: Vec<f32>,
 }
 
 impl Detector {
-    pub(super) fn new(n: usize, likelihood: Likelihood) -> Self {
+    /// A detector of `n * n` pixels, of which `good` are believed.
+    pub(super) fn new(n: usize, likelihood: Likelihood, good: &[bool]) -> Self {
         Self {
             fft: Fft2::new(n),
             likelihood,
+            good: good.iter().map(|g| f32::from(u8::from(*g))).collect(),
         }
     }
 
@@ -52,7 +56,7 @@ impl Detector {
     /// (DC at the corner).
     ///
     /// With `I = sum_m |F_m|^2 / N^2`: for amplitudes `F (A / sqrt I - 1)`; for photons half of the gradient,
-    /// `F (A^2 / I - 1) / 2`, which has the same slope at the solution.
+    /// `F (A^2 / I - 1) / 2`, which has the same slope at the solution. A pixel that is not believed keeps what is predicted.
     pub(super) fn correct(
         &self,
         waves: &mut [Complex32],
@@ -126,20 +130,24 @@ impl Detector {
         let mut total = Misfit::default();
         let poisson = self.likelihood == Likelihood::Poisson;
         // sixteen sums of a row's length each, then float64: as exact as float64 throughout, and vectorised
-        for (k, (i, a)) in factors.chunks_mut(16).zip(amplitude.chunks(16)).enumerate() {
-            for (lane, (i, a)) in i.iter_mut().zip(a).enumerate() {
+        let rows = factors
+            .chunks_mut(16)
+            .zip(amplitude.chunks(16))
+            .zip(self.good.chunks(16));
+        for (k, ((i, a), good)) in rows.enumerate() {
+            for (lane, ((i, a), good)) in i.iter_mut().zip(a).zip(good).enumerate() {
                 let intensity = *i * back;
                 let modulus = intensity.sqrt();
                 let d = modulus - a;
-                sums[0][lane] += d * d;
-                sums[1][lane] += a * a;
+                sums[0][lane] += good * d * d;
+                sums[1][lane] += good * a * a;
                 let dark = intensity <= f32::MIN_POSITIVE;
                 let ratio = if poisson {
                     0.5 * (a * a / intensity - 1.0)
                 } else {
                     a / modulus - 1.0
                 };
-                *i = if dark { 0.0 } else { ratio * back };
+                *i = if dark { 0.0 } else { good * ratio * back };
             }
             if k % 16 == 15 {
                 total.squares += sums[0].iter().map(|v| f64::from(*v)).sum::<f64>();
@@ -152,8 +160,49 @@ impl Detector {
         total.dark = factors
             .iter()
             .zip(amplitude)
-            .filter(|(f, a)| **f == 0.0 && **a > 0.0)
+            .zip(&self.good)
+            .filter(|((f, a), good)| **f == 0.0 && **a > 0.0 && **good > 0.0)
             .count() as u64;
         total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pixel_that_is_not_believed_says_nothing() {
+        let (n, bad) = (8, 13);
+        let wave: Vec<Complex32> = (0..n * n)
+            .map(|k| Complex32::new((k as f32 * 0.7).sin(), (k as f32 * 0.3).cos()))
+            .collect();
+        let amplitude: Vec<f32> = (0..n * n).map(|k| 1.0 + (k as f32 * 0.9).sin()).collect();
+        let mut hot = amplitude.clone();
+        hot[bad] = 1e6;
+        let mut good = vec![true; n * n];
+        let corrected = |good: &[bool], amplitude: &[f32], likelihood| {
+            let mut waves = wave.clone();
+            let detector = Detector::new(n, likelihood, good);
+            let found = detector.correct(
+                &mut waves,
+                amplitude,
+                &mut Vec::new(),
+                &mut Scratch::default(),
+            );
+            (waves, found)
+        };
+        for likelihood in [Likelihood::Amplitude, Likelihood::Poisson] {
+            good[bad] = true;
+            assert_ne!(
+                corrected(&good, &amplitude, likelihood),
+                corrected(&good, &hot, likelihood)
+            );
+            good[bad] = false;
+            assert_eq!(
+                corrected(&good, &amplitude, likelihood),
+                corrected(&good, &hot, likelihood)
+            );
+        }
     }
 }

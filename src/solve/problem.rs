@@ -36,6 +36,8 @@ pub struct Problem {
     pub positions: Vec<Position>,
     /// Where the canvas lies.
     pub frame: Frame,
+    /// Which pixels of the detector are believed, `[row, col]`, DC at the corner.
+    pub good: Vec<bool>,
     /// Mean over patterns of the sum of squares.
     pub power: f64,
 }
@@ -115,6 +117,17 @@ impl Problem {
                 to[shifted(r, n) * n + shifted(c, n)] = *v;
             }
         }
+        let mut good = vec![true; n * n];
+        if let Some(mask) = &data.measurement.good {
+            for ((r, c), g) in mask.indexed_iter() {
+                good[shifted(r, n) * n + shifted(c, n)] = *g;
+            }
+        }
+        // what is not believed is not light
+        for pattern in amplitude.chunks_exact_mut(n * n) {
+            let bad = pattern.iter_mut().zip(&good).filter(|(_, g)| !**g);
+            bad.for_each(|(v, _)| *v = 0.0);
+        }
         let squares: f64 = amplitude.iter().map(|v| f64::from(*v).powi(2)).sum();
         let origin = Position::new(frame.left as f64, frame.top as f64);
         Ok(Self {
@@ -126,6 +139,7 @@ impl Problem {
                 .map(|p| Position::new(p.x - origin.x, p.y - origin.y))
                 .collect(),
             frame,
+            good,
             power: squares / data.len().max(1) as f64,
         })
     }

@@ -110,6 +110,7 @@ pub(super) fn problem(truth: &Estimate, n: usize) -> Problem {
             rows,
             cols,
         },
+        good: vec![true; n * n],
         power: squares / truth.positions.len() as f64,
     }
 }

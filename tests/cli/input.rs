@@ -324,7 +324,7 @@ fn a_data_file_that_is_missing_or_no_archive_is_named() {
     place.refused(
         1,
         &with_data(&letter),
-        &[text(&letter), "not a whole zip archive"],
+        &[text(&letter), "neither a zip archive's nor HDF5's"],
     );
     place.refused(1, &with_data(place.dir.path()), &[text(place.dir.path())]);
     let both = [&with_data(&gone)[..], &["--custom-object", text(&gone)]].concat();
@@ -449,7 +449,7 @@ fn patterns_without_a_photon_and_with_too_many_are_refused() {
     );
     data.stack.fill(1e30);
     data.write(&file);
-    place.refused(2, &with_data(&file), &["nphotons", "e63", "1e-30 to 1e30"]);
+    place.refused(2, &with_data(&file), &["nphotons", "e33", "1e-30 to 1e30"]);
 }
 
 #[test]

@@ -45,8 +45,8 @@ pub(in crate::cli) enum LikelihoodArg {
 
 #[derive(Debug, Args, Serialize, Deserialize)]
 pub(in crate::cli) struct ReconstructArgs {
-    /// Patterns and positions: PtychoPINN's NPZ form.
-    #[arg(value_name = "DATA.npz")]
+    /// Patterns and positions: NPZ (PtychoPINN's, tike's) or CXI; see `ptyproof inspect`.
+    #[arg(value_name = "DATA")]
     pub(super) data: PathBuf,
     /// Which engine.
     #[arg(long, value_enum)]
