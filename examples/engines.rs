@@ -11,10 +11,10 @@ use std::time::Instant;
 
 use ndarray::{Array2, Array3, Ix2, Ix3, s};
 use num_complex::{Complex32, Complex64};
+use ptyproof::align::align;
 use ptyproof::data::dataset::Dataset;
 use ptyproof::data::domain::Patterns;
 use ptyproof::data::npz::{Values, read_array, read_dataset};
-use ptyproof::diff::gauge::align;
 use ptyproof::ground::par::Pool;
 use ptyproof::solve::{Estimate, Method, Problem, Settings, Solver};
 

@@ -13,6 +13,7 @@
 //! * **Determinism.** The same binary gives the same bits for 1 and n threads: see [`ground::par`].
 //! * **Non-finite values** are events: counted, located, reported, and never a reason to stop.
 
+pub mod align;
 pub mod assemble;
 pub mod cli;
 pub mod data;

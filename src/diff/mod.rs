@@ -3,9 +3,6 @@
 //! *Law.* A hub agrees with itself. The verdict does not depend on which hub is named first.
 
 mod first;
-mod fit;
-pub mod gauge;
-mod register;
 mod row;
 mod schema;
 pub mod side;
@@ -21,10 +18,10 @@ use serde::Serialize;
 pub use first::{First, Place, Tensor};
 pub use row::{Row, Verdict};
 
+use crate::align::{Alignment, align, distance_between};
 use crate::error::Result;
 use crate::ground::json::Real;
 use crate::hub::dir;
-use gauge::{Alignment, align};
 use row::BY_DESIGN;
 use side::Side;
 use tolerance::Tolerances;
@@ -271,7 +268,7 @@ fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, allowed: Real) -> Image {
     found.exchanged_rms = found
         .alignment
         .as_ref()
-        .and_then(|_| gauge::distance_between(b, a));
+        .and_then(|_| distance_between(b, a));
     let rms = [
         found.alignment.as_ref().map(|x| x.aligned.rms),
         found.exchanged_rms,

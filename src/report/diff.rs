@@ -345,7 +345,7 @@ pub fn junit(report: &Report) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diff::gauge::{Alignment, Distance, Gauge};
+    use crate::align::{Alignment, Distance, Gauge};
     use crate::diff::{First, Place};
     use crate::ground::json::Real;
 

@@ -4,7 +4,7 @@ use ndarray::{Array2, s};
 use num_complex::{Complex32, Complex64};
 use serde::Serialize;
 
-use crate::diff::gauge::{Alignment, align};
+use crate::align::{Alignment, align};
 use crate::solve::canvas::add_real;
 use crate::solve::{Estimate, Problem};
 

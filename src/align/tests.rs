@@ -1,0 +1,184 @@
+//! Gauges are undone, faults named, and what is not known left out.
+
+use super::*;
+use proptest::prelude::*;
+
+/// A smooth object on a disc that the frame holds with room to spare, moved by `shift`.
+fn object(side: usize, shift: [f64; 2]) -> Array2<Complex64> {
+    Array2::from_shape_fn((side, side), |(y, x)| {
+        let at = [y as f64 - shift[0], x as f64 - shift[1]];
+        let c = side as f64 / 2.0;
+        let (u, v) = (at[0] - c, at[1] - c);
+        if (u * u + v * v).sqrt() > c - 9.0 {
+            return Complex64::ZERO;
+        }
+        let amplitude = 1.0 + 0.3 * (u / 4.1).sin() * (v / 5.3 + 0.4).cos() + 0.2 * (v / 7.0).sin();
+        let phase = 0.6 * (u / 6.2 + 0.3).cos() + 0.4 * ((u + 2.0 * v) / 9.0).sin();
+        Complex64::from_polar(amplitude, phase)
+    })
+}
+
+fn gauged(mut b: Array2<Complex64>, f: Complex64, ramp: [f64; 2]) -> Array2<Complex64> {
+    let c = b.dim().0 as f64 / 2.0;
+    for ((y, x), z) in b.indexed_iter_mut() {
+        *z *= f * Complex64::cis(ramp[0] * (y as f64 - c) + ramp[1] * (x as f64 - c));
+    }
+    b
+}
+
+#[test]
+fn an_image_is_itself() {
+    let a = object(48, [0.0; 2]);
+    let r = align(&a, &a).unwrap();
+    assert_eq!(
+        (r.raw.rms.get(), r.aligned.rms.get(), r.fault),
+        (0.0, 0.0, None)
+    );
+    assert_eq!((r.gauge.shift, r.gauge.scale), ([Real(0.0); 2], Real(1.0)));
+    assert!(align(&a, &object(50, [0.0; 2])).is_none());
+    assert!(align(&Array2::zeros((4, 4)), &Array2::zeros((4, 4))).is_none());
+}
+
+#[test]
+fn the_twin_is_found() {
+    let a = object(48, [0.0; 2]);
+    let b = a.slice(s![..;-1, ..;-1]).mapv(|z| z.conj());
+    let r = align(&a, &b).unwrap();
+    assert!(r.gauge.twin && r.aligned.rms.get() < 1e-12, "{r:?}");
+    assert!(r.raw.rms.get() > 0.1);
+}
+
+#[test]
+fn faults_have_names() {
+    let a = object(48, [0.0; 2]);
+    for fault in Fault::ALL {
+        let b = fault.undo(&a);
+        let r = align(&a, &b).unwrap();
+        assert_eq!(r.fault, Some(fault), "{r:?}");
+        assert!(r.aligned.rms.get() > GROSS);
+    }
+}
+
+#[test]
+fn halves_that_do_not_overlap_have_no_gauge() {
+    let whole = object(64, [0.0; 2]);
+    let keep = |left: bool| {
+        Array2::from_shape_fn(whole.dim(), |(y, x)| {
+            if (x < 32) == left {
+                whole[[y, x]]
+            } else {
+                Complex64::ZERO
+            }
+        })
+    };
+    let (l, r) = (keep(true), keep(false));
+    for (a, b) in [(&l, &r), (&r, &l)] {
+        let found = align(a, b).unwrap();
+        assert!(found.aligned.rms.get() > 0.3, "{found:?}");
+    }
+    let spot = |at: [usize; 2]| {
+        let mut one = Array2::from_elem((64, 64), Complex64::ZERO);
+        one[at] = Complex64::ONE;
+        one
+    };
+    // a single pixel moved is a shift like any other, a pixel more is not
+    let mut two = spot([3, 4]);
+    two[[60, 60]] = Complex64::ONE;
+    assert!(align(&two, &spot([60, 60])).unwrap().aligned.rms.get() > 0.5);
+}
+
+#[test]
+fn oblong_images_are_compared_too() {
+    let a = object(48, [0.0; 2]).slice(s![..40, ..]).to_owned();
+    let b = a.slice(s![..;-1, ..]).to_owned();
+    let r = align(&a, &b).unwrap();
+    assert!(r.aligned.rms.get() > GROSS, "{r:?}");
+}
+
+#[test]
+fn what_is_not_finite_in_one_is_left_out_of_both() {
+    let a = object(48, [0.0; 2]);
+    let mut b = a.clone();
+    b[[20, 21]].re = f64::NAN;
+    let r = align(&a, &b).unwrap();
+    assert_eq!((r.raw.rms.get(), r.aligned.rms.get()), (0.0, 0.0));
+    let mut c = a.mapv(|z| z * Complex64::cis(0.3));
+    c[[30, 31]].im = f64::INFINITY;
+    let r = align(&b, &c).unwrap();
+    assert!(
+        r.aligned.rms.get() < 1e-12 && r.gauge.shift == [Real(0.0); 2],
+        "{r:?}"
+    );
+    let nothing = a.mapv(|_| Complex64::new(f64::NAN, 0.0));
+    assert!(align(&a, &nothing).is_none());
+}
+
+#[test]
+fn tiny_values_are_as_far_apart_as_large_ones() {
+    let a = object(48, [0.0; 2]);
+    let mut b = a.clone();
+    b[[20, 21]] *= -1.0;
+    let large = align(&a, &b).unwrap();
+    let small = align(&a.mapv(|z| z * 1e-200), &b.mapv(|z| z * 1e-200)).unwrap();
+    assert!(large.raw.rms.get() > 0.0);
+    assert!(
+        (small.raw.rms.get() / large.raw.rms.get() - 1.0).abs() < 1e-9,
+        "{small:?}"
+    );
+}
+
+#[test]
+fn large_and_long_images_are_fitted_in_their_middle() {
+    let long = Array2::from_shape_fn((1, 20_000), |(_, x)| {
+        Complex64::cis(x as f64 / 9.0) * (1.5 + (x as f64 / 7.0).sin())
+    });
+    let turned = long.mapv(|z| z * Complex64::from_polar(2.0, 1.0));
+    assert!(align(&long, &turned).unwrap().aligned.rms.get() < 1e-9);
+    let a = object(700, [0.0; 2]);
+    let b = gauged(
+        object(700, [3.0, -2.0]),
+        Complex64::from_polar(0.7, 0.4),
+        [0.01, -0.02],
+    );
+    let r = align(&a, &b).unwrap();
+    assert!(r.aligned.rms.get() < 1e-9, "{r:?}");
+    assert!((r.gauge.phase.get() + 0.4).abs() < 0.1, "{r:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whole_gauges_are_undone_exactly(
+        dy in -6i32..=6, dx in -6i32..=6, scale in 0.1f64..4.0, phase in -3.0f64..3.0,
+        ry in -0.3f64..0.3, rx in -0.3f64..0.3,
+    ) {
+        let shift = [f64::from(dy), f64::from(dx)];
+        let a = object(56, [0.0; 2]);
+        let f = Complex64::from_polar(scale, phase);
+        let b = gauged(object(56, shift), f, [ry, rx]);
+        let r = align(&a, &b).unwrap();
+        prop_assert!(r.aligned.rms.get() < 1e-9, "{r:?}");
+        // the gauge, applied, lays the image onto the other
+        let left = compare(&a, &r.gauge.apply(&b)).distance.rms.get();
+        prop_assert!((left - r.aligned.rms.get()).abs() < 1e-9, "{left}");
+        prop_assert!((r.gauge.scale.get() * scale - 1.0).abs() < 1e-9);
+        for k in 0..2 {
+            prop_assert!((r.gauge.shift[k].get() + shift[k]).abs() < 1e-9, "{r:?}");
+            prop_assert!((r.gauge.ramp[k].get() + [ry, rx][k]).abs() < 1e-9, "{r:?}");
+        }
+        prop_assert!(r.aligned.rms.get() <= r.scalar.rms.get() && r.scalar.rms.get() <= r.raw.rms.get() * (1.0 + 1e-12));
+    }
+
+    #[test]
+    fn fractions_of_pixels_are_found(dy in -3.0f64..3.0, dx in -3.0f64..3.0, rx in -0.1f64..0.1) {
+        let a = object(56, [0.0; 2]);
+        let b = gauged(object(56, [dy, dx]), Complex64::ONE, [0.0, rx]);
+        let r = align(&a, &b).unwrap();
+        for (k, d) in [dy, dx].into_iter().enumerate() {
+            prop_assert!((r.gauge.shift[k].get() + d).abs() < 0.02, "{d} {r:?}");
+        }
+        // cubic convolution of waves of 26 pixels and more
+        prop_assert!(r.aligned.rms.get() < 2e-3, "{r:?}");
+    }
+}
