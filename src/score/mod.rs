@@ -17,6 +17,11 @@
     reason = "array views are passed by value, as ndarray does"
 )]
 
+pub mod evaluation;
+pub mod frc;
+#[cfg(test)]
+mod scene;
+pub mod ssim;
 pub mod truth;
 
 use std::f64::consts::{PI, TAU};
@@ -222,7 +227,7 @@ fn symmetric(v: f64) -> ColorRange {
 }
 
 /// The central `shape` of an array, the start rounded down.
-fn centre(a: ArrayView2<'_, Complex32>, [rows, cols]: [usize; 2]) -> ArrayView2<'_, Complex32> {
+fn centre<T>(a: ArrayView2<'_, T>, [rows, cols]: [usize; 2]) -> ArrayView2<'_, T> {
     let (r, c) = ((a.nrows() - rows) / 2, (a.ncols() - cols) / 2);
     a.slice_move(s![r..r + rows, c..c + cols])
 }
