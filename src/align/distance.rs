@@ -17,7 +17,7 @@ pub struct Distance {
     pub at: [usize; 2],
 }
 
-/// Both without what is not finite in either (a NaN says that nothing is known there), in units of the first's largest
+/// Both with NaN for what is not finite (a NaN says that nothing is known there), in units of the first's largest
 /// modulus, so that no square is too small.
 pub(super) fn known(
     a: &Array2<Complex64>,
@@ -28,11 +28,10 @@ pub(super) fn known(
         .filter(|z| z.is_finite())
         .fold(0.0f64, |m, z| m.max(z.norm()));
     let by = if most > 0.0 { most } else { 1.0 };
-    let unknown = Complex64::new(f64::NAN, f64::NAN);
     let mut pair = (a.mapv(|z| z / by), b.mapv(|z| z / by));
-    for (p, q) in pair.0.iter_mut().zip(pair.1.iter_mut()) {
-        if !(p.is_finite() && q.is_finite()) {
-            (*p, *q) = (unknown, unknown);
+    for z in pair.0.iter_mut().chain(pair.1.iter_mut()) {
+        if !z.is_finite() {
+            *z = Complex64::new(f64::NAN, f64::NAN);
         }
     }
     pair

@@ -49,6 +49,20 @@ pub struct Gauge {
 }
 
 impl Gauge {
+    /// The gauge that changes nothing.
+    pub fn none() -> Self {
+        gauge(false, &Fit::default())
+    }
+
+    /// The gauge that moves by `[y, x]` pixels.
+    pub fn shift(shift: [f64; 2]) -> Self {
+        let fit = Fit {
+            shift,
+            ..Fit::default()
+        };
+        gauge(false, &fit)
+    }
+
     /// `b` in this gauge, `[row, col]`; NaN where that needs what is not known of `b`, or lies outside it.
     pub fn apply(&self, b: &Array2<Complex64>) -> Array2<Complex64> {
         let fit = Fit {
@@ -192,6 +206,18 @@ pub fn align(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Alignment> 
     Some(found(alone(&a, &b).1.distance, &best, fault))
 }
 
+/// The factor alone that takes `b` nearest to `a`, phase and scale, over what is known of both.
+pub fn scalar(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Gauge {
+    let factor = fit::factor(a, b);
+    gauge(
+        false,
+        &Fit {
+            factor,
+            ..Fit::default()
+        },
+    )
+}
+
 /// What is left after the whole gauge, relative to the first image; `None` as for [`align`].
 pub fn distance_between(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Real> {
     let (a, b) = known(a, b);
@@ -273,16 +299,23 @@ fn fitted(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<(Fit, Compared
     let moved = fit::moved(b, &found);
     let compared = compare(a, &moved);
     let support = |image: &Array2<Complex64>| image.iter().filter(|z| covers(**z)).count();
-    let (least, there) = (support(a).min(support(b)) as f64, support(&moved) as f64);
+    let least = support(a).min(support(b)) as f64;
+    // what comes to lie where nothing is known of the first cannot be held against it
+    let onto = a
+        .iter()
+        .zip(&moved)
+        .filter(|(p, q)| !p.is_nan() && covers(**q));
+    let there = onto.count() as f64;
     let lies = there >= KNOWN * least && compared.both as f64 >= OVERLAP * there;
     lies.then_some((found, compared))
 }
 
-/// Rows and columns that both images cover together, at most [`FITTED`] of each, from their middle.
+/// Rows and columns that the images cover together where both are known, at most [`FITTED`] of each, from their middle.
 fn middle(a: &Array2<Complex64>, b: &Array2<Complex64>) -> (Range<usize>, Range<usize>) {
     let mut bounds = [[usize::MAX, 0]; 2];
     for ((y, x), p) in a.indexed_iter() {
-        if covers(*p) || covers(b[[y, x]]) {
+        let q = &b[[y, x]];
+        if !(p.is_nan() || q.is_nan()) && (covers(*p) || covers(*q)) {
             for (b, v) in bounds.iter_mut().zip([y, x]) {
                 *b = [b[0].min(v), b[1].max(v + 1)];
             }

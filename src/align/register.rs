@@ -1,12 +1,18 @@
-//! The whole-pixel shift between two images, whatever their phase ramps.
+//! The whole-pixel shift between two images, whatever their phase ramps: the one at which what meets is most alike. The correlation
+//! is divided by the powers that meet, because images that fill their frame lose more of each other the farther they move
+//! (Padfield 2012, doi:10.1109/TIP.2011.2181402).
 
 use ndarray::Array2;
 use num_complex::Complex64;
 
 use crate::kernel::fft::{Fft2, Scratch};
 
-/// What is correlated: each is the same for an image and the image times a ramp, up to one phase factor.
-fn features(image: &Array2<Complex64>) -> [Array2<Complex64>; 3] {
+/// A shift must let so much of the power of both images meet.
+const MET: f64 = 0.5;
+
+/// What is correlated: each is the same for an image and the image times a ramp, up to one phase factor. Its mean is taken off
+/// where it is defined; elsewhere it is zero.
+fn features(image: &Array2<Complex64>) -> [Feature; 3] {
     let (rows, cols) = image.dim();
     let product = |dy: usize, dx: usize| {
         Array2::from_shape_fn((rows, cols), |(y, x)| {
@@ -23,23 +29,26 @@ fn features(image: &Array2<Complex64>) -> [Array2<Complex64>; 3] {
         product(0, 1),
         product(1, 0),
     ]
-    .map(|feature| centred(image, feature))
+    .map(Feature::of)
 }
 
-/// Without its mean over the pixels of the image that are not zero.
-fn centred(image: &Array2<Complex64>, mut feature: Array2<Complex64>) -> Array2<Complex64> {
-    let inside = || image.iter().map(|z| *z != Complex64::ZERO);
-    let count = inside().filter(|&i| i).count().max(1) as f64;
-    let pairs = feature.iter().zip(inside());
-    let mean = pairs
-        .filter(|(_, i)| *i)
-        .map(|(f, _)| *f)
-        .sum::<Complex64>()
-        / count;
-    for (f, i) in feature.iter_mut().zip(inside()) {
-        *f = if i { *f - mean } else { Complex64::ZERO };
+/// Values, and where they are defined.
+struct Feature {
+    values: Array2<Complex64>,
+    cover: Array2<Complex64>,
+}
+
+impl Feature {
+    fn of(mut values: Array2<Complex64>) -> Self {
+        let cover = values.mapv(|v| Complex64::from(f64::from(u8::from(v != Complex64::ZERO))));
+        let mean = values.sum() / cover.sum().re.max(1.0);
+        values.zip_mut_with(&cover, |v, c| *v -= mean * c);
+        Self { values, cover }
     }
-    feature
+
+    fn power(&self) -> Array2<Complex64> {
+        self.values.mapv(|z| z.norm_sqr().into())
+    }
 }
 
 /// `[y, x]` such that `b` moved by it lies on `a`. What is not known of an image counts as outside.
@@ -50,28 +59,37 @@ pub(super) fn whole_shift(a: &Array2<Complex64>, b: &Array2<Complex64>) -> [isiz
     let side = (rows.max(cols) * 5 / 4).next_power_of_two();
     let fft = Fft2::<f64>::new(side);
     let mut scratch = Scratch::default();
-    let mut spectrum = |feature: &Array2<Complex64>| {
+    let mut spectrum = |image: &Array2<Complex64>| {
         let mut padded = vec![Complex64::ZERO; side * side];
-        for ((y, x), v) in feature.indexed_iter() {
+        for ((y, x), v) in image.indexed_iter() {
             padded[y * side + x] = *v;
         }
         fft.forward(&mut padded, &mut scratch);
         padded
     };
+    // what meets what at each shift, for all shifts at once
+    let correlated = |mut p: Vec<Complex64>, q: Vec<Complex64>| {
+        p.iter_mut().zip(&q).for_each(|(p, q)| *p *= q.conj());
+        fft.inverse(&mut p, &mut Scratch::default());
+        p
+    };
     let mut total = vec![0.0; side * side];
     for (fa, fb) in features(a).iter().zip(&features(b)) {
-        let norm = |f: &Array2<Complex64>| f.iter().map(Complex64::norm_sqr).sum::<f64>().sqrt();
-        let weight = norm(fa) * norm(fb);
-        if weight == 0.0 {
+        let (pa, pb) = (fa.power(), fb.power());
+        let whole = pa.sum().re * pb.sum().re;
+        if whole == 0.0 {
             continue;
         }
-        let (mut fa, fb) = (spectrum(fa), spectrum(fb));
-        for (p, q) in fa.iter_mut().zip(&fb) {
-            *p *= q.conj();
-        }
-        Fft2::<f64>::new(side).inverse(&mut fa, &mut Scratch::default());
-        for (t, c) in total.iter_mut().zip(&fa) {
-            *t += c.norm() / weight;
+        let both = correlated(spectrum(&fa.values), spectrum(&fb.values));
+        let met_a = correlated(spectrum(&pa), spectrum(&fb.cover));
+        let met_b = correlated(spectrum(&fa.cover), spectrum(&pb));
+        let n2 = ((side * side) as f64).powi(2);
+        for (k, t) in total.iter_mut().enumerate() {
+            // the powers that meet; where little does, likeness would be luck
+            let met = met_a[k].re.max(0.0) * met_b[k].re.max(0.0) / n2;
+            if met >= MET * MET * whole {
+                *t += both[k].norm() / (n2.sqrt() * met.sqrt());
+            }
         }
     }
     // of equals the first, and zero comes first

@@ -182,3 +182,27 @@ proptest! {
         prop_assert!(r.aligned.rms.get() < 2e-3, "{r:?}");
     }
 }
+
+#[test]
+fn what_is_not_known_of_one_says_nothing_of_the_other() {
+    // a window on an image that fills its frame: the other is known all around, and its shift is found
+    let whole = Array2::from_shape_fn((64, 60), |(y, x)| {
+        let (y, x) = (y as f64, x as f64);
+        let a = 1.0 + 0.3 * (y / 4.1).sin() * (x / 5.3 + 0.4).cos();
+        Complex64::from_polar(a, 0.8 * (4.0 * a + x * 1.3).sin())
+    });
+    let window = Array2::from_shape_fn((64, 60), |(y, x)| {
+        if (8..56).contains(&y) && (8..52).contains(&x) {
+            whole[[y, x]]
+        } else {
+            Complex64::new(f64::NAN, 0.0)
+        }
+    });
+    let moved = Gauge::shift([-2.0, 3.0]).apply(&whole);
+    let r = align(&window, &moved.mapv(|z| z * 0.2)).unwrap();
+    assert!(r.aligned.rms.get() < 1e-12, "{r:?}");
+    assert_eq!(
+        (r.gauge.shift, r.covered_alone),
+        ([2.0, -3.0].map(Real), [0; 2])
+    );
+}

@@ -27,6 +27,9 @@ use crate::kernel::fft::{Fft2, Scratch};
 /// The least side of a square: below this there are too few rings to speak of.
 const LEAST: usize = 16;
 
+/// Less than this share of an image's power on all rings together is rounding.
+const ROUNDING: f64 = 1e-20;
+
 /// One ring.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ring {
@@ -119,9 +122,10 @@ pub fn frc(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Frc> {
             to.3 += 1;
         }
     }
+    let sums = rings;
     let rings: Vec<Ring> = (1..=last)
         .map(|k| {
-            let (both, pa, pb, values) = rings[k];
+            let (both, pa, pb, values) = sums[k];
             Ring {
                 frequency: Real(k as f64 / side as f64),
                 correlation: Real(both / (pa.sqrt() * pb.sqrt())),
@@ -130,6 +134,19 @@ pub fn frc(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Frc> {
             }
         })
         .collect();
+    // an image that is constant but for rounding has no rings
+    let power = |which: usize| -> f64 {
+        let all = ndarray::indices((side, side)).into_iter();
+        all.filter_map(|(r, c)| known(r, c))
+            .map(|z| z[which].norm_sqr())
+            .sum()
+    };
+    let varies = |of: fn(&(f64, f64, f64, usize)) -> f64, which: usize| {
+        sums.iter().map(of).sum::<f64>() > ROUNDING * power(which) * (side * side) as f64
+    };
+    if !(varies(|r| r.1, 0) && varies(|r| r.2, 1)) {
+        return None;
+    }
     let told = || {
         rings
             .iter()

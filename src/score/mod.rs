@@ -17,7 +17,9 @@
     reason = "array views are passed by value, as ndarray does"
 )]
 
+pub mod detector;
 pub mod evaluation;
+pub mod fidelity;
 pub mod frc;
 #[cfg(test)]
 mod scene;
