@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::reconstruct::ReconstructArgs;
+use super::score::ScoreArgs;
 use crate::data::contents::Unit;
 use crate::data::formats::{Format, Told};
 use crate::error::{Error, Result};
@@ -53,6 +54,8 @@ pub(super) enum Command {
     Convert(ConvertArgs),
     /// Say what is in a data file, of whichever format, and what looks odd.
     Inspect(InspectArgs),
+    /// Say how good a reconstruction is: against a truth, another one, and on the detector.
+    Score(Box<ScoreArgs>),
 }
 
 /// Flags that displace what a scenario says.

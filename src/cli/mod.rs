@@ -30,6 +30,7 @@ mod reconstruct;
 mod replay;
 mod run;
 mod scenarios;
+mod score;
 mod session;
 mod told;
 
@@ -89,6 +90,7 @@ pub fn main() -> ExitCode {
         args::Command::Chain(args) => chain::run(&args),
         args::Command::Convert(args) => convert::run(&args),
         args::Command::Inspect(args) => inspect::run(&args),
+        args::Command::Score(args) => score::run(&args),
     };
     result
         .unwrap_or_else(|e| {

@@ -9,11 +9,11 @@ use num_complex::Complex64;
 use serde_json::Value;
 
 use super::tolerance::Step;
-use crate::data::npz::read_plane;
 use crate::error::{Error, Result};
 use crate::ground::json;
 use crate::hub::dir;
 use crate::hub::manifest::{MANIFEST, walk};
+use crate::hub::reconstruction::image;
 
 /// A hub, read.
 #[derive(Debug)]
@@ -131,29 +131,8 @@ pub fn read(path: &Path) -> Result<Side> {
         values.insert(file.clone(), leaves);
     }
     let has = |f: &str| files.iter().any(|x| x == f);
-    let image = if has(dir::AMPLITUDE) && has(dir::PHASE) {
-        let [amplitude, phase] = [dir::AMPLITUDE, dir::PHASE].map(|f| read_plane(path.join(f)));
-        let (amplitude, phase) = (amplitude?, phase?);
-        if amplitude.dim() != phase.dim() {
-            return Err(Error::input(action)
-                .at(path.join(dir::PHASE).display())
-                .got(format!("{:?}", phase.dim()))
-                .need(format!("the amplitude's shape, {:?}", amplitude.dim())));
-        }
-        let mut image = amplitude.mapv(Complex64::from);
-        for (z, phi) in image.iter_mut().zip(&phase) {
-            // an uncovered pixel has amplitude zero and any phase
-            *z = if *z == Complex64::ZERO {
-                *z
-            } else {
-                *z * Complex64::cis(*phi)
-            };
-            // a phase that is no number is one, whatever the amplitude
-            if !(z.is_finite() && phi.is_finite()) {
-                *z = Complex64::new(f64::NAN, f64::NAN);
-            }
-        }
-        Some(image)
+    let seen = if has(dir::AMPLITUDE) && has(dir::PHASE) {
+        Some(image(path)?)
     } else {
         None
     };
@@ -167,7 +146,7 @@ pub fn read(path: &Path) -> Result<Side> {
         own: told || has(MANIFEST),
         files,
         values,
-        image,
+        image: seen,
     })
 }
 

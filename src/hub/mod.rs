@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod metadata;
 pub mod overview;
 pub mod picture;
+pub mod reconstruction;
 pub mod stats;
 pub mod whole;
 

@@ -8,6 +8,7 @@ pub mod digests;
 pub mod event;
 pub mod prepare;
 pub mod reconstruct;
+pub mod score;
 pub mod watch;
 
 use std::collections::BTreeMap;

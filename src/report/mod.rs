@@ -5,5 +5,6 @@ pub mod diff;
 pub mod inspect;
 pub mod markdown;
 pub mod reconstruction;
+pub mod score;
 pub mod telemetry;
 pub mod training;

@@ -21,8 +21,10 @@ pub mod detector;
 pub mod evaluation;
 pub mod fidelity;
 pub mod frc;
+pub mod region;
 #[cfg(test)]
 mod scene;
+pub mod scores;
 pub mod ssim;
 pub mod truth;
 

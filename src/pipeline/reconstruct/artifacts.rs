@@ -27,7 +27,7 @@ use crate::verify::summary::Summary;
 /// Residuals, all together and pattern by pattern.
 pub const RESIDUALS: &str = "inference_outputs/residuals.json";
 /// Positions, float64 `[pattern, (x, y)]`, pixels of the object; only where they were refined.
-pub(super) const POSITIONS: &str = "inference_outputs/positions.npy";
+pub(in crate::pipeline) const POSITIONS: &str = "inference_outputs/positions.npy";
 /// Pictures of the probe's modes.
 const PROBE_PICTURE: &str = "inference_outputs/probe.png";
 /// Modes that the picture shows at most.

@@ -5,6 +5,7 @@ use num_complex::{Complex32, Complex64};
 use serde::Serialize;
 
 use crate::align::{Alignment, align};
+use crate::score::region::middle;
 use crate::solve::canvas::add_real;
 use crate::solve::{Estimate, Problem};
 
@@ -34,31 +35,13 @@ pub(super) fn covered(problem: &Problem, estimate: &Estimate) -> Array2<bool> {
     times.mapv(|t| t > 0.0)
 }
 
-/// The middle of a scan on the canvas: the rectangle of the centres, less a quarter of a pattern on each side; of centres
-/// that are less than half a pattern apart, a quarter more. Rows from, to (exclusive), columns from, to.
+/// The middle of a scan on the canvas: rows from, to (exclusive), columns from, to.
 pub fn region(problem: &Problem) -> [usize; 4] {
-    let axis = |of: fn(&crate::ground::geometry::Position) -> f64, size: usize| {
-        let all = problem.positions.iter().map(of);
-        let low = all.clone().fold(f64::INFINITY, f64::min);
-        let high = all.fold(f64::NEG_INFINITY, f64::max);
-        let rim = problem.n as f64 / 4.0;
-        let (from, to) = if high - low > 2.0 * rim {
-            (low + rim, high - rim)
-        } else {
-            (low - rim, high + rim)
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "held to the canvas, whose sides are small"
-        )]
-        let [from, to] =
-            [from.ceil(), to.floor() + 1.0].map(|v| v.clamp(0.0, size as f64) as usize);
-        [from, to.max(from + 1).min(size)]
-    };
-    let [top, bottom] = axis(|p| p.y, problem.frame.rows);
-    let [left, right] = axis(|p| p.x, problem.frame.cols);
-    [top, bottom, left, right]
+    middle(
+        &problem.positions,
+        problem.n,
+        [problem.frame.rows, problem.frame.cols],
+    )
 }
 
 /// Compares; `None` if the region is not on the object, or holds nothing.

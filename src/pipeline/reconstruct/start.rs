@@ -159,7 +159,7 @@ fn hub(problem: &Problem, path: &Path, modes: Option<usize>) -> Result<Started> 
 }
 
 /// The canvas that a hub's metadata tell, if they do.
-fn canvas(path: &Path) -> Option<Frame> {
+pub(in crate::pipeline) fn canvas(path: &Path) -> Option<Frame> {
     let text = std::fs::read_to_string(path.join(dir::METADATA)).ok()?;
     let value: Value = json::from_text(&text).ok()?;
     serde_json::from_value(value["configuration"]["canvas"].clone()).ok()

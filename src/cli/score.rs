@@ -1,0 +1,267 @@
+//! `ptyproof score`: how good a reconstruction is, and whether that is good enough.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::args::ReadingArgs;
+use super::exit::Exit;
+use super::session::cores;
+use super::{run, told};
+use crate::data::dataset::Dataset;
+use crate::data::formats::{self, Told};
+use crate::error::{Error, Result};
+use crate::ground::file::write_atomic;
+use crate::ground::json;
+use crate::ground::par::Pool;
+use crate::hub::dir;
+use crate::pipeline::Request;
+use crate::pipeline::score::{Asked, Reconstruction, score};
+use crate::report::score::{curve, markdown, picture, terminal};
+use crate::score::fidelity::{Alignment, Region};
+use crate::score::scores::{GATES, Scores};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AlignArg {
+    /// Phase and scale, ramp, shift, twin: all that diffraction cannot tell.
+    Gauge,
+    /// Phase and scale alone.
+    Scalar,
+    /// Nothing.
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Convention {
+    /// Stated peak, stated range, stated region.
+    Standard,
+    /// The reference program's own evaluation beside it.
+    Reference,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScoreArgs {
+    /// A hub (an engine's, a network's, the reference's), a complex .npy, or a file with an object.
+    #[arg(value_name = "RECON")]
+    reconstruction: PathBuf,
+    /// What it should be, or another reconstruction [default: the run's own object, or the data's].
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// The patterns it is of, for figures on the detector [default: the run's own].
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// What is taken off before the comparison.
+    #[arg(long, value_enum, default_value_t = AlignArg::Gauge)]
+    align: AlignArg,
+    /// Where, in pixels of the truth: rows from, to, columns from, to, the ends exclusive
+    /// [default: the middle of the scan].
+    #[arg(long, value_name = "R0,R1,C0,C1", value_delimiter = ',')]
+    region: Option<Vec<usize>>,
+    /// Whose evaluation.
+    #[arg(long, value_enum, default_value_t = Convention::Standard)]
+    convention: Convention,
+    /// Fail (exit code 1) if this figure is larger: nrmse=0.01, r_factor=0.1, ...
+    #[arg(long, value_name = "FIGURE=VALUE")]
+    at_most: Vec<String>,
+    /// Fail (exit code 1) if this figure is smaller: frc_mean=0.9, phase_ssim=0.8, ...
+    #[arg(long, value_name = "FIGURE=VALUE")]
+    at_least: Vec<String>,
+    /// Write the scores as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write them as Markdown.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Write the ring correlation as CSV.
+    #[arg(long, value_name = "FILE.csv")]
+    frc_csv: Option<PathBuf>,
+    /// Write it as a picture.
+    #[arg(long, value_name = "FILE.png")]
+    frc_picture: Option<PathBuf>,
+    /// Write reconstruction, truth and difference, as compared, as a picture.
+    #[arg(long, value_name = "FILE.png")]
+    picture: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
+    let gates = gates(args)?;
+    let told = args.reading.told()?;
+    let mut notes = Vec::new();
+    let mut reconstruction = Reconstruction::read(&args.reconstruction, &told)?;
+    let run = network(&args.reconstruction, &mut notes)?;
+    let truth = match &args.truth {
+        Some(path) => {
+            let read = Reconstruction::read(path, &told)?;
+            Some((path.display().to_string(), placed(read, path)?))
+        }
+        None => None,
+    };
+    let data = args
+        .data
+        .as_deref()
+        .map(|path| data(path, &told, &mut notes))
+        .transpose()?;
+    reconstruction.notes.splice(0..0, notes);
+    let asked = Asked {
+        of: args.reconstruction.display().to_string(),
+        reconstruction,
+        truth,
+        data,
+        run,
+        alignment: match args.align {
+            AlignArg::Gauge => Alignment::Gauge,
+            AlignArg::Scalar => Alignment::Scalar,
+            AlignArg::None => Alignment::None,
+        },
+        region: args.region.as_deref().map(region).transpose()?,
+        reference: args.convention == Convention::Reference,
+    };
+    let pool = Pool::new(cores()?)?;
+    let found = score(asked, &pool)?;
+    write(args, &found.scores, found.images.as_ref())?;
+    out!("{}", terminal(&found.scores));
+    let mut exit = Exit::Success;
+    for gate in gates {
+        let (holds, text) = gate.holds(&found.scores);
+        outln!("{text}");
+        if !holds {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
+}
+
+fn write(
+    args: &ScoreArgs,
+    scores: &Scores,
+    images: Option<&[ndarray::Array2<num_complex::Complex64>; 2]>,
+) -> Result<()> {
+    let refuse = |flag: &str, got: &str, need: &str| {
+        Error::usage("writing scores").at(flag).got(got).need(need)
+    };
+    let frc = scores.fidelity.as_ref().and_then(|f| f.frc.as_ref());
+    let no_frc = |flag| {
+        refuse(
+            flag,
+            "no ring correlation",
+            "a truth, and a region of 16 pixels a side",
+        )
+    };
+    if let Some(path) = &args.json {
+        write_atomic(path, json::to_text(scores)?.as_bytes())?;
+    }
+    if let Some(path) = &args.markdown {
+        write_atomic(path, markdown(scores).as_bytes())?;
+    }
+    if let Some(path) = &args.frc_csv {
+        let frc = frc.ok_or_else(|| no_frc("--frc-csv"))?;
+        write_atomic(path, frc.csv().as_bytes())?;
+    }
+    if let Some(path) = &args.frc_picture {
+        let frc = frc.ok_or_else(|| no_frc("--frc-picture"))?;
+        write_atomic(path, &curve(scores, frc)?)?;
+    }
+    if let Some(path) = &args.picture {
+        let images =
+            images.ok_or_else(|| refuse("--picture", "no truth", "one to stand beside"))?;
+        write_atomic(path, &picture(scores, images)?)?;
+    }
+    Ok(())
+}
+
+/// The settings of a network's hub: it has no probe of its own.
+fn network(path: &Path, notes: &mut Vec<String>) -> Result<Option<Request>> {
+    if !path.is_dir() || path.join(dir::PROBE).is_file() {
+        return Ok(None);
+    }
+    run::request(&told::arguments(path, notes)?).map(Some)
+}
+
+/// A truth that is a network's hub lies where its groups say; that is only known of the reconstruction.
+fn placed(read: Reconstruction, path: &Path) -> Result<Reconstruction> {
+    if path.is_dir() && !path.join(dir::PROBE).is_file() {
+        return Err(Error::usage("scoring a reconstruction")
+            .at("--truth")
+            .got(format!("{}, the hub of a network", path.display()))
+            .need("an object, or the hub of an engine")
+            .help("score the network's hub against the other one"));
+    }
+    Ok(read)
+}
+
+fn data(path: &Path, told: &Told, notes: &mut Vec<String>) -> Result<(String, Dataset)> {
+    let file = formats::open(path, told)?.into_dataset()?;
+    notes.extend(file.notes);
+    Ok((path.display().to_string(), file.dataset))
+}
+
+fn region(values: &[usize]) -> Result<Region> {
+    values.try_into().map_err(|_| {
+        Error::usage("reading the command line")
+            .at("--region")
+            .got(format!("{} numbers", values.len()))
+            .need("4: rows from, to, columns from, to")
+    })
+}
+
+/// A bound on a figure.
+#[derive(Debug)]
+struct Gate {
+    figure: String,
+    bound: f64,
+    most: bool,
+}
+
+impl Gate {
+    fn holds(&self, scores: &Scores) -> (bool, String) {
+        let side = if self.most { "at most" } else { "at least" };
+        let (name, bound) = (&self.figure, self.bound);
+        match scores.figure(name) {
+            None => (
+                false,
+                format!("FAILS: {name} is not to be had, {side} {bound} was asked"),
+            ),
+            Some(v) => {
+                let holds = if self.most { v <= bound } else { v >= bound };
+                let word = if holds { "holds" } else { "FAILS" };
+                (holds, format!("{word}: {name} {v:.6}, {side} {bound}"))
+            }
+        }
+    }
+}
+
+fn gates(args: &ScoreArgs) -> Result<Vec<Gate>> {
+    let of = |texts: &[String], most: bool| -> Result<Vec<Gate>> {
+        let flag = if most { "--at-most" } else { "--at-least" };
+        let known = GATES[usize::from(!most)];
+        let one = |text: &String| {
+            let refuse = || Error::usage("reading the command line").at(flag).got(text);
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            if name.contains("correlation") {
+                return Err(refuse()
+                    .need("a figure that tells a reconstruction from nothing")
+                    .help(
+                        "a flat object has a complex correlation of .96: take nrmse or frc_mean",
+                    ));
+            }
+            let bound = value.parse::<f64>().ok().filter(|v| !v.is_nan());
+            match bound {
+                Some(bound) if known.contains(&name) => Ok(Gate {
+                    figure: name.into(),
+                    bound,
+                    most,
+                }),
+                _ => Err(refuse().need(format!(
+                    "FIGURE=VALUE, the figure one of {}",
+                    known.join(", ")
+                ))),
+            }
+        };
+        texts.iter().map(one).collect()
+    };
+    let mut all = of(&args.at_most, true)?;
+    all.extend(of(&args.at_least, false)?);
+    Ok(all)
+}

@@ -1,0 +1,40 @@
+//! The reconstruction of a hub, this program's or the reference's, as one complex image.
+
+use std::path::Path;
+
+use ndarray::Array2;
+use num_complex::Complex64;
+
+use super::dir;
+use crate::data::npz::read_plane;
+use crate::error::{Error, Result};
+
+/// Amplitude and phase of a hub together, `[row, col]`: exactly zero where nothing was seen, NaN where amplitude or phase is not
+/// finite.
+///
+/// # Errors
+/// If a file is missing, cannot be read, or the two differ in shape.
+pub fn image(hub: &Path) -> Result<Array2<Complex64>> {
+    let [amplitude, phase] = [dir::AMPLITUDE, dir::PHASE].map(|f| read_plane(hub.join(f)));
+    let (amplitude, phase) = (amplitude?, phase?);
+    if amplitude.dim() != phase.dim() {
+        return Err(Error::input("reading the reconstruction of a hub")
+            .at(hub.join(dir::PHASE).display())
+            .got(format!("{:?}", phase.dim()))
+            .need(format!("the amplitude's shape, {:?}", amplitude.dim())));
+    }
+    let mut image = amplitude.mapv(Complex64::from);
+    for (z, phi) in image.iter_mut().zip(&phase) {
+        // an uncovered pixel has amplitude zero and any phase
+        *z = if *z == Complex64::ZERO {
+            *z
+        } else {
+            *z * Complex64::cis(*phi)
+        };
+        // a phase that is no number is one, whatever the amplitude
+        if !(z.is_finite() && phi.is_finite()) {
+            *z = Complex64::new(f64::NAN, f64::NAN);
+        }
+    }
+    Ok(image)
+}

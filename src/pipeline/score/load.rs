@@ -1,0 +1,165 @@
+//! A reconstruction, wherever it is from: a hub, an array, a product. What is known of its place and its probe comes with it.
+
+use std::path::Path;
+
+use ndarray::{Array2, Array3, Ix2, Ix3};
+use num_complex::{Complex32, Complex64};
+
+use super::super::reconstruct::{POSITIONS, canvas};
+use crate::data::contents::Contents;
+use crate::data::formats::{self, Told};
+use crate::data::npz::{Values, read_npy, read_object, read_plane};
+use crate::error::{Error, Result};
+use crate::ground::geometry::Position;
+use crate::hub::{dir, reconstruction};
+
+const ACTION: &str = "reading a reconstruction";
+
+/// An image of the object, and what is known beside it.
+#[derive(Debug, Clone)]
+pub struct Reconstruction {
+    /// `[row, col]`; NaN where nothing is known.
+    pub image: Array2<Complex64>,
+    /// The object pixel `[row, col]` of its pixel `[0, 0]`, if the file says so.
+    pub place: Option<[f64; 2]>,
+    /// The probe's modes, `[mode, row, col]`.
+    pub probe: Option<Array3<Complex32>>,
+    /// Centres in object pixels, where they are known beside it.
+    pub positions: Option<Vec<Position>>,
+    /// Side of an object pixel in metres.
+    pub pixel_m: Option<f64>,
+    /// What was assumed.
+    pub notes: Vec<String>,
+}
+
+impl Reconstruction {
+    /// An image on the object's own pixels.
+    pub fn of(object: &Array2<Complex32>) -> Self {
+        Self {
+            image: object.mapv(wide),
+            place: Some([0.0; 2]),
+            probe: None,
+            positions: None,
+            pixel_m: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Reads a hub, a `.npy` or `.npz` array, or the object of any data format.
+    ///
+    /// # Errors
+    /// If there is nothing, or no image of an object in it.
+    pub fn read(path: &Path, told: &Told) -> Result<Self> {
+        if path.is_dir() {
+            return hub(path);
+        }
+        if !path.exists() {
+            return Err(Error::input(ACTION)
+                .at(path.display())
+                .got("nothing")
+                .need("a hub, an array, or a file with an object"));
+        }
+        if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+        {
+            return array(path);
+        }
+        match formats::open(path, told) {
+            Ok(contents) => file(contents, path),
+            // an archive with an object and nothing else is no data file, and still an image
+            Err(e) => match read_object(path) {
+                Ok(object) => Ok(Self {
+                    place: None,
+                    ..Self::of(&object)
+                }),
+                Err(_) => Err(e),
+            },
+        }
+    }
+}
+
+pub(super) fn wide(z: Complex32) -> Complex64 {
+    Complex64::new(z.re.into(), z.im.into())
+}
+
+fn array(path: &Path) -> Result<Reconstruction> {
+    let refuse = |got: String| {
+        Error::input(ACTION)
+            .at(path.display())
+            .got(got)
+            .need("a complex image, (rows, columns)")
+    };
+    let Values::Complex(mut values) = read_npy(path)? else {
+        return Err(refuse("real numbers".into())
+            .help("a hub's amplitude and phase are read together: give the hub"));
+    };
+    let shape = format!("shape {:?}", values.shape());
+    while let Some(axis) = (values.ndim() > 2)
+        .then(|| values.shape().iter().position(|n| *n == 1))
+        .flatten()
+    {
+        values = values.index_axis_move(ndarray::Axis(axis), 0);
+    }
+    let image = values
+        .into_dimensionality::<Ix2>()
+        .map_err(|_| refuse(shape))?;
+    Ok(Reconstruction {
+        place: None,
+        ..Reconstruction::of(&image)
+    })
+}
+
+fn file(contents: Contents, path: &Path) -> Result<Reconstruction> {
+    let Some(object) = &contents.object else {
+        return Err(Error::input(ACTION)
+            .at(path.display())
+            .got(format!("{}, without an object", contents.format))
+            .need("an object")
+            .help("patterns alone are given with --data"));
+    };
+    Ok(Reconstruction {
+        image: object.mapv(wide),
+        place: Some([0.0; 2]),
+        positions: (!contents.positions.is_empty()).then_some(contents.positions),
+        pixel_m: contents.measurement.pixel_m.map(|p| p.y),
+        probe: contents.probe,
+        notes: contents.notes,
+    })
+}
+
+/// The hub of an engine, of a network, or of the reference; only the first knows its place and its probe.
+fn hub(path: &Path) -> Result<Reconstruction> {
+    let unknown = Complex64::new(f64::NAN, f64::NAN);
+    let image = reconstruction::image(path)?;
+    let image = image.mapv(|z| if z == Complex64::ZERO { unknown } else { z });
+    let frame = canvas(path);
+    let probe = path.join(dir::PROBE);
+    let probe = if probe.is_file() {
+        match read_npy(&probe)? {
+            Values::Complex(a) => a.into_dimensionality::<Ix3>().ok(),
+            Values::Real(_) => None,
+        }
+    } else {
+        None
+    };
+    let moved = path.join(POSITIONS);
+    let positions = if moved.is_file() {
+        let all = read_plane(&moved)?;
+        let finite = all.ncols() == 2 && all.iter().all(|v| v.is_finite());
+        finite.then(|| {
+            let rows = all.outer_iter();
+            rows.map(|p| Position::new(p[0], p[1])).collect()
+        })
+    } else {
+        None
+    };
+    Ok(Reconstruction {
+        image,
+        place: frame.map(|f| [f.top as f64, f.left as f64]),
+        probe,
+        positions,
+        pixel_m: None,
+        notes: Vec::new(),
+    })
+}

@@ -1,0 +1,424 @@
+//! Scores of a reconstruction: against a truth, or another reconstruction, and on the detector.
+//!
+//! *Where things lie.* Figures are taken on the truth's pixels. A hub of an engine says where its canvas lies; of a network's the
+//! groups do, drawn again from its settings; an array that says nothing lies on the truth's first pixel if it has its shape, and
+//! about its middle otherwise: the notes say which.
+
+mod load;
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, Array3};
+use num_complex::{Complex32, Complex64};
+
+pub use load::Reconstruction;
+
+use super::Request;
+use super::prepare;
+use crate::align::Gauge;
+use crate::assemble::stitch::{SEEN, stitch};
+use crate::data::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::ground::geometry::Position;
+use crate::ground::json::Real;
+use crate::ground::par::Pool;
+use crate::score::detector::{OnDetector, on_detector};
+use crate::score::evaluation::{Evaluation, crop, evaluate};
+use crate::score::fidelity::{Alignment, Region, Scored, fidelity};
+use crate::score::region::middle;
+use crate::score::scores::{self, Scores};
+use crate::solve::{Estimate, Problem};
+
+const ACTION: &str = "scoring a reconstruction";
+/// The reference's reassembly side where no run says another.
+const REASSEMBLY: usize = 20;
+
+/// What is asked.
+#[derive(Debug)]
+pub struct Asked {
+    /// What it is called.
+    pub of: String,
+    /// The reconstruction.
+    pub reconstruction: Reconstruction,
+    /// What it should be, and what that is called.
+    pub truth: Option<(String, Reconstruction)>,
+    /// Patterns, and what they are called.
+    pub data: Option<(String, Dataset)>,
+    /// What the run of a network's hub was told.
+    pub run: Option<Request>,
+    /// What is taken off before the comparison.
+    pub alignment: Alignment,
+    /// Where, in pixels of the truth; absent: the middle of the scan, or all that is known.
+    pub region: Option<Region>,
+    /// Whether the reference's own evaluation is asked for too.
+    pub reference: bool,
+}
+
+/// Scores, and the images they are of where there is a truth.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The figures.
+    pub scores: Scores,
+    /// Reconstruction and truth after the alignment, the region alone.
+    pub images: Option<[Array2<Complex64>; 2]>,
+}
+
+/// What a network's run adds to its hub: place, probe, positions, and its own truth and patterns.
+struct Own {
+    place: [f64; 2],
+    covered: Array2<bool>,
+    probe: Array2<Complex32>,
+    centres: Vec<Position>,
+    truth: Option<Array2<Complex32>>,
+    data: Dataset,
+    reassembly: usize,
+}
+
+/// Scores what is asked.
+///
+/// # Errors
+/// If there is neither a truth nor patterns, a region is not on the truth, or nothing is known where it is compared.
+pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
+    let own = asked.run.take().map(|r| own(&r, pool)).transpose()?;
+    let mut notes = std::mem::take(&mut asked.reconstruction.notes);
+    let mut found = asked.reconstruction;
+    let mut reassembly = REASSEMBLY;
+    let mut centres = None;
+    if let Some(own) = own {
+        if own.covered.dim() != found.image.dim() {
+            return Err(Error::input(ACTION)
+                .at(&asked.of)
+                .got(format!("{:?}", found.image.dim()))
+                .need(format!(
+                    "{:?}, the canvas of the run's groups",
+                    own.covered.dim()
+                )));
+        }
+        reassembly = own.reassembly;
+        found.place = Some(own.place);
+        found.probe = found
+            .probe
+            .or_else(|| Some(own.probe.insert_axis(ndarray::Axis(0))));
+        centres = Some(own.centres);
+        for (z, seen) in found.image.iter_mut().zip(&own.covered) {
+            if !seen {
+                *z = Complex64::new(f64::NAN, f64::NAN);
+            }
+        }
+        if let (None, Some(truth)) = (&asked.truth, &own.truth) {
+            let name = "the object of the run's own settings".to_owned();
+            asked.truth = Some((name, Reconstruction::of(truth)));
+        }
+        if asked.data.is_none() {
+            asked.data = Some(("the patterns of the run's own settings".into(), own.data));
+        }
+    }
+    if asked.truth.is_none() {
+        let object = asked.data.as_ref().and_then(|(_, d)| d.object.as_ref());
+        asked.truth = object.map(|o| ("the object of the data".into(), Reconstruction::of(o)));
+    }
+    if asked.truth.is_none() && asked.data.is_none() {
+        return Err(Error::usage(ACTION)
+            .at(&asked.of)
+            .got("neither a truth nor patterns")
+            .need("--truth FILE, --data FILE, or both"));
+    }
+    let detector = match &asked.data {
+        Some((_, data)) => measured(&found, data, pool, &mut notes)?,
+        None => None,
+    };
+    let mut scores = Scores {
+        schema: scores::SCHEMA.into(),
+        of: asked.of,
+        truth: None,
+        data: asked.data.as_ref().map(|(name, _)| name.clone()),
+        region: None,
+        pixel_m: found.pixel_m.map(Real),
+        fidelity: None,
+        detector,
+        reference: None,
+        notes: Vec::new(),
+    };
+    let mut images = None;
+    if let Some((name, truth)) = asked.truth {
+        let on = onto(&found, &truth, &mut notes);
+        let scan = positions(centres, &found, asked.data.as_ref().map(|(_, d)| d), &truth);
+        let (region, words) = region(asked.region, scan.as_ref(), &on, &truth.image)?;
+        scores.region = Some(words);
+        scores.truth = Some(name);
+        let Scored {
+            fidelity,
+            prediction,
+            truth: there,
+        } = fidelity(&on, &truth.image, region, asked.alignment).ok_or_else(|| {
+            Error::input(ACTION)
+                .at(format!(
+                    "rows {} to {}, columns {} to {}",
+                    region[0], region[1], region[2], region[3]
+                ))
+                .got("no pixel that is known of both, or a dark truth")
+                .need("an overlap of reconstruction and truth")
+        })?;
+        scores.fidelity = Some(fidelity);
+        images = Some([prediction, there]);
+        if asked.reference {
+            let at: Vec<Position> = scan.map(|s| s.0).unwrap_or_default();
+            scores.reference = as_the_reference(&found.image, &truth.image, &at, reassembly);
+            if at.is_empty() {
+                notes.push("no positions: the reference's crop to the scan was not made".into());
+            }
+        }
+    }
+    scores.notes = notes;
+    Ok(Outcome { scores, images })
+}
+
+fn own(request: &Request, pool: &Pool) -> Result<Own> {
+    let s = &request.scenario;
+    let specimen = prepare::specimen(request)?;
+    let data = prepare::data(request, &specimen, pool, &mut BTreeMap::new())?;
+    let mut rng = specimen.rng.clone();
+    let grouped = pool.run(|| prepare::group(s, &data.positions, &mut rng))?;
+    let centres = grouped.inference.centres;
+    let n = s.n.get();
+    let ones = Array3::from_elem((centres.len(), n, n), Complex32::ONE);
+    let canvas = stitch(ones.view(), &centres, s.reassemble_m)?;
+    let at = canvas.object_position(0, 0);
+    Ok(Own {
+        place: [at.y, at.x],
+        covered: canvas.coverage.mapv(|w| w >= SEEN),
+        probe: specimen.probe,
+        centres,
+        truth: specimen.object,
+        data,
+        reassembly: s.reassemble_m,
+    })
+}
+
+/// Pixel `[0, 0]` of an image on the pixels of another: where both know their place, there; else corner on corner for equal
+/// shapes, and middle on middle.
+fn offset(a: &Reconstruction, b: &Reconstruction, notes: &mut Vec<String>) -> [f64; 2] {
+    let ((ra, ca), (rb, cb)) = (a.image.dim(), b.image.dim());
+    match (a.place, b.place) {
+        (Some(p), Some(q)) => [p[0] - q[0], p[1] - q[1]],
+        _ if (ra, ca) == (rb, cb) => [0.0; 2],
+        _ => {
+            notes.push(format!(
+                "nothing says where the {ra} x {ca} pixels lie on the {rb} x {cb}: laid middle on middle"
+            ));
+            let half =
+                |a: usize, b: usize| ((b.cast_signed() - a.cast_signed()) as f64 / 2.0).floor();
+            [half(ra, rb), half(ca, cb)]
+        }
+    }
+}
+
+/// An image moved onto another's pixels by a known offset: whole pixels exactly, a fraction by cubic convolution.
+fn laid(image: &Array2<Complex64>, offset: [f64; 2], dim: (usize, usize)) -> Array2<Complex64> {
+    let whole = offset.map(f64::round);
+    let rest = [offset[0] - whole[0], offset[1] - whole[1]];
+    let moved = if rest.iter().all(|v| v.abs() < 1e-9) {
+        image.clone()
+    } else {
+        Gauge::shift(rest).apply(image)
+    };
+    let unknown = Complex64::new(f64::NAN, f64::NAN);
+    let from = |at: usize, whole: f64| {
+        let v = at as f64 - whole;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be an index"
+        )]
+        (v >= 0.0 && v < 1e9).then_some(v as usize)
+    };
+    Array2::from_shape_fn(dim, |(r, c)| {
+        let at = from(r, whole[0]).zip(from(c, whole[1]));
+        at.and_then(|(r, c)| moved.get([r, c]))
+            .copied()
+            .unwrap_or(unknown)
+    })
+}
+
+fn onto(
+    found: &Reconstruction,
+    truth: &Reconstruction,
+    notes: &mut Vec<String>,
+) -> Array2<Complex64> {
+    let offset = offset(found, truth, notes);
+    laid(&found.image, offset, truth.image.dim())
+}
+
+/// Centres on the truth's pixels, and the side of the patterns, if both are known.
+fn positions(
+    groups: Option<Vec<Position>>,
+    found: &Reconstruction,
+    data: Option<&Dataset>,
+    truth: &Reconstruction,
+) -> Option<(Vec<Position>, usize)> {
+    let all = groups.as_ref().or(found.positions.as_ref());
+    let all = all.or(data.map(|d| &d.positions));
+    let all = all.or(truth.positions.as_ref())?;
+    let side = found.probe.as_ref().map(|p| p.dim().1);
+    let side = side.or(data.map(|d| d.side().get()));
+    let side = side.or(truth.probe.as_ref().map(|p| p.dim().1))?;
+    let [top, left] = truth.place.unwrap_or_default();
+    let moved = all.iter().map(|p| Position::new(p.x - left, p.y - top));
+    Some((moved.collect(), side))
+}
+
+/// The region, and what it is.
+fn region(
+    asked: Option<Region>,
+    scan: Option<&(Vec<Position>, usize)>,
+    found: &Array2<Complex64>,
+    truth: &Array2<Complex64>,
+) -> Result<(Region, String)> {
+    let (rows, cols) = truth.dim();
+    if let Some(r) = asked {
+        let [top, bottom, left, right] = r;
+        if top >= bottom || left >= right || bottom > rows || right > cols {
+            return Err(Error::usage(ACTION)
+                .at("--region")
+                .got(format!("{top},{bottom},{left},{right}"))
+                .need(format!(
+                    "rows and columns of the truth, {rows} x {cols}, the ends exclusive"
+                )));
+        }
+        return Ok((r, "as asked".into()));
+    }
+    if let Some((all, side)) = scan {
+        return Ok((
+            middle(all, *side, [rows, cols]),
+            "the middle of the scan".into(),
+        ));
+    }
+    let mut r = [usize::MAX, 0, usize::MAX, 0];
+    for (((y, x), p), t) in found.indexed_iter().zip(truth) {
+        if p.is_finite() && t.is_finite() {
+            r = [r[0].min(y), r[1].max(y + 1), r[2].min(x), r[3].max(x + 1)];
+        }
+    }
+    if r[1] == 0 {
+        r = [0, rows, 0, cols];
+    }
+    Ok((
+        r,
+        "all that is known of both: no positions say where the scan is".into(),
+    ))
+}
+
+/// The reference has no unknown pixels: what was not covered is zero.
+fn as_the_reference(
+    found: &Array2<Complex64>,
+    truth: &Array2<Complex64>,
+    positions: &[Position],
+    m: usize,
+) -> Option<Evaluation> {
+    let zero = |a: &Array2<Complex64>| a.mapv(|z| if z.is_nan() { Complex64::ZERO } else { z });
+    let (found, truth) = (zero(found), zero(truth));
+    let [p, t] = crop(found.view(), truth.view(), positions, m);
+    evaluate(p, t)
+}
+
+/// On the detector, with the reconstruction's probe or the data's.
+fn measured(
+    found: &Reconstruction,
+    data: &Dataset,
+    pool: &Pool,
+    notes: &mut Vec<String>,
+) -> Result<Option<OnDetector>> {
+    let problem = Problem::new(data)?;
+    let n = problem.n;
+    let probe = match (&found.probe, &data.probe) {
+        (Some(p), _) if p.dim().1 == n && p.dim().2 == n => p.iter().copied().collect::<Vec<_>>(),
+        (other, Some(p)) => {
+            let why = other
+                .as_ref()
+                .map_or("no probe", |_| "a probe of another size");
+            notes.push(format!(
+                "on the detector with the probe of the data: {why} comes with the reconstruction"
+            ));
+            let further = data.measurement.further_modes.iter().flatten();
+            p.iter().chain(further).copied().collect()
+        }
+        _ => {
+            notes.push("not compared on the detector: no probe of the patterns' size".into());
+            return Ok(None);
+        }
+    };
+    let frame = problem.frame;
+    let canvas = Reconstruction {
+        place: Some([frame.top as f64, frame.left as f64]),
+        image: Array2::zeros((frame.rows, frame.cols)),
+        ..Reconstruction::of(&Array2::zeros((0, 0)))
+    };
+    let image = onto(found, &canvas, notes);
+    let known = image.mapv(Complex64::is_finite);
+    let count = known.iter().filter(|k| **k).count();
+    let mean = image.iter().filter(|z| z.is_finite()).sum::<Complex64>() / count.max(1) as f64;
+    #[expect(clippy::cast_possible_truncation, reason = "objects are complex64")]
+    let object = image.mapv(|z| {
+        let z = if z.is_finite() { z } else { mean };
+        Complex32::new(z.re as f32, z.im as f32)
+    });
+    let same = |all: &&Vec<Position>| all.len() == problem.len();
+    let positions = match found.positions.as_ref().filter(same) {
+        Some(all) => {
+            let moved =
+                |p: &Position| Position::new(p.x - frame.left as f64, p.y - frame.top as f64);
+            all.iter().map(moved).collect()
+        }
+        None => problem.positions.clone(),
+    };
+    let estimate = Estimate {
+        object,
+        probes: probe,
+        positions,
+    };
+    let found = on_detector(&problem, &estimate, &known, pool);
+    if found.is_none() {
+        notes.push("not compared on the detector: no pattern's light falls on known object".into());
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(rows: usize, cols: usize) -> Array2<Complex64> {
+        Array2::from_shape_fn((rows, cols), |(r, c)| Complex64::new(r as f64, c as f64))
+    }
+
+    #[test]
+    fn whole_offsets_move_exactly_and_fractions_nearly() {
+        let a = image(20, 20);
+        let b = laid(&a, [3.0, -2.0], (24, 16));
+        assert_eq!(b[[3, 0]], a[[0, 2]]);
+        assert!(b[[2, 0]].is_nan() && b[[23, 5]].is_nan());
+        // a plane is what a cubic interpolates exactly
+        let c = laid(&a, [0.25, 1.5], (20, 20));
+        let want = Complex64::new(10.0 - 0.25, 10.0 - 1.5);
+        assert!((c[[10, 10]] - want).norm() < 1e-12, "{}", c[[10, 10]]);
+    }
+
+    #[test]
+    fn what_says_nothing_of_its_place_lies_in_the_middle() {
+        let of = |rows, cols, place| Reconstruction {
+            image: image(rows, cols),
+            place,
+            ..Reconstruction::of(&Array2::zeros((1, 1)))
+        };
+        let mut notes = Vec::new();
+        let truth = of(30, 30, Some([0.0; 2]));
+        assert_eq!(offset(&of(30, 30, None), &truth, &mut notes), [0.0; 2]);
+        assert!(notes.is_empty());
+        assert_eq!(offset(&of(20, 41, None), &truth, &mut notes), [5.0, -6.0]);
+        assert_eq!(notes.len(), 1);
+        assert_eq!(
+            offset(&of(9, 9, Some([4.5, 2.0])), &truth, &mut notes),
+            [4.5, 2.0]
+        );
+    }
+}
