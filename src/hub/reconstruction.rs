@@ -15,10 +15,18 @@ use crate::error::{Error, Result};
 /// # Errors
 /// If a file is missing, cannot be read, or the two differ in shape.
 pub fn image(hub: &Path) -> Result<Array2<Complex64>> {
+    let action = "reading the reconstruction of a hub";
+    if !hub.join(dir::AMPLITUDE).is_file() {
+        return Err(Error::input(action)
+            .at(hub.join(dir::AMPLITUDE).display())
+            .got("nothing")
+            .need("the amplitude as an array")
+            .help("a hub that keeps only statistics of its images cannot be compared by pixel"));
+    }
     let [amplitude, phase] = [dir::AMPLITUDE, dir::PHASE].map(|f| read_plane(hub.join(f)));
     let (amplitude, phase) = (amplitude?, phase?);
     if amplitude.dim() != phase.dim() {
-        return Err(Error::input("reading the reconstruction of a hub")
+        return Err(Error::input(action)
             .at(hub.join(dir::PHASE).display())
             .got(format!("{:?}", phase.dim()))
             .need(format!("the amplitude's shape, {:?}", amplitude.dim())));

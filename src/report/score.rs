@@ -246,7 +246,7 @@ pub fn terminal(s: &Scores) -> String {
     for (heading, lines) in sections(s) {
         let _ = writeln!(out, "\n{heading}");
         for (name, value) in lines {
-            let _ = writeln!(out, "  {name:22} {value}");
+            let _ = writeln!(out, "  {name:24} {value}");
         }
     }
     if !s.notes.is_empty() {

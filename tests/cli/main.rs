@@ -17,6 +17,8 @@ mod limits;
 mod reconstruct;
 mod replay;
 mod resume;
+mod scan;
+mod score;
 mod sizes;
 mod usage;
 

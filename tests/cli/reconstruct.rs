@@ -1,20 +1,16 @@
 //! Reconstruction from a file, and what it makes of files and flags that it did not expect.
 
+use super::scan::{SMALL, Scan};
 use super::{Said, names, program, said, same, text};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ndarray::Array2;
-use num_complex::Complex32;
 use ptyproof::data::dataset::Dataset;
 use ptyproof::data::domain::Patterns;
 use ptyproof::data::npz::write_dataset;
-use ptyproof::ground::geometry::Position;
-use ptyproof::ground::par::Pool;
 use ptyproof::hub::manifest;
-use ptyproof::physics::expose::expected_counts;
 use serde_json::Value;
 
 const ENGINES: [&str; 5] = ["epie", "rpie", "dm", "raar", "lsqml"];
@@ -49,60 +45,6 @@ const FILES: [&str; 17] = [
     "train_outputs/history_summary.json",
     "train_outputs/training_history.png",
 ];
-
-/// A scan of `side * side` patterns of `n` pixels, with its object and probe, from `origin` on.
-struct Scan {
-    n: usize,
-    side: usize,
-    origin: f64,
-    object: bool,
-    probe: bool,
-}
-
-const SMALL: Scan = Scan {
-    n: 16,
-    side: 5,
-    origin: 10.0,
-    object: true,
-    probe: true,
-};
-
-impl Scan {
-    fn write(&self, path: &Path) {
-        let n = self.n;
-        let extent = 2 * n + 4 * self.side + 12;
-        let object = Array2::from_shape_fn((extent, extent), |(r, c)| {
-            let (r, c) = (r as f32, c as f32);
-            Complex32::from_polar(0.8 + 0.2 * (0.7 * r).sin(), (0.5 * c + 0.2 * r).cos())
-        });
-        let probe = Array2::from_shape_fn((n, n), |(r, c)| {
-            let [y, x] = [r, c].map(|v| v as f32 - n as f32 / 2.0);
-            let square = (x * x + y * y) / (n * n) as f32;
-            Complex32::from_polar((-12.0 * square).exp() * 100.0, 9.0 * square)
-        });
-        let here: Vec<Position> = (0..self.side * self.side)
-            .map(|k| {
-                let [y, x] = [k / self.side, k % self.side].map(|v| 10.0 + 3.0 * v as f64);
-                Position::new(x, y + (k % 2) as f64)
-            })
-            .collect();
-        let pool = Pool::new(1).unwrap();
-        let counts = expected_counts(&object.view(), &probe, &here, 1e6, &pool);
-        let patterns = counts.unwrap().0.values().mapv(f32::sqrt);
-        let moved = here
-            .iter()
-            .map(|p| Position::new(p.x - 10.0 + self.origin, p.y - 10.0 + self.origin));
-        let dataset = Dataset::new(
-            "scan",
-            Patterns::new(patterns),
-            moved.collect(),
-            vec![0; here.len()],
-            self.probe.then_some(probe),
-            self.object.then_some(object),
-        );
-        write_dataset(path, &dataset.unwrap()).unwrap();
-    }
-}
 
 /// A reconstruction of a scan of this folder, its hub named `hub`.
 fn reconstruct(dir: &Path, hub: &str, engine: &str, more: &[&str]) -> Said {
