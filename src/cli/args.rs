@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use super::compare::CompareArgs;
 use super::reconstruct::ReconstructArgs;
 use super::score::ScoreArgs;
 use crate::data::contents::Unit;
@@ -54,6 +55,8 @@ pub(super) enum Command {
     Convert(ConvertArgs),
     /// Say what is in a data file, of whichever format, and what looks odd.
     Inspect(InspectArgs),
+    /// Train the network, run an engine on the same data, and write one page about both.
+    Compare(Box<CompareArgs>),
     /// Say how good a reconstruction is: against a truth, another one, and on the detector.
     Score(Box<ScoreArgs>),
 }
@@ -122,6 +125,11 @@ pub(super) struct OverrideArgs {
 }
 
 impl OverrideArgs {
+    /// Groups used for inference, where nobody typed another number.
+    pub(super) fn infer_at_least(&mut self, count: usize) {
+        self.group_limit = self.group_limit.or(Some(count));
+    }
+
     /// The flags as the scenario takes them.
     pub(super) fn overrides(&self, amp_vmax: Option<f64>) -> Overrides {
         Overrides {

@@ -19,6 +19,7 @@ macro_rules! outln {
 mod args;
 mod chain;
 mod clock;
+mod compare;
 mod convert;
 mod exit;
 mod history;
@@ -90,6 +91,7 @@ pub fn main() -> ExitCode {
         args::Command::Chain(args) => chain::run(&args),
         args::Command::Convert(args) => convert::run(&args),
         args::Command::Inspect(args) => inspect::run(&args),
+        args::Command::Compare(args) => compare::run(&args),
         args::Command::Score(args) => score::run(&args),
     };
     result

@@ -3,8 +3,8 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use indicatif::ProgressBar;
@@ -63,19 +63,7 @@ pub(super) struct Session {
 impl Session {
     /// Listens and opens the log, once the hub is there; `unit` is what a request to stop waits for.
     pub(super) fn new(hub: Hub, voice: Voice, unit: &'static str) -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (heard, json) = (Arc::clone(&stop), voice.json);
-        ctrlc::set_handler(move || {
-            if heard.swap(true, Ordering::SeqCst) {
-                // asked twice: at once
-                std::process::exit(i32::from(Exit::Interrupted as u8));
-            }
-            say(
-                json,
-                &format!("stopping after this {unit}; once more to stop at once"),
-            );
-        })
-        .map_err(|e| Error::io("listening for Ctrl-C").because(e))?;
+        let stop = listen(voice.json, unit)?;
         let shows = !voice.quiet && !voice.json && std::io::stderr().is_terminal();
         let bar = progress::bar(!shows);
         let log = log(voice, bar.clone());
@@ -121,6 +109,31 @@ impl Session {
             }
         }
     }
+}
+
+/// The ear for Ctrl-C: one for all hubs of a command.
+fn listen(json: bool, unit: &'static str) -> Result<Arc<AtomicBool>> {
+    static HEARD: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    static UNIT: Mutex<&str> = Mutex::new("");
+    *UNIT.lock().unwrap_or_else(PoisonError::into_inner) = unit;
+    if let Some(heard) = HEARD.get() {
+        return Ok(Arc::clone(heard));
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if heard.swap(true, Ordering::SeqCst) {
+            // asked twice: at once
+            std::process::exit(i32::from(Exit::Interrupted as u8));
+        }
+        let unit = *UNIT.lock().unwrap_or_else(PoisonError::into_inner);
+        say(
+            json,
+            &format!("stopping after this {unit}; once more to stop at once"),
+        );
+    })
+    .map_err(|e| Error::io("listening for Ctrl-C").because(e))?;
+    Ok(Arc::clone(HEARD.get_or_init(|| stop)))
 }
 
 /// Leaves a partial hub that says what happened, and why it is not whole.

@@ -21,6 +21,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::assemble::Stitcher;
+use crate::data::dataset::Dataset;
 use crate::data::npz::DataFile;
 use crate::error::{Error, Result};
 use crate::ground::finite::Census;
@@ -96,6 +97,15 @@ pub struct Request {
     pub digests: BTreeMap<String, String>,
     /// A checkpoint to go on from.
     pub resume: Option<PathBuf>,
+}
+
+/// The data set that a request simulates, with its object and probe.
+///
+/// # Errors
+/// If the simulation's inputs do not fit.
+pub fn simulated(request: &Request, pool: &Pool) -> Result<Dataset> {
+    let specimen = prepare::specimen(request)?;
+    prepare::data(request, &specimen, pool, &mut BTreeMap::new())
 }
 
 impl Request {

@@ -8,3 +8,4 @@ pub mod reconstruction;
 pub mod score;
 pub mod telemetry;
 pub mod training;
+pub mod versus;

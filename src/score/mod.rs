@@ -27,6 +27,7 @@ mod scene;
 pub mod scores;
 pub mod ssim;
 pub mod truth;
+pub mod versus;
 
 use std::f64::consts::{PI, TAU};
 

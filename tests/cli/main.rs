@@ -7,6 +7,7 @@
 )]
 
 mod chain;
+mod compare;
 mod convert;
 mod diff;
 mod gate;

@@ -61,7 +61,7 @@ pub(in crate::cli) struct ReconstructArgs {
     pub(super) iterations: usize,
     /// Where the hub is to be; it must not exist yet.
     #[arg(long, short = 'o', value_name = "DIR")]
-    pub(super) output_dir: PathBuf,
+    pub(in crate::cli) output_dir: PathBuf,
     /// Incoherent modes of the probe [default: 1, or those of --start].
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     pub(super) modes: Option<usize>,
@@ -98,6 +98,54 @@ pub(in crate::cli) struct ReconstructArgs {
 }
 
 impl ReconstructArgs {
+    /// A command line with nothing but what it needs.
+    pub(in crate::cli) fn new(
+        data: PathBuf,
+        output_dir: PathBuf,
+        engine: EngineArg,
+        iterations: usize,
+    ) -> Self {
+        Self {
+            data,
+            engine,
+            iterations,
+            output_dir,
+            modes: None,
+            likelihood: LikelihoodArg::Amplitude,
+            refine_positions: false,
+            probe: None,
+            probe_key: None,
+            start: None,
+            seed: 1,
+            threads: None,
+            quiet: false,
+            json_log: false,
+            steps: StepArgs::default(),
+        }
+    }
+
+    /// The same with flags that other commands have too.
+    pub(in crate::cli) fn with(
+        self,
+        modes: Option<usize>,
+        seed: u64,
+        threads: Option<usize>,
+        quiet: bool,
+    ) -> Self {
+        Self {
+            modes,
+            seed,
+            threads,
+            quiet,
+            ..self
+        }
+    }
+
+    /// Refuses settings that cannot be, before anything is done.
+    pub(in crate::cli) fn check(&self) -> crate::error::Result<()> {
+        self.settings().check()
+    }
+
     /// Whether the log is JSON.
     pub(in crate::cli) fn json_log(&self) -> bool {
         self.json_log

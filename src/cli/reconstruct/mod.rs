@@ -20,14 +20,14 @@ use crate::pipeline::reconstruct::{
     Begin, Context, Outcome, Ready, Request, prepare, probe_of, run as reconstruct,
 };
 
-pub(super) use args::ReconstructArgs;
+pub(super) use args::{EngineArg, ReconstructArgs};
 
 /// The key of the probe in a data file.
 const PROBE_KEY: &str = "probeGuess";
 
 pub(super) fn run(args: &ReconstructArgs) -> Result<Exit> {
     let start = Start::now();
-    args.settings().check()?;
+    args.check()?;
     let threads = args.threads.map_or_else(cores, Ok)?;
     let pool = Pool::new(threads)?;
     let ready = prepare(request(args)?)?;

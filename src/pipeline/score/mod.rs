@@ -5,6 +5,7 @@
 //! about its middle otherwise: the notes say which.
 
 mod load;
+pub mod versus;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +33,9 @@ use crate::solve::{Estimate, Problem};
 const ACTION: &str = "scoring a reconstruction";
 /// The reference's reassembly side where no run says another.
 const REASSEMBLY: usize = 20;
+
+/// Nothing is known of a pixel.
+const UNKNOWN: Complex64 = Complex64::new(f64::NAN, f64::NAN);
 
 /// What is asked.
 #[derive(Debug)]
@@ -74,6 +78,31 @@ struct Own {
     reassembly: usize,
 }
 
+impl Own {
+    /// Gives the image of a network's hub its place, its probe, and says where nothing is known.
+    fn place_on(&self, of: &str, found: &mut Reconstruction) -> Result<()> {
+        if self.covered.dim() != found.image.dim() {
+            return Err(Error::input(ACTION)
+                .at(of)
+                .got(format!("{:?}", found.image.dim()))
+                .need(format!(
+                    "{:?}, the canvas of the run's groups",
+                    self.covered.dim()
+                )));
+        }
+        found.place = Some(self.place);
+        if found.probe.is_none() {
+            found.probe = Some(self.probe.clone().insert_axis(ndarray::Axis(0)));
+        }
+        for (z, seen) in found.image.iter_mut().zip(&self.covered) {
+            if !seen {
+                *z = UNKNOWN;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Scores what is asked.
 ///
 /// # Errors
@@ -85,26 +114,9 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
     let mut reassembly = REASSEMBLY;
     let mut centres = None;
     if let Some(own) = own {
-        if own.covered.dim() != found.image.dim() {
-            return Err(Error::input(ACTION)
-                .at(&asked.of)
-                .got(format!("{:?}", found.image.dim()))
-                .need(format!(
-                    "{:?}, the canvas of the run's groups",
-                    own.covered.dim()
-                )));
-        }
+        own.place_on(&asked.of, &mut found)?;
         reassembly = own.reassembly;
-        found.place = Some(own.place);
-        found.probe = found
-            .probe
-            .or_else(|| Some(own.probe.insert_axis(ndarray::Axis(0))));
         centres = Some(own.centres);
-        for (z, seen) in found.image.iter_mut().zip(&own.covered) {
-            if !seen {
-                *z = Complex64::new(f64::NAN, f64::NAN);
-            }
-        }
         if let (None, Some(truth)) = (&asked.truth, &own.truth) {
             let name = "the object of the run's own settings".to_owned();
             asked.truth = Some((name, Reconstruction::of(truth)));
@@ -222,7 +234,6 @@ fn laid(image: &Array2<Complex64>, offset: [f64; 2], dim: (usize, usize)) -> Arr
     } else {
         Gauge::shift(rest).apply(image)
     };
-    let unknown = Complex64::new(f64::NAN, f64::NAN);
     let from = |at: usize, whole: f64| {
         let v = at as f64 - whole;
         #[expect(
@@ -236,7 +247,7 @@ fn laid(image: &Array2<Complex64>, offset: [f64; 2], dim: (usize, usize)) -> Arr
         let at = from(r, whole[0]).zip(from(c, whole[1]));
         at.and_then(|(r, c)| moved.get([r, c]))
             .copied()
-            .unwrap_or(unknown)
+            .unwrap_or(UNKNOWN)
     })
 }
 

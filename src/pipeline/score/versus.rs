@@ -1,0 +1,132 @@
+//! A network's reconstruction and an engine's of the same data, on the same pixels: against the truth where there is one, against
+//! each other, and on the detector.
+//!
+//! *Fairness.* Figures are taken where both know the object, in the middle of the groups that the network inferred. The network has not
+//! seen those patterns in training; the engine sees all. Each explains the patterns whose light falls on what it knows: their
+//! numbers are stated.
+
+use ndarray::Array2;
+use num_complex::Complex64;
+
+use super::load::Reconstruction;
+use super::{ACTION, measured, onto, own};
+use crate::error::{Error, Result};
+use crate::ground::par::Pool;
+use crate::pipeline::Request;
+use crate::score::fidelity::{Alignment, Scored, fidelity};
+use crate::score::region::middle;
+use crate::score::versus::{Side, Versus};
+
+/// What is compared.
+#[derive(Debug)]
+pub struct Pair {
+    /// What the comparison is of.
+    pub of: String,
+    /// The network's hub.
+    pub network: Reconstruction,
+    /// The engine's hub.
+    pub engine: Reconstruction,
+    /// What the network's run was told.
+    pub run: Request,
+}
+
+/// The figures, and the images they are of: after the alignment, the region alone.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The figures.
+    pub versus: Versus,
+    /// The network's image.
+    pub network: Array2<Complex64>,
+    /// The engine's.
+    pub engine: Array2<Complex64>,
+    /// The truth, if there is one.
+    pub truth: Option<Array2<Complex64>>,
+}
+
+/// Compares a network with an engine.
+///
+/// # Errors
+/// If the hubs do not fit the run, or have nothing in common.
+pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
+    let own = own(&pair.run, pool)?;
+    let mut network = pair.network;
+    own.place_on(&pair.of, &mut network)?;
+    let mut notes = Vec::new();
+    let truth = own.truth.as_ref().map(Reconstruction::of);
+    let base = &truth.clone().unwrap_or_else(|| pair.engine.clone());
+    let seen = onto(&network, base, &mut notes);
+    let solved = onto(&pair.engine, base, &mut notes);
+    // where the network knows nothing there is nothing to compare; the engine keeps its neighbours there, which a shift needs
+    let where_both = |mut image: Array2<Complex64>| {
+        for ((z, a), b) in image.iter_mut().zip(&seen).zip(&solved) {
+            if !(a.is_finite() && b.is_finite()) {
+                *z = super::UNKNOWN;
+            }
+        }
+        image
+    };
+    let truth = truth.map(|t| Reconstruction {
+        image: where_both(t.image),
+        ..t
+    });
+    let [top, left] = base.place.unwrap_or_default();
+    let centres: Vec<_> = own
+        .centres
+        .iter()
+        .map(|p| crate::ground::geometry::Position::new(p.x - left, p.y - top))
+        .collect();
+    let (rows, cols) = base.image.dim();
+    let region = middle(&centres, own.data.side().get(), [rows, cols]);
+    let nothing = || {
+        Error::input(ACTION)
+            .at(&pair.of)
+            .got("no pixel that network and engine both know")
+            .need("an overlap: more groups, --group-limit")
+    };
+    let against = |p: &Array2<Complex64>, t: &Array2<Complex64>| -> Result<Scored> {
+        fidelity(p, t, region, Alignment::Gauge).ok_or_else(nothing)
+    };
+    let between = against(&seen, &where_both(solved.clone()))?;
+    let scored = match &truth {
+        Some(t) => Some([against(&seen, &t.image)?, against(&solved, &t.image)?]),
+        None => None,
+    };
+    let detector = [
+        measured(&network, &own.data, pool, &mut notes)?,
+        measured(&pair.engine, &own.data, pool, &mut notes)?,
+    ];
+    let [by_network, by_engine] = detector;
+    let (fidelities, images) = match scored {
+        Some([n, e]) => (
+            [Some(n.fidelity), Some(e.fidelity)],
+            [n.prediction, e.prediction, n.truth],
+        ),
+        None => (
+            [None, None],
+            [between.prediction, between.truth.clone(), between.truth],
+        ),
+    };
+    let [of_network, of_engine] = fidelities;
+    let known = of_network.is_some();
+    let [network, engine, base] = images;
+    Ok(Outcome {
+        versus: Versus {
+            schema: crate::score::versus::SCHEMA.into(),
+            of: pair.of,
+            patterns: own.data.len(),
+            network: Side {
+                fidelity: of_network,
+                detector: by_network,
+            },
+            engine: Side {
+                fidelity: of_engine,
+                detector: by_engine,
+            },
+            between: between.fidelity,
+            notes,
+        },
+        network,
+        engine,
+        truth: known.then_some(base),
+    })
+}
