@@ -125,9 +125,10 @@ pub(super) struct OverrideArgs {
 }
 
 impl OverrideArgs {
-    /// Groups used for inference, where nobody typed another number.
-    pub(super) fn infer_at_least(&mut self, count: usize) {
-        self.group_limit = self.group_limit.or(Some(count));
+    /// Groups used for inference and epochs, where nobody typed another number.
+    pub(super) fn or_else(&mut self, group_limit: usize, nepochs: usize) {
+        self.group_limit = self.group_limit.or(Some(group_limit));
+        self.nepochs = self.nepochs.or(Some(nepochs));
     }
 
     /// The flags as the scenario takes them.
@@ -221,6 +222,9 @@ pub(super) struct RunArgs {
     pub(super) json_log: bool,
     #[command(flatten)]
     #[serde(flatten)]
+    pub(super) reading: ReadingArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
     pub(super) overrides: OverrideArgs,
 }
 
@@ -251,6 +255,8 @@ pub(super) struct LimitsArgs {
     /// The canvas as it was before it grew with the scan (a margin of 10 pixels).
     #[arg(long)]
     pub(super) legacy_canvas: bool,
+    #[command(flatten)]
+    pub(super) reading: ReadingArgs,
     #[command(flatten)]
     pub(super) overrides: OverrideArgs,
 }
@@ -347,27 +353,33 @@ pub(super) struct BlessArgs {
 }
 
 /// What the person knows better than the file.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Where the file does not say it")]
 pub(super) struct ReadingArgs {
     /// What the patterns are: counts or amplitude.
     #[arg(long, value_name = "UNIT")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     unit: Option<UnitArg>,
     /// Side of an object pixel, in metres.
     #[arg(long, value_name = "METRES", allow_negative_numbers = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pixel_size: Option<f64>,
     /// Energy of a photon, in electronvolt.
     #[arg(long, value_name = "EV", allow_negative_numbers = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     energy: Option<f64>,
     /// From the object to the detector, in metres.
     #[arg(long, value_name = "METRES", allow_negative_numbers = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     distance: Option<f64>,
     /// Translations of a CXI file are the probe's, not the sample's.
     #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) probe_moves: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum UnitArg {
     /// Photons per pixel.
     Counts,
@@ -376,6 +388,12 @@ enum UnitArg {
 }
 
 impl ReadingArgs {
+    /// What was told, as part of what decides a result; nothing if nothing was.
+    pub(super) fn words(&self) -> Option<String> {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        (text != "{}").then_some(text)
+    }
+
     /// The same for the readers.
     pub(super) fn told(&self) -> Result<Told> {
         for (flag, value) in [

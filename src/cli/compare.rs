@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::args::{NumericsArg, OverrideArgs, RunArgs};
+use super::args::{NumericsArg, OverrideArgs, ReadingArgs, RunArgs};
 use super::exit::Exit;
 use super::reconstruct::{self, EngineArg, ReconstructArgs};
 use super::run;
@@ -23,6 +23,8 @@ use crate::report::versus::{Images, page, pictures, terminal};
 
 /// The page, beside both hubs.
 const PAGE: &str = "comparison.html";
+/// Epochs of the network, at most: at five it has only begun, and it stops by itself once its loss falls no more.
+const EPOCHS: usize = 40;
 /// Its figures.
 const FIGURES: &str = "comparison.json";
 
@@ -51,7 +53,7 @@ pub(super) struct CompareArgs {
     /// Incoherent modes of the engine's probe.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     modes: Option<usize>,
-    /// Which numerics of the network.
+    /// Which numerics of the network; it trains for 40 epochs at most unless told otherwise.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     numerics: NumericsArg,
     /// Seed of both.
@@ -63,6 +65,8 @@ pub(super) struct CompareArgs {
     /// Say nothing but the figures, warnings and errors.
     #[arg(long, short = 'q')]
     quiet: bool,
+    #[command(flatten)]
+    reading: ReadingArgs,
     #[command(flatten)]
     overrides: OverrideArgs,
 }
@@ -78,8 +82,8 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     }
     let mut told = network(args);
     let request = run::request(&told)?;
-    // all groups of the tested half, so that there is an area to compare
-    told.overrides.infer_at_least(request.scenario.group_count);
+    // all groups of the tested half, so that there is an area to compare, and epochs enough to have learned
+    told.overrides.or_else(request.scenario.group_count, EPOCHS);
     let request = run::request(&told)?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
     let data = match &args.data {
@@ -137,6 +141,7 @@ fn network(args: &CompareArgs) -> RunArgs {
         amp_vmax: None,
         quiet: args.quiet,
         json_log: false,
+        reading: args.reading.clone(),
         overrides: args.overrides.clone(),
     }
 }
@@ -148,5 +153,11 @@ fn engine(args: &CompareArgs, data: &Path) -> ReconstructArgs {
         args.engine,
         args.iterations,
     )
-    .with(args.modes, args.seed, args.threads, args.quiet)
+    .with(
+        args.modes,
+        args.seed,
+        args.threads,
+        args.quiet,
+        args.reading.clone(),
+    )
 }

@@ -23,7 +23,7 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
     let flags = args.overrides.overrides(None);
     let (scenario, positions) = match &args.data {
         Some(path) => {
-            let file = formats::read(path)?;
+            let file = formats::open(path, &args.reading.told()?)?.into_dataset()?;
             let measured = facts(&file, Some(path));
             let name = args.scenario.as_deref();
             let s = Scenario::resolve_measured(&snapshot, name, &flags, &measured)?;

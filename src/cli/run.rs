@@ -79,7 +79,7 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
     let data = match &args.data {
         Some(path) => {
             digest("data", path)?;
-            let mut file = formats::read(path)?;
+            let mut file = formats::open(path, &args.reading.told()?)?.into_dataset()?;
             let m = &file.dataset.measurement;
             let bad = m.good.iter().flatten().filter(|g| !**g).count();
             let modes = m.further_modes.as_ref().map_or(0, |m| m.dim().0);
@@ -120,6 +120,9 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
         }
         None => None,
     };
+    if let Some(words) = data.as_ref().and_then(|_| args.reading.words()) {
+        digests.insert("data, as told".into(), words);
+    }
     Ok(Request {
         scenario,
         numerics: args.numerics.into(),

@@ -1,6 +1,6 @@
 //! Iterations of whichever method, watched.
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use num_complex::Complex32;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,20 @@ impl Estimate {
     /// # Errors
     /// If the probe does not fit the problem.
     pub fn start(problem: &Problem, probe: &Array2<Complex32>, count: usize) -> Result<Self> {
+        Self::start_from(problem, probe, None, count)
+    }
+
+    /// The same where further modes of the probe are known, `[mode, row, col]`, in the unit of the first: they keep their
+    /// strength beside it, and only those that are missing are made up.
+    ///
+    /// # Errors
+    /// As [`Estimate::start`].
+    pub fn start_from(
+        problem: &Problem,
+        probe: &Array2<Complex32>,
+        further: Option<&Array3<Complex32>>,
+        count: usize,
+    ) -> Result<Self> {
         let n = problem.n;
         if !(1..=16).contains(&count) {
             return Err(Error::usage("starting the reconstruction")
@@ -42,13 +56,20 @@ impl Estimate {
                 .got(count)
                 .need("1 to 16"));
         }
-        let probe = problem.scaled_probe(probe)?;
-        let mut probes = Vec::with_capacity(count * n * n);
-        for m in 0..count {
-            let strength = if m == 0 { 1.0 } else { 0.1f32.sqrt() };
+        let scaled = problem.scaled_probe(probe)?;
+        let own: f64 = probe.iter().map(|z| f64::from(z.norm_sqr())).sum();
+        let factor = (problem.power / own).sqrt();
+        let mut probes: Vec<Complex32> = scaled.iter().copied().collect();
+        for m in 1..count {
+            if let Some(known) = further.and_then(|f| f.outer_iter().nth(m - 1)) {
+                #[expect(clippy::cast_possible_truncation, reason = "probes are complex64")]
+                probes.extend(known.iter().map(|z| z * factor as f32));
+                continue;
+            }
+            let strength = 0.1f32.sqrt();
             let turn = std::f32::consts::TAU / n as f32;
             let [u, v] = [m.div_ceil(2), m / 2].map(|k| k as f32 * turn);
-            probes.extend(probe.indexed_iter().map(|((r, c), p)| {
+            probes.extend(scaled.indexed_iter().map(|((r, c), p)| {
                 p * Complex32::from_polar(strength, u * r as f32 - v * c as f32)
             }));
         }

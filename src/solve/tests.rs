@@ -271,3 +271,30 @@ fn patterns_off_the_canvas_are_counted_and_say_nothing() {
     }
     assert_eq!(problem(&truth, p.n).power, p.power);
 }
+
+#[test]
+fn known_modes_keep_their_strength_and_the_others_are_made_up() {
+    use ndarray::Axis;
+    let (problem, truth) = Scene {
+        modes: 2,
+        ..Scene::small(3)
+    }
+    .make();
+    let modes = truth.modes(problem.n);
+    let further = modes[1].clone().insert_axis(Axis(0));
+    let power = |p: &[Complex32]| -> f64 { p.iter().map(|z| f64::from(z.norm_sqr())).sum() };
+    let area = problem.area();
+    for count in 1..=3 {
+        let e = Estimate::start_from(&problem, &modes[0], Some(&further), count).unwrap();
+        assert_eq!(e.probes.len(), count * area);
+        // float32 sums of 256 values a mode
+        assert!((power(&e.probes) / problem.power - 1.0).abs() < 1e-5);
+        if count > 1 {
+            let was = power(&truth.probes[area..2 * area]) / power(&truth.probes[..area]);
+            let is = power(&e.probes[area..2 * area]) / power(&e.probes[..area]);
+            assert!((is / was - 1.0).abs() < 1e-5, "{is} {was}");
+            let same = e.probes[area] / truth.probes[area];
+            assert!((e.probes[area + 77] / truth.probes[area + 77] / same - 1.0).norm() < 1e-4);
+        }
+    }
+}

@@ -324,3 +324,55 @@ fn ctrl_c_leaves_what_there_is_and_another_run_begins_there() {
     let more = ["--start", text(&partial)];
     reconstruct(dir.path(), "next", "epie", &more).ended(0, &["iteration 3/3"]);
 }
+
+#[test]
+fn what_the_person_knows_of_the_file_is_believed_and_recorded() {
+    let dir = folder(&SMALL);
+    let at = |name: &str| dir.path().join(name);
+    let (amplitude, counts) = (at("small scan.npz"), at("squares.npz"));
+    let mut data = ptyproof::data::npz::read_dataset(&amplitude)
+        .unwrap()
+        .dataset;
+    data.patterns = Patterns::new(data.patterns.values().mapv(|v| v * v));
+    write_dataset(&counts, &data).unwrap();
+    let residual = |hub: &str, data: &Path, told: &[&str]| -> f64 {
+        let hub = at(hub);
+        let args = [
+            "reconstruct",
+            text(data),
+            "--engine",
+            "epie",
+            "--iterations",
+            "5",
+            "-q",
+            "-o",
+            text(&hub),
+        ];
+        let done = said(args.iter().chain(told).copied());
+        assert_eq!(done.code, 0, "{done:#?}");
+        let metadata = fs::read_to_string(hub.join("run_metadata.json")).unwrap();
+        assert_eq!(metadata.contains("as told"), !told.is_empty(), "{metadata}");
+        let text = fs::read_to_string(hub.join("inference_outputs/residuals.json")).unwrap();
+        let found: Value = serde_json::from_str(&text).unwrap();
+        found["residual"].as_f64().unwrap()
+    };
+    let right = residual("a", &amplitude, &[]);
+    let told = residual("b", &counts, &["--unit", "counts"]);
+    let wrong = residual("c", &counts, &[]);
+    // the square root of a float32 square is the number, but for rounding
+    assert!(
+        (told / right - 1.0).abs() < 1e-3 && wrong > 1.2 * right,
+        "{right} {told} {wrong}"
+    );
+    let done = said([
+        "reconstruct",
+        text(&counts),
+        "--engine",
+        "epie",
+        "--energy",
+        "-3",
+        "-o",
+        text(&at("d")),
+    ]);
+    done.ended(2, &["--energy"]);
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::cli::args::ReadingArgs;
 use crate::solve::{Likelihood, Method, Settings};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ pub(in crate::cli) struct ReconstructArgs {
     /// Where the hub is to be; it must not exist yet.
     #[arg(long, short = 'o', value_name = "DIR")]
     pub(in crate::cli) output_dir: PathBuf,
-    /// Incoherent modes of the probe [default: 1, or those of --start].
+    /// Incoherent modes of the probe [default: those of the data's probe, or of --start].
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     pub(super) modes: Option<usize>,
     /// What is minimised on the detector.
@@ -94,6 +95,9 @@ pub(in crate::cli) struct ReconstructArgs {
     pub(super) json_log: bool,
     #[command(flatten)]
     #[serde(flatten)]
+    pub(super) reading: ReadingArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
     pub(super) steps: StepArgs,
 }
 
@@ -120,6 +124,7 @@ impl ReconstructArgs {
             threads: None,
             quiet: false,
             json_log: false,
+            reading: ReadingArgs::default(),
             steps: StepArgs::default(),
         }
     }
@@ -131,9 +136,11 @@ impl ReconstructArgs {
         seed: u64,
         threads: Option<usize>,
         quiet: bool,
+        reading: ReadingArgs,
     ) -> Self {
         Self {
             modes,
+            reading,
             seed,
             threads,
             quiet,

@@ -74,7 +74,7 @@ fn request(args: &ReconstructArgs) -> Result<Request> {
         Ok(())
     };
     digest("data", &args.data)?;
-    let data = formats::read(&args.data)?;
+    let data = formats::open(&args.data, &args.reading.told()?)?.into_dataset()?;
     let begin = match (&args.start, &args.probe, &args.probe_key) {
         (Some(hub), _, _) => {
             let object = hub.join(dir::PROBE);
@@ -98,6 +98,9 @@ fn request(args: &ReconstructArgs) -> Result<Request> {
             Begin::Probe(from, probe_of(path, key)?)
         }
     };
+    if let Some(words) = args.reading.words() {
+        digests.insert("data, as told".into(), words);
+    }
     Ok(Request {
         name: stem(&args.data),
         data,

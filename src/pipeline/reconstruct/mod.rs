@@ -48,7 +48,7 @@ pub struct Request {
     pub settings: Settings,
     /// Where it begins.
     pub begin: Begin,
-    /// Incoherent modes of the probe; absent: one, or those of the hub that it begins from.
+    /// Incoherent modes of the probe; absent: those of the data's probe, or of the hub that it begins from.
     pub modes: Option<usize>,
     /// Digests of the files handed in, by flag.
     pub digests: BTreeMap<String, String>,
@@ -115,7 +115,7 @@ pub fn prepare(request: Request) -> Result<Ready> {
         1
     };
     let problem = Problem::with_margin(&data, margin)?;
-    let started = start::estimate(&problem, &request.begin, data.probe.as_ref(), request.modes)?;
+    let started = start::estimate(&problem, &request.begin, &data, request.modes)?;
     let mut trail = Stages::default();
     artifacts::inputs(&mut trail, &data, &problem, &started.estimate);
     Ok(Ready {

@@ -7,6 +7,7 @@ use num_complex::Complex32;
 use serde_json::Value;
 
 use super::last_part;
+use crate::data::dataset::Dataset;
 use crate::data::npz::{Values, read_array, read_npy, read_plane};
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
@@ -36,21 +37,32 @@ pub(super) struct Started {
 pub(super) fn estimate(
     problem: &Problem,
     begin: &Begin,
-    own: Option<&Array2<Complex32>>,
+    data: &Dataset,
     modes: Option<usize>,
 ) -> Result<Started> {
-    let count = modes.unwrap_or(1);
-    let (probe, from) = match (begin, own) {
+    let further = match begin {
+        Begin::Own => data.measurement.further_modes.as_ref(),
+        _ => None,
+    };
+    let known = 1 + further.map_or(0, |f| f.dim().0);
+    let count = modes.unwrap_or(known);
+    let (probe, from) = match (begin, data.probe.as_ref()) {
         (Begin::Hub(path), _) => return hub(problem, path, modes),
         (Begin::Probe(from, probe), _) => (probe, from.clone()),
-        (Begin::Own, Some(probe)) => (probe, "the probe of the data".to_owned()),
+        (Begin::Own, Some(probe)) => (
+            probe,
+            match count.min(known) {
+                1 => "the probe of the data".to_owned(),
+                m => format!("the {m} modes of the data's probe"),
+            },
+        ),
         (Begin::Own, None) => (
             &problem.guessed_probe(),
             "a probe guessed from the mean pattern".to_owned(),
         ),
     };
     Ok(Started {
-        estimate: Estimate::start(problem, probe, count)?,
+        estimate: Estimate::start_from(problem, probe, further, count)?,
         from,
     })
 }
