@@ -15,6 +15,7 @@ use ptyproof::data::group::Grouping;
 use ptyproof::ground::geometry::{GridSize, PatchSize, Position};
 use ptyproof::ground::par::Pool;
 use ptyproof::ground::rng::NumpyLegacy;
+use ptyproof::kernel::{Loop, fetch, vectorized};
 use ptyproof::physics::expose::expose;
 use ptyproof::specimen::{object, probe, scan};
 use rayon::prelude::*;
@@ -102,8 +103,89 @@ fn stitching(c: &mut Criterion) {
         group.bench_function(format!("{count} patches, M = {m}{order}"), |b| {
             b.iter(|| pool.run(|| stitch(patches.view(), black_box(&at), m).unwrap()));
         });
+        let values = patches.as_slice().unwrap();
+        group.bench_function(format!("{count} patches, M = {m}{order}, bare"), |b| {
+            b.iter(|| pool.run(|| bare(black_box(values), &at, m)));
+        });
     }
     group.finish();
+}
+
+/// What no stitching can do without, in the same bands and the same order: each pixel of a patch is read once, added to
+/// its one pixel of the canvas, and one to its weight. No taps are prepared, no neighbours weighted, nothing divided.
+fn bare(values: &[Complex32], at: &[Position], m: usize) -> Vec<f32> {
+    let reach = at.iter().map(|p| p.x.max(p.y) as usize).max().unwrap();
+    let (n, side) = (64, reach + m + 1);
+    let stride = side + 16;
+    let rows = ((96 << 10) / stride).clamp(8, 64);
+    let (mut sums, mut weights) = (
+        vec![Complex32::default(); side * stride],
+        vec![0.0; side * stride],
+    );
+    let place = |p: &Position| (p.x as usize, p.y as usize);
+    let mut visitors = vec![Vec::new(); side.div_ceil(rows)];
+    for (k, p) in at.iter().enumerate() {
+        let y = place(p).1;
+        let bands = &mut visitors[y / rows..(y + m).div_ceil(rows)];
+        bands.iter_mut().for_each(|band| band.push(k));
+    }
+    let parts = sums.par_chunks_mut(rows * stride);
+    let parts = parts.zip(weights.par_chunks_mut(rows * stride));
+    parts
+        .zip(&visitors)
+        .enumerate()
+        .for_each(|(band, ((sums, weights), visitors))| {
+            let piece = |k: usize| {
+                let (x, y) = place(&at[k]);
+                let first = y.max(band * rows);
+                let count = (y + m).min((band + 1) * rows) - first;
+                let corner = (n - m) / 2 * (n + 1);
+                let values = &values[k * n * n..(k + 1) * n * n];
+                (
+                    (first - band * rows) * stride + x,
+                    &values[corner + (first - y) * n..][..(count - 1) * n + m],
+                )
+            };
+            for (i, &k) in visitors.iter().enumerate() {
+                let (start, patch) = piece(k);
+                let next = visitors.get(i + 1).map(|&k| piece(k).1);
+                vectorized(Bare {
+                    patch,
+                    next: next.unwrap_or_default(),
+                    sums: &mut sums[start..],
+                    weights: &mut weights[start..],
+                    side: [n, m, stride],
+                });
+            }
+        });
+    weights
+}
+
+/// One patch of [`bare`]: sides are of a patch, of what is used of it, and of the canvas.
+struct Bare<'a> {
+    patch: &'a [Complex32],
+    next: &'a [Complex32],
+    sums: &'a mut [Complex32],
+    weights: &'a mut [f32],
+    side: [usize; 3],
+}
+
+impl Loop for Bare<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let [n, m, stride] = self.side;
+        let to = self.sums.chunks_mut(stride);
+        let to = to.zip(self.weights.chunks_mut(stride));
+        for (row, (from, (sums, weights))) in self.patch.chunks(n).zip(to).enumerate() {
+            fetch(self.next.get(row * n..(row + 1) * n).unwrap_or_default());
+            for (s, v) in sums[..m].iter_mut().zip(&from[..m]) {
+                (s.re, s.im) = (s.re + v.re, s.im + v.im);
+            }
+            for w in &mut weights[..m] {
+                *w += 1.0;
+            }
+        }
+    }
 }
 
 /// STREAM's triad, `a = b + s c`, and a plain sum, over arrays far larger than any cache. Bytes as STREAM counts them: what

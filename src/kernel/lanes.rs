@@ -22,6 +22,11 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn zero() -> Self;
     /// Every lane `x`.
     unsafe fn splat(x: f32) -> Self;
+    /// `sums[v] = a * b[v] + sums[v]`, each rounded once, with `a` the value at `p` in every lane.
+    ///
+    /// On registers of a processor these are the very instructions, for a compiler that sees the loads reads neighbours
+    /// at once and takes them apart, or reads ahead until registers run out, depending on the code around.
+    unsafe fn mul_add_each<const NV: usize>(p: *const f32, b: [Self; NV], sums: &mut [Self; NV]);
     /// Reads `COUNT` values.
     unsafe fn load(p: *const f32) -> Self;
     /// Reads values `from..to`, at most `COUNT`; the other lanes are zero and their memory is not touched.
@@ -38,7 +43,7 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn sub(self, b: Self) -> Self;
     /// `self * b`.
     unsafe fn mul(self, b: Self) -> Self;
-    /// `self` where it is above zero or NaN, else zero: a rectifier that lets a NaN through.
+    /// Zero where `self` is below zero, else `self`: a rectifier that lets a NaN through, and a zero with its sign.
     unsafe fn rectify(self) -> Self;
     /// `self` where `gate > 0`, else zero.
     unsafe fn gate(self, gate: Self) -> Self;
@@ -59,6 +64,16 @@ unsafe impl Lanes for Portable {
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
         Self([x; 16])
+    }
+    #[inline(always)]
+    unsafe fn mul_add_each<const NV: usize>(p: *const f32, b: [Self; NV], sums: &mut [Self; NV]) {
+        // SAFETY: the caller grants one readable value.
+        unsafe {
+            let a = Self::splat(*p);
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = a.mul_add(b, *sum);
+            }
+        }
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
@@ -103,7 +118,7 @@ unsafe impl Lanes for Portable {
     }
     #[inline(always)]
     unsafe fn rectify(self) -> Self {
-        Self(self.0.map(|x| if x <= 0.0 { 0.0 } else { x }))
+        Self(self.0.map(|x| if x < 0.0 { 0.0 } else { x }))
     }
     #[inline(always)]
     unsafe fn gate(self, gate: Self) -> Self {
@@ -111,6 +126,21 @@ unsafe impl Lanes for Portable {
             if gate.0[i] > 0.0 { self.0[i] } else { 0.0 }
         }))
     }
+}
+
+/// One number spread, and multiplied and added to some sums.
+#[cfg(target_arch = "x86_64")]
+macro_rules! each {
+    ($class:ident $p:ident $b:ident $sums:ident: $($s:ident $t:ident $v:literal),*) => {
+        std::arch::asm!(
+            "vbroadcastss {a}, dword ptr [{p}]",
+            $(concat!("vfmadd231ps {", stringify!($s), "}, {a}, {", stringify!($t), "}"),)*
+            a = out($class) _,
+            p = in(reg) $p,
+            $($s = inout($class) $sums[$v].0, $t = in($class) $b[$v].0,)*
+            options(pure, readonly, nostack, preserves_flags),
+        )
+    };
 }
 
 /// Eight lanes of AVX2 with FMA.
@@ -130,6 +160,22 @@ unsafe impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
         unsafe { Self(arch::_mm256_set1_ps(x)) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add_each<const NV: usize>(p: *const f32, b: [Self; NV], sums: &mut [Self; NV]) {
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn each<const NV: usize>(p: *const f32, b: [Avx2; NV], sums: &mut [Avx2; NV]) {
+            // SAFETY: reads one value, which the caller grants.
+            unsafe {
+                match NV {
+                    1 => each!(ymm_reg p b sums: s0 b0 0),
+                    2 => each!(ymm_reg p b sums: s0 b0 0, s1 b1 1),
+                    _ => unreachable!("tiles of 1, 2 or 4 registers"),
+                }
+            }
+        }
+        unsafe { each(p, b, sums) }
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
@@ -172,12 +218,8 @@ unsafe impl Lanes for Avx2 {
     }
     #[inline(always)]
     unsafe fn rectify(self) -> Self {
-        // "not (x <= 0)" is true for NaN: the mask keeps it
-        unsafe {
-            let keep =
-                arch::_mm256_cmp_ps::<{ arch::_CMP_NLE_UQ }>(self.0, arch::_mm256_setzero_ps());
-            Self(arch::_mm256_and_ps(self.0, keep))
-        }
+        // of a NaN, and of two zeros, the maximum is the second
+        unsafe { Self(arch::_mm256_max_ps(arch::_mm256_setzero_ps(), self.0)) }
     }
     #[inline(always)]
     unsafe fn gate(self, gate: Self) -> Self {
@@ -206,6 +248,23 @@ unsafe impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
         unsafe { Self(arch::_mm512_set1_ps(x)) }
+    }
+    #[inline(always)]
+    unsafe fn mul_add_each<const NV: usize>(p: *const f32, b: [Self; NV], sums: &mut [Self; NV]) {
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        unsafe fn each<const NV: usize>(p: *const f32, b: [Avx512; NV], sums: &mut [Avx512; NV]) {
+            // SAFETY: reads one value, which the caller grants.
+            unsafe {
+                match NV {
+                    1 => each!(zmm_reg p b sums: s0 b0 0),
+                    2 => each!(zmm_reg p b sums: s0 b0 0, s1 b1 1),
+                    4 => each!(zmm_reg p b sums: s0 b0 0, s1 b1 1, s2 b2 2, s3 b3 3),
+                    _ => unreachable!("tiles of 1, 2 or 4 registers"),
+                }
+            }
+        }
+        unsafe { each(p, b, sums) }
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
@@ -243,13 +302,8 @@ unsafe impl Lanes for Avx512 {
     }
     #[inline(always)]
     unsafe fn rectify(self) -> Self {
-        unsafe {
-            let keep = arch::_mm512_cmp_ps_mask::<{ arch::_CMP_NLE_UQ }>(
-                self.0,
-                arch::_mm512_setzero_ps(),
-            );
-            Self(arch::_mm512_maskz_mov_ps(keep, self.0))
-        }
+        // of a NaN, and of two zeros, the maximum is the second
+        unsafe { Self(arch::_mm512_max_ps(arch::_mm512_setzero_ps(), self.0)) }
     }
     #[inline(always)]
     unsafe fn gate(self, gate: Self) -> Self {

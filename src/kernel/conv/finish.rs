@@ -32,7 +32,10 @@ impl<'a> Finish<'a> {
         assert!(out.stride() <= MOST, "at most {MOST} output channels");
         if let Epilogue::Bias(b) | Epilogue::BiasRelu(b) = epilogue {
             assert_eq!(b.len(), out.channels(), "one bias per output channel");
-            padded[..b.len()].copy_from_slice(b);
+            // -0 becomes +0: no sum is -0 then, which a rectifier would have to make +0
+            let rectified = matches!(epilogue, Epilogue::BiasRelu(_));
+            let sign = if rectified { 0.0 } else { -0.0 };
+            padded.iter_mut().zip(b).for_each(|(p, b)| *p = b + sign);
         }
         let kind = match epilogue {
             Epilogue::Bias(_) => Kind::Bias,

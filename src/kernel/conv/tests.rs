@@ -220,3 +220,24 @@ fn the_adjoint_pack_gives_the_adjoint() {
         assert!((dot(&ax, &y) - dot(&x, &aty)).abs() / norm < tol);
     }
 }
+
+#[test]
+fn a_rectifier_gives_no_negative_zero_and_lets_a_nan_through() {
+    // 1e-30 * -1e-30 is rounded to -0, to which the bias adds -0; the definition writes +0
+    let mut x = FeatureMap::<f32>::new(1, 1, 1, 1);
+    x.pixel_mut(0, 0, 0)[0] = 1e-30;
+    let kernel = vec![-1e-30; 9 * 16];
+    let mut bias = vec![-0.0; 16];
+    bias[3] = f32::NAN;
+    let weights = packed(Method::Direct, (1, 16), &kernel, Isa::Portable);
+    for isa in Isa::available() {
+        let mut got = FeatureMap::new(1, 1, 1, 16);
+        f32::conv(isa, &x, 0, &weights, Epilogue::BiasRelu(&bias), &mut got);
+        for (o, v) in got.pixel(0, 0, 0).iter().enumerate() {
+            assert!(
+                v.is_nan() == (o == 3) && (o == 3 || v.to_bits() == 0),
+                "{isa}: {o} is {v}"
+            );
+        }
+    }
+}

@@ -227,18 +227,23 @@ impl Band<'_> {
         (row, column): (usize, usize),
         sums: &[f32; LANES],
     ) {
-        for p in 0..P {
-            let at = row * self.row_len + (column + p) * self.stride;
-            for lane in (0..LANES).step_by(V::COUNT) {
-                // SAFETY: at most eight outputs are in the first register; a pixel has sixteen channels.
-                unsafe {
-                    let value = match lane {
-                        0 => V::load_some(sums.as_ptr().add(p * O), 0, O),
-                        _ => V::zero(),
-                    };
-                    let value = self.finish.apply(value, lane, self.at + at + lane);
-                    let at = self.stride + at + lane;
-                    value.store(self.to[at..at + V::COUNT].as_mut_ptr());
+        let at = row * self.row_len + column * self.stride;
+        let room = self.to[self.stride + at..].len();
+        assert!(room >= P * self.stride, "pixels inside the band");
+        for lane in (0..LANES).step_by(V::COUNT) {
+            // SAFETY: at most eight outputs are in the first register; a pixel has sixteen channels.
+            unsafe {
+                let mut values = [[V::zero()]; P];
+                if lane == 0 {
+                    for (p, value) in values.iter_mut().enumerate() {
+                        *value = [V::load_some(sums.as_ptr().add(p * O), 0, O)];
+                    }
+                }
+                let place = (self.at + at + lane, self.stride);
+                self.finish.tile(&mut values, lane, place);
+                let to = self.to.as_mut_ptr().add(self.stride + at + lane);
+                for (p, [value]) in values.into_iter().enumerate() {
+                    value.store(to.add(p * self.stride));
                 }
             }
         }

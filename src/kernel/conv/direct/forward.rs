@@ -33,12 +33,14 @@ pub(in crate::kernel::conv) fn conv(
     let finish = Finish::new(epilogue, out);
     let rows = (BAND_PIXELS / x.width()).clamp(1, x.height());
     let (row_len, stride) = (out.row_len(), out.stride());
+    let taps: [usize; 9] = std::array::from_fn(|tap| tap / 3 * x.row_len() + tap % 3 * x.stride());
     out.bands_mut(rows).for_each(|band| {
         let work = Band {
             x,
             first_channel,
             weights,
             finish: &finish,
+            taps: &taps,
             row_len,
             stride,
             image: band.image,
@@ -56,6 +58,9 @@ struct Band<'a> {
     first_channel: usize,
     weights: &'a Packed<f32>,
     finish: &'a Finish<'a>,
+    /// Where the taps of a pixel lie, from the first on: a slice, so that no compiler unrolls the nine and carries
+    /// pointers for all of them through each.
+    taps: &'a [usize],
     row_len: usize,
     stride: usize,
     image: usize,
@@ -97,12 +102,12 @@ impl Wide for Band<'_> {
                         // SAFETY: `p` pixels from `col` lie in the row; `step` channels in the stride.
                         unsafe {
                             match p {
-                                1 => self.pixels::<V, 1, NV>(w, at),
-                                2 => self.pixels::<V, 2, NV>(w, at),
-                                3 => self.pixels::<V, 3, NV>(w, at),
-                                4 => self.pixels::<V, 4, NV>(w, at),
-                                5 => self.pixels::<V, 5, NV>(w, at),
-                                _ => self.pixels::<V, 6, NV>(w, at),
+                                1 => self.tile::<V, 1, NV>(w, at),
+                                2 => self.tile::<V, 2, NV>(w, at),
+                                3 => self.tile::<V, 3, NV>(w, at),
+                                4 => self.tile::<V, 4, NV>(w, at),
+                                5 => self.tile::<V, 5, NV>(w, at),
+                                _ => self.tile::<V, 6, NV>(w, at),
                             }
                         }
                         col += p;
@@ -115,19 +120,34 @@ impl Wide for Band<'_> {
 
 impl Band<'_> {
     /// Where a pixel's channel lies among the values.
+    #[inline(always)]
     fn start(&self, at: Place) -> usize {
         at.row * self.row_len + (at.col + 1) * self.stride + at.channel
     }
 
     /// `P` neighbouring pixels times `NV` registers of output channels.
     #[inline(always)]
-    unsafe fn pixels<V: Lanes, const P: usize, const NV: usize>(
+    unsafe fn tile<V: Lanes, const P: usize, const NV: usize>(&mut self, w: *const f32, at: Place) {
+        // SAFETY: the caller's.
+        unsafe {
+            match self.weights.inputs {
+                1 => self.pixels::<V, P, NV, 1>(w, at),
+                4 => self.pixels::<V, P, NV, 4>(w, at),
+                _ => self.pixels::<V, P, NV, 0>(w, at),
+            }
+        }
+    }
+
+    /// As [`Band::tile`], for `I` input channels, or any number where `I` is zero.
+    #[inline(always)]
+    unsafe fn pixels<V: Lanes, const P: usize, const NV: usize, const I: usize>(
         &mut self,
         w: *const f32,
         at: Place,
     ) {
         let x = self.x;
-        let (stride, inputs, width) = (x.stride(), self.weights.inputs, self.weights.width);
+        let inputs = if I > 0 { I } else { self.weights.inputs };
+        let (stride, width) = (x.stride(), self.weights.width);
         // the top left tap of the first pixel: one row and one pixel back, inside the border
         let corner = x.at(self.image, self.first_row + at.row, at.col) - x.row_len() - stride;
         let start = self.start(at);
@@ -135,22 +155,18 @@ impl Band<'_> {
         // panel holds 9 * inputs rows of `width` values.
         unsafe {
             let to = self.values.as_mut_ptr().add(start);
+            let corner = x.data().as_ptr().add(corner + self.first_channel);
             let mut sums = [[V::zero(); NV]; P];
-            let mut wp = w;
-            for kh in 0..3 {
-                for kw in 0..3 {
-                    let tap = corner + self.first_channel + kh * x.row_len() + kw * stride;
-                    let tap = x.data().as_ptr().add(tap);
-                    let from: [*const f32; P] = std::array::from_fn(|p| tap.add(p * stride));
-                    for i in 0..inputs {
-                        let wv: [V; NV] = std::array::from_fn(|v| V::load(wp.add(v * V::COUNT)));
-                        for (sum, from) in sums.iter_mut().zip(from) {
-                            let b = V::splat(*from.add(i));
-                            for (s, w) in sum.iter_mut().zip(wv) {
-                                *s = b.mul_add(w, *s);
-                            }
-                        }
-                        wp = wp.wrapping_add(width);
+            for (tap, &offset) in self.taps.iter().enumerate() {
+                let from = corner.add(offset);
+                let w = w.add(tap * inputs * width);
+                for i in 0..inputs {
+                    let mut wv = [V::zero(); NV];
+                    for (v, wv) in wv.iter_mut().enumerate() {
+                        *wv = V::load(w.add(i * width + v * V::COUNT));
+                    }
+                    for (p, sum) in sums.iter_mut().enumerate() {
+                        V::mul_add_each(from.add(p * stride + i), wv, sum);
                     }
                 }
             }

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use super::weights::Job;
 use crate::kernel::dispatch::{Work, run};
+use crate::kernel::fetch::ahead;
 use crate::kernel::isa::Isa;
 use crate::kernel::lanes::Lanes;
 use crate::kernel::shuffle::Shuffle;
@@ -21,6 +22,10 @@ use crate::kernel::shuffle::Shuffle;
 pub(super) const GROUP: usize = 32;
 /// Channels of a pixel on the narrow side that are summed for the bias.
 const PIXEL: usize = 16;
+
+/// How far ahead of what is read columns are fetched: sixteen pixels of 64 channels take as long as a line from the last
+/// cache. The processor by itself follows half lines of a pixel too late.
+const AHEAD: usize = 1024;
 
 /// Whether the job is one for this kernel.
 pub(super) fn fits(job: &Job<'_>) -> bool {
@@ -137,30 +142,18 @@ impl Line<'_> {
     unsafe fn channels<V: Lanes, const NV: usize>(&mut self, column: usize) {
         // SAFETY: the caller's.
         unsafe {
-            match (self.job.scalars, self.job.scalar.stride()) {
-                (1, 1) => self.biased::<V, NV, 3, 1, 1>(0, self.bias, column),
-                (1, _) => self.biased::<V, NV, 3, 1, PIXEL>(0, self.bias, column),
-                (_, stride) => {
-                    for kh in 0..3 {
-                        let bias = if kh == 0 { self.bias } else { NONE };
-                        match stride {
-                            4 => self.biased::<V, NV, 1, 4, 4>(kh, bias, column),
-                            _ => self.biased::<V, NV, 1, 4, PIXEL>(kh, bias, column),
-                        }
-                    }
-                }
+            if self.job.scalars == 1 {
+                return self.biased::<V, NV, 3, 1>(0, self.bias, column);
+            }
+            for kh in 0..3 {
+                let bias = if kh == 0 { self.bias } else { NONE };
+                self.biased::<V, NV, 1, 4>(kh, bias, column);
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn biased<
-        V: Lanes,
-        const NV: usize,
-        const KH: usize,
-        const S: usize,
-        const STRIDE: usize,
-    >(
+    unsafe fn biased<V: Lanes, const NV: usize, const KH: usize, const S: usize>(
         &mut self,
         kh: usize,
         bias: u8,
@@ -169,30 +162,22 @@ impl Line<'_> {
         // SAFETY: the caller's; the narrow side is summed only where a pixel has sixteen channels.
         unsafe {
             match bias {
-                NONE => self.taps::<V, NV, KH, S, STRIDE, NONE>(kh, column),
-                COLUMNS => self.taps::<V, NV, KH, S, STRIDE, COLUMNS>(kh, column),
-                _ => self.taps::<V, NV, KH, S, STRIDE, NARROW>(kh, column),
+                NONE => self.taps::<V, NV, KH, S, NONE>(kh, column),
+                COLUMNS => self.taps::<V, NV, KH, S, COLUMNS>(kh, column),
+                _ => self.taps::<V, NV, KH, S, NARROW>(kh, column),
             }
         }
     }
 
-    /// `KH` rows of taps from `kh` on, three taps each, of `S` channels that repeat after `STRIDE`, times `NV`
-    /// registers of columns.
+    /// `KH` rows of taps from `kh` on, three taps each, of `S` channels, times `NV` registers of columns.
     #[inline(always)]
-    unsafe fn taps<
-        V: Lanes,
-        const NV: usize,
-        const KH: usize,
-        const S: usize,
-        const STRIDE: usize,
-        const BIAS: u8,
-    >(
+    unsafe fn taps<V: Lanes, const NV: usize, const KH: usize, const S: usize, const BIAS: u8>(
         &mut self,
         kh: usize,
         column: usize,
     ) {
         let Job { scalar, vector, .. } = *self.job;
-        let registers = PIXEL / V::COUNT;
+        let (registers, stride) = (PIXEL / V::COUNT, scalar.stride());
         // SAFETY: taps of every pixel lie inside the border, columns below the padded stride, sums in the group; where
         // `BIAS` is `NARROW` the pixel in the middle has sixteen channels from its first on.
         unsafe {
@@ -217,23 +202,25 @@ impl Line<'_> {
             }
             let mut b = vector.data().as_ptr().add(self.from + column);
             let above = scalar.data().as_ptr().add(self.above);
+            let above = above.add(kh * scalar.row_len());
             let mut left = [above; KH];
             for (h, left) in left.iter_mut().enumerate() {
-                *left = left.add((kh + h) * scalar.row_len());
+                *left = left.add(h * scalar.row_len());
             }
-            let mut middle = above.wrapping_add(scalar.row_len() + STRIDE);
+            let mut middle = above.wrapping_add(scalar.row_len() + stride);
             for _ in 0..scalar.width() {
-                let bv: [V; NV] = std::array::from_fn(|v| V::load(b.add(v * V::COUNT)));
+                let mut bv = [V::zero(); NV];
+                for (v, bv) in bv.iter_mut().enumerate() {
+                    ahead(b.wrapping_add(AHEAD + v * V::COUNT));
+                    *bv = V::load(b.add(v * V::COUNT));
+                }
                 for (sums, left) in sums.iter_mut().zip(&mut left) {
                     for (kw, sums) in sums.iter_mut().enumerate() {
                         for (s, sums) in sums.iter_mut().enumerate() {
-                            let a = V::splat(*left.add(kw * STRIDE + s));
-                            for (sum, b) in sums.iter_mut().zip(bv) {
-                                *sum = a.mul_add(b, *sum);
-                            }
+                            V::mul_add_each(left.add(kw * stride + s), bv, sums);
                         }
                     }
-                    *left = left.wrapping_add(STRIDE);
+                    *left = left.wrapping_add(stride);
                 }
                 for (v, total) in totals.iter_mut().enumerate() {
                     if BIAS == COLUMNS && v < NV {
@@ -243,7 +230,7 @@ impl Line<'_> {
                         *total = total.add(V::load(middle.add(v * V::COUNT)));
                     }
                 }
-                middle = middle.wrapping_add(STRIDE);
+                middle = middle.wrapping_add(stride);
                 b = b.wrapping_add(vector.stride());
             }
             for (h, sums) in sums.iter().enumerate() {
