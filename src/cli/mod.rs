@@ -20,6 +20,7 @@ mod args;
 mod chain;
 mod clock;
 mod convert;
+mod doctor;
 mod exit;
 mod history;
 mod hub;
@@ -89,6 +90,7 @@ pub fn main() -> ExitCode {
         args::Command::Chain(args) => chain::run(&args),
         args::Command::Convert(args) => convert::run(&args),
         args::Command::Inspect(args) => inspect::run(&args),
+        args::Command::Doctor(args) => doctor::run(&args),
     };
     result
         .unwrap_or_else(|e| {

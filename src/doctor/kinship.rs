@@ -23,7 +23,7 @@ pub struct Kinship {
 
 impl Kinship {
     /// Of a sample; none if no two patterns differ.
-    pub fn of(sample: &Sample) -> Option<Self> {
+    pub(super) fn of(sample: &Sample) -> Option<Self> {
         let count = sample.len();
         if count < 4 {
             return None;

@@ -141,7 +141,10 @@ mod tests {
     #[test]
     fn light_spread_evenly_or_in_a_ring_is_nowhere() {
         let n = 64;
-        assert_eq!(Light::of(&Array2::from_elem((n, n), 1.0)).half_away, [false; 2]);
+        assert_eq!(
+            Light::of(&Array2::from_elem((n, n), 1.0)).half_away,
+            [false; 2]
+        );
         let ring = Array2::from_shape_fn((n, n), |(r, c)| {
             let d = (r as f64 - 32.0).hypot(c as f64 - 32.0);
             f64::from(u8::from((d - 31.0).abs() < 1.0))

@@ -84,7 +84,12 @@ impl fmt::Display for Orientation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (x, y) = if self.swap { ("y", "x") } else { ("x", "y") };
         let sign = |negate| if negate { "-" } else { "" };
-        write!(f, "({}{x}, {}{y})", sign(self.negate_x), sign(self.negate_y))
+        write!(
+            f,
+            "({}{x}, {}{y})",
+            sign(self.negate_x),
+            sign(self.negate_y)
+        )
     }
 }
 
