@@ -70,7 +70,7 @@ impl Examination {
     }
 }
 
-/// Examines a file. Patterns are read twice, in batches; 400 at most are held.
+/// Examines a file. Patterns are read twice, in batches; 256 at most are held.
 ///
 /// # Errors
 /// If the patterns cannot be read. Data that are no good are a finding and no error.

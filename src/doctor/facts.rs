@@ -89,7 +89,13 @@ fn patterns(p: &PatternFacts, all: &mut Vec<Finding>) {
         let advice = "values that were scaled are fine; photons so few are not";
         add(Severity::Warning, "dose", says, spread, advice);
     } else {
-        add(Severity::Note, "dose", "the dose".to_owned(), spread, "");
+        add(
+            Severity::Note,
+            "dose",
+            "light per pattern".to_owned(),
+            spread,
+            "",
+        );
     }
     let ratio = p.dose.max.get() / p.dose.min.get();
     if p.dark_patterns > 0 || ratio > 20.0 {
@@ -283,7 +289,7 @@ fn canvas(
         add(
             Severity::Note,
             "canvas",
-            "the canvas needed".to_owned(),
+            "what a canvas needs".to_owned(),
             evidence,
             "",
         );

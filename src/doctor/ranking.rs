@@ -11,7 +11,7 @@ use crate::ground::json::Real;
 use crate::ground::par::Pool;
 
 /// Patterns and iterations of the first round.
-const FIRST: [usize; 2] = [100, 6];
+const FIRST: [usize; 2] = [80, 6];
 /// Iterations of the rounds after it, with all patterns of the sample.
 const ITERATIONS: usize = 10;
 /// Trials that the first round leaves, beside those that are needed for comparison.

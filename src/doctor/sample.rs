@@ -13,9 +13,9 @@ use crate::kernel::fft::{Fft2, Scratch, shifted};
 /// The largest side of a pattern in trials: of larger ones the middle is taken, which samples the object more coarsely.
 pub(super) const SIDE: usize = 128;
 /// Most pixels of all patterns of a sample.
-const PIXELS: usize = 1 << 22;
+const PIXELS: usize = 3 << 20;
 /// Most patterns.
-const PATTERNS: usize = 400;
+const PATTERNS: usize = 256;
 /// A position is an outlier if its nearest neighbour is farther than this many times the median distance.
 const FAR: f64 = 20.0;
 

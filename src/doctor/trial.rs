@@ -294,7 +294,7 @@ mod tests {
         Array2::from_shape_fn((n, n), |(r, c)| {
             let (y, x) = (r as f32 - n as f32 / 2.0, c as f32 - n as f32 / 2.0);
             let size = (-(x * x + 2.0 * y * y) / n as f32).exp() * (1.0 + 0.2 * x);
-            Complex32::from_polar(size, 0.1 * (x * x + y * y) / n as f32 * 8.0)
+            Complex32::from_polar(size, 0.15 * (x * x + y * y))
         })
     }
 

@@ -9,6 +9,7 @@
 mod chain;
 mod convert;
 mod diff;
+mod doctor;
 mod gate;
 mod history;
 mod hub;
