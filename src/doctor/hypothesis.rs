@@ -32,6 +32,15 @@ impl Power {
     /// All three, the declared one first.
     pub const ALL: [Self; 3] = [Self::Declared, Self::Root, Self::Square];
 
+    /// `k`, where the amplitude is the declared one to the power of `2^k`.
+    pub(super) fn exponent(self) -> i32 {
+        match self {
+            Self::Declared => 0,
+            Self::Root => -1,
+            Self::Square => 1,
+        }
+    }
+
     /// The amplitude in place of a declared one.
     pub fn apply(self, declared: f32) -> f32 {
         match self {

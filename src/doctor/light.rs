@@ -113,11 +113,11 @@ mod tests {
             };
             let mean = Array2::from_shape_fn((n, n), |(r, c)| (-(near(r, at[0]) + near(c, at[1])) / 8.0).exp());
             let light = Light::of(&mean);
-            for k in 0..2 {
-                let off = light.offset[k].get() + half as f64 - at[k];
+            for (k, at) in at.iter().enumerate() {
+                let off = light.offset[k].get() + half as f64 - at;
                 let off = off - (off / n as f64).round() * n as f64;
                 prop_assert!(off.abs() < 1e-9 * n as f64, "{off}");
-                let far = (at[k] - half as f64).abs() - 0.375 * n as f64;
+                let far = (at - half as f64).abs() - 0.375 * n as f64;
                 prop_assert!(far == 0.0 || light.half_away[k] == (far > 0.0));
             }
         }

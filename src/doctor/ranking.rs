@@ -51,21 +51,35 @@ pub struct Margin {
     pub factor: Real,
     /// By which factor that goes up and down from repetition to repetition.
     pub scatter: Real,
-    /// Whether the factor is above 1.04 and stands out of its scatter fourfold.
+    /// Whether it is more than 4 % from 1 and twice its scatter, and on the same side in every repetition.
     pub decided: bool,
+    /// The same for a difference of any size.
+    pub stands: bool,
 }
 
 impl Margin {
+    /// Whether the other is worse, beyond its scatter.
+    pub(super) fn is_worse(&self) -> bool {
+        self.decided && self.factor.get() > 1.0
+    }
+
+    /// Whether the other is worse by so little that it is a suspicion.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.stands && self.factor.get() > 1.01
+    }
+
     fn of(best: &[f64], other: &[f64]) -> Self {
         let logs: Vec<f64> = best.iter().zip(other).map(|(b, o)| (o / b).ln()).collect();
         let count = logs.len() as f64;
         let mean = logs.iter().sum::<f64>() / count;
         let variance = logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / (count - 1.0);
         let scatter = variance.sqrt();
+        let stands = mean.abs() > 2.0 * scatter && logs.iter().all(|l| l * mean > 0.0);
         Self {
             factor: Real(mean.exp()),
             scatter: Real(scatter.exp()),
-            decided: mean > 1.04f64.ln() && mean > 4.0 * scatter,
+            decided: mean.abs() > 1.04f64.ln() && stands,
+            stands,
         }
     }
 }

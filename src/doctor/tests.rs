@@ -305,7 +305,7 @@ fn one_position_far_away_is_named_and_does_not_disturb() {
 fn a_pixel_that_is_not_finite_or_is_hot_is_named_and_left_out() {
     let s = scan(1, 8);
     let mut contents = s.contents(true);
-    let mut values = s.patterns.clone();
+    let mut values = s.patterns;
     values[[20, 3, 4]] = f32::NAN;
     values.slice_mut(ndarray::s![.., 28, 5]).fill(3e5);
     let stack = contents.stack.as_mut().unwrap();

@@ -154,7 +154,7 @@ fn places(sample: &Sample, trial: &Trial, count: usize) -> Result<(Vec<Position>
     let ((x, wide), (y, high)) = (range(|p| p.x), range(|p| p.y));
     let (n, first) = (sample.n, sample.n as f64 / 2.0 + 1.0);
     let [rows, cols] = [high, wide].map(|v| v + n as f64 + 2.0);
-    if !(rows * cols <= MOST) {
+    if (rows * cols).is_nan() || rows * cols > MOST {
         return Err(Error::input("laying out a trial")
             .at("positions")
             .got(format!("a canvas of {rows} x {cols} pixels"))
@@ -229,35 +229,45 @@ pub(super) fn run(sample: &Sample, trial: &Trial, effort: Effort, pool: &Pool) -
     Ok(Outcome {
         fit: residuals(&shown, &estimate, pool).1,
         overlap: residuals(&hidden, &there, pool).1,
-        unexplained: unexplained(&shown, &hidden, &there, trial.hypothesis.power),
+        unexplained: unexplained(
+            &shown,
+            &hidden,
+            &there,
+            trial.hypothesis.power,
+            sample.whole.power().unwrap_or(Power::Declared),
+        ),
         estimate,
     })
 }
 
-/// How a value of an amplitude under `own` reads as the declared amplitude to the power of `1/2`, `1`, `2`.
-fn powers(own: Power) -> [fn(f64) -> f64; 3] {
-    let root = f64::sqrt;
-    let same = |v| v;
-    let square = |v| v * v;
-    match own {
-        Power::Declared => [root, same, square],
-        Power::Root => [same, square, |v: f64| v.powi(4)],
-        Power::Square => [|v: f64| v.sqrt().sqrt(), root, same],
+/// `v` to the power of `2^k`.
+fn form(mut v: f64, k: i32) -> f64 {
+    for _ in 0..k.abs() {
+        v = if k < 0 { v.sqrt() } else { v * v };
     }
+    v
 }
 
 /// See [`Outcome::unexplained`].
 ///
 /// One power alone would favour a hypothesis: each fits best in its own, and a square has larger contrast than a root.
-fn unexplained(shown: &Problem, hidden: &Problem, estimate: &Estimate, own: Power) -> f64 {
+/// Where whole numbers tell the amplitude, `anchor`, the powers are `1/2`, `1` and `2` of it: the roots of an
+/// amplitude are mostly noise.
+fn unexplained(
+    shown: &Problem,
+    hidden: &Problem,
+    estimate: &Estimate,
+    own: Power,
+    anchor: Power,
+) -> f64 {
     let (n, area) = (shown.n, shown.area());
     let (fft, mut scratch) = (Fft2::<f32>::new(n), Scratch::default());
-    let forms = powers(own);
+    let forms = [-1, 0, 1].map(|k| k + anchor.exponent() - own.exponent());
     let mut means = vec![[0.0f64; 3]; area];
     for pattern in shown.amplitude.chunks_exact(area) {
         for (mean, v) in means.iter_mut().zip(pattern) {
             for (m, form) in mean.iter_mut().zip(forms) {
-                *m += form(f64::from(*v)) / shown.len() as f64;
+                *m += self::form(f64::from(*v), form) / shown.len() as f64;
             }
         }
     }
@@ -276,8 +286,8 @@ fn unexplained(shown: &Problem, hidden: &Problem, estimate: &Estimate, own: Powe
         for (((f, a), mean), _) in pixels.zip(&shown.good).filter(|(_, good)| **good) {
             let (modulus, a) = (f64::from(f.norm()) / n as f64, f64::from(*a));
             for j in 0..3 {
-                let measured = forms[j](a);
-                misfit[j] += (forms[j](modulus) - measured).powi(2);
+                let measured = form(a, forms[j]);
+                misfit[j] += (form(modulus, forms[j]) - measured).powi(2);
                 null[j] += (mean[j] - measured).powi(2);
             }
         }

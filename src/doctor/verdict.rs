@@ -162,7 +162,7 @@ pub(super) fn of(
     self_twin: Option<f64>,
 ) -> Vec<Finding> {
     let mut all = Vec::new();
-    let explained = r.best.unexplained.get() < EXPLAINED && r.null.decided;
+    let explained = r.best.unexplained.get() < EXPLAINED && r.null.is_worse();
     let related = kinship.is_none_or(Kinship::holds);
     if let Some(k) = kinship {
         let evidence = format!(
@@ -254,7 +254,7 @@ fn orientation(r: &Ranking, self_twin: Option<f64>) -> Vec<Finding> {
         r.best.unexplained.get(),
         factor(&r.orientation)
     );
-    if !r.orientation.decided {
+    if !r.orientation.is_worse() {
         let says =
             "the orientation of the positions: the best two of the eight are within their scatter";
         return vec![Finding::new(
@@ -267,7 +267,7 @@ fn orientation(r: &Ranking, self_twin: Option<f64>) -> Vec<Finding> {
     let mut all = Vec::new();
     // the sign within a pair of twins
     let twin = r.twin.filter(|_| self_twin.is_some_and(|t| t < OWN_TWIN));
-    let signed = twin.filter(|t| t.decided || t.factor.get() < 1.0 / 1.04);
+    let signed = twin.filter(|t| t.decided);
     // the twin may be the better one from the data's probe, and the best of all from the guess
     let truth = match signed {
         Some(t) if t.factor.get() < 1.0 => best.twin(),
@@ -291,7 +291,7 @@ fn orientation(r: &Ranking, self_twin: Option<f64>) -> Vec<Finding> {
         let says =
             format!("the orientation of the positions is contradicted: they look like {truth}");
         let what = if signed.is_some() {
-            evidence.clone()
+            evidence
         } else {
             format!("{evidence}; its twin {} would do as well", truth.twin())
         };
@@ -374,7 +374,7 @@ fn unit(r: &Ranking, sample: &Sample) -> Option<Finding> {
         factor(&r.power),
         said_by_values(sample)
     );
-    let decided = r.power.decided.then_some(best);
+    let decided = r.power.is_worse().then_some(best);
     let (severity, power) = match (decided, values) {
         (Some(a), Some(b)) if a != b => {
             let says = "the unit: the overlap and the values themselves disagree";
@@ -402,7 +402,10 @@ fn scale(r: &Ranking, explained: bool) -> Option<Finding> {
         (Some(a), Some(b)) => format!("{} to {}", a.scale.get(), b.scale.get()),
         _ => return None,
     };
-    let Some((s, margin)) = r.scale.filter(|(_, m)| m.decided) else {
+    // where nothing is explained as it is, a factor must explain much to be believed
+    let believed = |m: &Margin| explained || r.best.unexplained.get() / m.factor.get() < 0.85;
+    let other = r.scale.filter(|(_, m)| m.is_suspect() && believed(m));
+    let Some((s, margin)) = other else {
         return explained.then(|| {
             let says = "the scale of the positions is supported";
             let evidence =
@@ -410,16 +413,21 @@ fn scale(r: &Ranking, explained: bool) -> Option<Finding> {
             Finding::new(Severity::Note, "scale", says, evidence)
         });
     };
+    let (severity, how) = if margin.is_worse() {
+        (Severity::Fault, "is contradicted")
+    } else {
+        (Severity::Warning, "may be wrong")
+    };
     let evidence = format!(
         "of factors from {range} the best is {s:.4}; as they are, positions leave {}",
         factor(&margin)
     );
     let says = format!(
-        "the scale of the positions is contradicted: they look {:.4} times too large",
+        "the scale of the positions {how}: they look {:.4} times too large",
         1.0 / s
     );
     Some(
-        Finding::new(Severity::Fault, "scale", says, evidence).advise(format!(
+        Finding::new(severity, "scale", says, evidence).advise(format!(
             "multiply them by {s:.4}: the size of an object pixel may be wrong"
         )),
     )

@@ -44,8 +44,8 @@ pub fn text(e: &Examination) -> String {
 fn table(e: &Examination, out: &mut String) {
     let _ = writeln!(
         out,
-        "\n{:>4} {:<10} {:<9} {:<9} {:<8} {:>7} {:>8} {:>12}  {}",
-        "", "positions", "DC", "amplitude", "start", "fit", "overlap", "unexplained", "rounds"
+        "\n{:>4} {:<10} {:<9} {:<9} {:<8} {:>7} {:>8} {:>12}  rounds",
+        "", "positions", "DC", "amplitude", "start", "fit", "overlap", "unexplained"
     );
     let declared = |r: &Ranked| r.hypothesis == crate::doctor::Hypothesis::DECLARED;
     for (k, r) in e.ranking.iter().enumerate() {
