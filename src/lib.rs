@@ -18,6 +18,7 @@ pub mod assemble;
 pub mod cli;
 pub mod data;
 pub mod diff;
+pub mod doctor;
 pub mod error;
 pub mod ground;
 pub mod hub;

@@ -59,6 +59,8 @@ pub(super) enum Command {
     Compare(Box<CompareArgs>),
     /// Say how good a reconstruction is: against a truth, another one, and on the detector.
     Score(Box<ScoreArgs>),
+    /// Try all readings of a data file on its patterns: what they support, contradict, cannot decide.
+    Doctor(DoctorArgs),
 }
 
 /// Flags that displace what a scenario says.
@@ -452,6 +454,29 @@ pub(super) struct InspectArgs {
     /// Draw mean pattern, probe and scan positions.
     #[arg(long, value_name = "FILE.png")]
     pub(super) picture: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reading: ReadingArgs,
+}
+
+/// What to examine.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing contradicts what is declared, 1 something does, or the file \
+                        cannot be read, 2 usage."
+)]
+pub(super) struct DoctorArgs {
+    /// Patterns and positions: NPZ (PtychoPINN's, tike's) or CXI.
+    #[arg(value_name = "DATA")]
+    pub(super) data: PathBuf,
+    /// Write what was found as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Draw the hypotheses, and what the best one reconstructs.
+    #[arg(long, value_name = "FILE.png")]
+    pub(super) picture: Option<PathBuf>,
+    /// Threads; the result does not depend on it [default: all cores].
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
+    pub(super) threads: Option<usize>,
     #[command(flatten)]
     pub(super) reading: ReadingArgs,
 }

@@ -21,6 +21,7 @@ mod chain;
 mod clock;
 mod compare;
 mod convert;
+mod doctor;
 mod exit;
 mod history;
 mod hub;
@@ -93,6 +94,7 @@ pub fn main() -> ExitCode {
         args::Command::Inspect(args) => inspect::run(&args),
         args::Command::Compare(args) => compare::run(&args),
         args::Command::Score(args) => score::run(&args),
+        args::Command::Doctor(args) => doctor::run(&args),
     };
     result
         .unwrap_or_else(|e| {

@@ -93,6 +93,9 @@ pub struct PatternFacts {
     pub dead: Pixels,
     /// Pixels far brighter than their neighbours.
     pub hot: Pixels,
+    /// Each of them, `[row, col]`.
+    #[serde(skip)]
+    pub hot_pixels: Vec<[usize; 2]>,
     /// Patterns that repeat an earlier one to the bit, dark ones included.
     pub duplicates: usize,
     /// Patterns without light.
@@ -350,6 +353,10 @@ fn patterns(stack: &mut Stack, good: Option<&Array2<bool>>) -> Result<(PatternFa
         dark: all(&|at| pass.sum[at] == 0.0),
         dead: all(&dead),
         hot: all(&hot),
+        hot_pixels: (pass.sum.indexed_iter())
+            .filter(|(at, _)| good.is_none_or(|g| g[*at]) && hot(*at))
+            .map(|((r, c), _)| [r, c])
+            .collect(),
         duplicates: pass.seen.values().map(|n| n - 1).sum(),
         dark_patterns: pass.doses.iter().filter(|d| **d == 0.0).count(),
         centre_of_mass: centre_of_mass(&pass.sum).map(Real),

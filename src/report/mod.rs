@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod diff;
+pub mod doctor;
 pub mod inspect;
 pub mod markdown;
 pub mod reconstruction;

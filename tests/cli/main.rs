@@ -10,6 +10,7 @@ mod chain;
 mod compare;
 mod convert;
 mod diff;
+mod doctor;
 mod gate;
 mod history;
 mod hub;

@@ -1,0 +1,127 @@
+//! From a file to findings.
+
+use ndarray::Array2;
+use num_complex::Complex32;
+use serde::Serialize;
+
+use super::facts;
+use super::finding::{Finding, Severity};
+use super::kinship::Kinship;
+use super::light::{Light, WholeNumbers};
+use super::ranking::{self, Margin, Ranked, ScaleRow};
+use super::sample::{Sample, outliers};
+use super::trial::{FEW, self_twin};
+use super::verdict;
+use crate::data::contents::Contents;
+use crate::data::inspect::{Inspection, inspect};
+use crate::error::Result;
+use crate::ground::json::Real;
+use crate::ground::par::Pool;
+
+/// What the best hypothesis made of the patterns in a few iterations.
+#[derive(Debug, Clone)]
+pub struct Reconstruction {
+    /// `[row, col]`.
+    pub object: Array2<Complex32>,
+    /// `[row, col]`.
+    pub probe: Array2<Complex32>,
+}
+
+/// All that was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Examination {
+    /// `ptyproof.doctor/1`.
+    pub schema: String,
+    /// What the data are called.
+    pub name: String,
+    /// Findings, the gravest first.
+    pub findings: Vec<Finding>,
+    /// Patterns of the file.
+    pub patterns: usize,
+    /// Patterns that the trials used, and their side.
+    pub used: [usize; 2],
+    /// Where the light is.
+    pub light: Option<Light>,
+    /// What the values look like.
+    pub whole_numbers: Option<WholeNumbers>,
+    /// Whether neighbours are alike.
+    pub kinship: Option<Kinship>,
+    /// How much the probe of the data is its own twin.
+    pub self_twin: Option<Real>,
+    /// Hypotheses, the best first.
+    pub ranking: Vec<Ranked>,
+    /// The unexplained share with positions in no order.
+    pub shuffled: Option<Real>,
+    /// The best against: positions in no order, the next orientation, its twin, the next unit.
+    pub margins: [Option<Margin>; 4],
+    /// Unexplained at each factor on the positions.
+    pub scales: Vec<ScaleRow>,
+    /// What the file holds.
+    pub file: Inspection,
+    /// What the best hypothesis reconstructed, if it explains anything.
+    #[serde(skip)]
+    pub reconstruction: Option<Reconstruction>,
+}
+
+impl Examination {
+    /// Whether the data contradict what is declared.
+    pub fn has_fault(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Fault)
+    }
+}
+
+/// Examines a file. Patterns are read twice, in batches; 256 at most are held.
+///
+/// # Errors
+/// If the patterns cannot be read. Data that are no good are a finding and no error.
+pub fn examine(contents: &mut Contents, pool: &Pool) -> Result<Examination> {
+    let file = pool.run(|| inspect(contents))?;
+    let (usable, lone) = outliers(&contents.positions);
+    let light = file.mean.as_ref().map(Light::of);
+    let mut findings = facts::of(&file, &contents.positions, &lone);
+    let hot = (file.patterns.as_ref()).map_or(&[][..], |p| p.hot_pixels.as_slice());
+    let count = file.patterns.as_ref().map_or(0, |p| p.count);
+    let fits = contents.positions.len() == count;
+    let sample = match &light {
+        Some(light) if fits => Sample::take(contents, &usable, hot, light)?,
+        _ => None,
+    };
+    let kinship = sample.as_ref().and_then(Kinship::of);
+    let twin = (sample.as_ref()).and_then(|s| s.probe.as_ref().map(self_twin));
+    let runs = |s: &&Sample| s.len() >= FEW && s.extent() >= 1.0;
+    let ranking = (sample.as_ref().filter(runs)).and_then(|s| ranking::rank(s, pool));
+    if let Some(light) = &light {
+        findings.extend(verdict::centre(light, &file));
+    }
+    let whole = sample.as_ref().map(|s| s.whole);
+    match (&sample, &ranking) {
+        (Some(sample), Some(ranking)) => {
+            findings.extend(verdict::of(ranking, sample, &file, kinship.as_ref(), twin));
+        }
+        _ => findings.push(verdict::no_trials(&file, sample.as_ref())),
+    }
+    findings.sort_by_key(|f| f.severity);
+    let reconstruction = ranking.as_ref().map(|r| Reconstruction {
+        object: r.outcome.estimate.object.clone(),
+        probe: r.outcome.estimate.modes(sample.as_ref().map_or(1, |s| s.n))[0].clone(),
+    });
+    Ok(Examination {
+        schema: "ptyproof.doctor/1".to_owned(),
+        name: file.name.clone(),
+        findings,
+        patterns: count,
+        used: sample.as_ref().map_or([0; 2], |s| [s.len(), s.n]),
+        light,
+        whole_numbers: whole,
+        kinship,
+        self_twin: twin.map(Real),
+        shuffled: ranking.as_ref().map(|r| Real(r.shuffled)),
+        margins: ranking.as_ref().map_or([None; 4], |r| {
+            [Some(r.null), Some(r.orientation), r.twin, Some(r.power)]
+        }),
+        scales: ranking.as_ref().map_or(Vec::new(), |r| r.scales.clone()),
+        ranking: ranking.map_or(Vec::new(), |r| r.rows),
+        file,
+        reconstruction,
+    })
+}

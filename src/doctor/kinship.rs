@@ -1,0 +1,63 @@
+//! Whether patterns that are said to lie together are alike: true of every orientation, scale and unit, false of
+//! positions that are those of other patterns.
+
+use serde::Serialize;
+
+use super::sample::Sample;
+use crate::data::neighbours::Neighbours;
+use crate::ground::json::Real;
+use crate::ground::rng::Stream;
+
+/// Orders drawn at random for comparison.
+const DRAWS: usize = 24;
+
+/// Likeness of neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Kinship {
+    /// Mean squared difference of a pattern and its nearest neighbour's, over that of pairs drawn at random: 1 for
+    /// positions that say nothing.
+    pub ratio: Real,
+    /// By how many standard deviations of random orders it is below 1.
+    pub sigma: Real,
+}
+
+impl Kinship {
+    /// Of a sample; none if no two patterns differ.
+    pub(super) fn of(sample: &Sample) -> Option<Self> {
+        let count = sample.len();
+        if count < 4 {
+            return None;
+        }
+        let all: Vec<usize> = (0..count).collect();
+        let nearest = Neighbours::new(&sample.positions).nearest(&all, 1);
+        let apart = |a: usize, b: usize| -> f64 {
+            let pairs = sample.pattern(a).iter().zip(sample.pattern(b));
+            let sum: f32 = pairs.map(|(x, y)| (x - y) * (x - y)).sum();
+            f64::from(sum)
+        };
+        let mean = |order: &[usize]| {
+            let pairs = order.iter().zip(&nearest);
+            pairs.map(|(a, n)| apart(*a, order[*n])).sum::<f64>() / count as f64
+        };
+        let own = mean(&all);
+        let drawn: Vec<f64> = (0..DRAWS as u64)
+            .map(|k| {
+                let mut order = all.clone();
+                Stream::new(1, "kinship", k).shuffle(&mut order);
+                mean(&order)
+            })
+            .collect();
+        let middle = drawn.iter().sum::<f64>() / DRAWS as f64;
+        let variance = drawn.iter().map(|d| (d - middle).powi(2)).sum::<f64>() / (DRAWS - 1) as f64;
+        let (ratio, sigma) = (own / middle, (middle - own) / variance.sqrt());
+        (ratio.is_finite() && sigma.is_finite()).then_some(Self {
+            ratio: Real(ratio),
+            sigma: Real(sigma),
+        })
+    }
+
+    /// Whether positions and patterns belong together beyond chance: one in 30,000 random orders looks so.
+    pub fn holds(&self) -> bool {
+        self.sigma.get() > 4.0
+    }
+}

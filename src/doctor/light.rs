@@ -1,0 +1,155 @@
+//! Where the light is, and what the values look like, before anything is reconstructed.
+
+use ndarray::Array2;
+use num_complex::Complex64;
+use serde::Serialize;
+
+use super::hypothesis::Power;
+use crate::ground::json::Real;
+
+/// The mean pattern's middle, from its first Fourier coefficient along each axis: a mean on a circle, so that light
+/// in the four corners has its middle there and not at `[N/2, N/2]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Light {
+    /// Middle less `[N/2, N/2]`, `[row, col]`, pixels in `(-N/2, N/2]`.
+    pub offset: [Real; 2],
+    /// How much the light keeps together along each axis: 1 in one row, 0 spread evenly.
+    pub concentration: [Real; 2],
+    /// The axes along which it is half a detector away.
+    pub half_away: [bool; 2],
+}
+
+/// Concentration above which the middle says where DC is. A ring at the detector's rim, `J0(pi) = -0.30`, stays below it.
+const TOGETHER: f64 = 0.31;
+
+impl Light {
+    /// Of a mean intensity, `[row, col]`.
+    pub fn of(mean: &Array2<f64>) -> Self {
+        let (rows, cols) = mean.dim();
+        let turn = |i: usize, n: usize| {
+            Complex64::cis(std::f64::consts::TAU * (i as f64 - (n / 2) as f64) / n as f64)
+        };
+        let (mut sums, mut all) = ([Complex64::ZERO; 2], 0.0);
+        for ((r, c), v) in mean.indexed_iter().filter(|(_, v)| v.is_finite()) {
+            sums[0] += turn(r, rows) * *v;
+            sums[1] += turn(c, cols) * *v;
+            all += v;
+        }
+        let sizes = [rows as f64, cols as f64];
+        let offset = [0, 1].map(|k| sums[k].arg() / std::f64::consts::TAU * sizes[k]);
+        let concentration = sums.map(|s| s.norm() / all);
+        let half_away =
+            [0, 1].map(|k| concentration[k] > TOGETHER && offset[k].abs() > 0.375 * sizes[k]);
+        Self {
+            offset: offset.map(Real),
+            concentration: concentration.map(Real),
+            half_away,
+        }
+    }
+}
+
+/// Which powers of the declared amplitude are whole numbers, as photon counts are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct WholeNumbers {
+    /// Values of 2 counts or more that were looked at.
+    pub looked_at: usize,
+    /// Of them, those that are whole as they are.
+    pub amplitude: usize,
+    /// Those whose square is.
+    pub square: usize,
+    /// Those whose fourth power is.
+    pub fourth: usize,
+}
+
+impl WholeNumbers {
+    /// Looks at a declared amplitude.
+    pub fn look(&mut self, amplitude: f32) {
+        let v = f64::from(amplitude);
+        // above, float32 is whole anyway; 0 and 1 are whole in every power
+        if !(v > 1.0 && v < 1024.0) {
+            return;
+        }
+        // float32 rounding, and that of the root which the amplitude may be
+        let whole = |w: f64, slack: f64| (w - w.round()).abs() <= slack * w;
+        let eps = f64::from(f32::EPSILON);
+        if v > 1.0 + 4.0 * eps {
+            self.looked_at += 1;
+            self.amplitude += usize::from(whole(v, eps));
+            self.square += usize::from(v < 512.0 && whole(v * v, 2.0 * eps));
+            self.fourth += usize::from(v < 32.0 && whole(v.powi(4), 4.0 * eps));
+        }
+    }
+
+    /// What must be done to the declared amplitude for its square to be whole throughout, if anything.
+    pub fn power(&self) -> Option<Power> {
+        let nearly = |n: usize| n as f64 >= 0.999 * self.looked_at as f64;
+        if self.looked_at < 64 {
+            None
+        } else if nearly(self.amplitude) {
+            Some(Power::Root)
+        } else if nearly(self.square) {
+            Some(Power::Declared)
+        } else if nearly(self.fourth) {
+            Some(Power::Square)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_spot_is_found_wherever_it_is(half in 8usize..40, y in 0.0f64..1.0, x in 0.0f64..1.0) {
+            let n = 2 * half;
+            let at = [y, x].map(|v| (v * n as f64).floor());
+            let near = |i: usize, at: f64| {
+                let d = (i as f64 - at).abs();
+                d.min(n as f64 - d).powi(2)
+            };
+            let mean = Array2::from_shape_fn((n, n), |(r, c)| (-(near(r, at[0]) + near(c, at[1])) / 8.0).exp());
+            let light = Light::of(&mean);
+            for (k, at) in at.iter().enumerate() {
+                let off = light.offset[k].get() + half as f64 - at;
+                let off = off - (off / n as f64).round() * n as f64;
+                prop_assert!(off.abs() < 1e-9 * n as f64, "{off}");
+                let far = (at - half as f64).abs() - 0.375 * n as f64;
+                prop_assert!(far == 0.0 || light.half_away[k] == (far > 0.0));
+            }
+        }
+
+        #[test]
+        fn counts_are_known_in_every_disguise(seed in 1u64..1000, scale in 3.0f64..200.0) {
+            let mut rng = crate::ground::rng::Stream::new(seed, "counts", 0);
+            let counts: Vec<f64> = (0..500).map(|_| rng.poisson(scale)).collect();
+            let seen = |f: fn(f64) -> f64| {
+                let mut w = WholeNumbers::default();
+                counts.iter().for_each(|v| w.look(f(*v) as f32));
+                w.power()
+            };
+            prop_assert_eq!(seen(|v| v), Some(Power::Root));
+            prop_assert_eq!(seen(f64::sqrt), Some(Power::Declared));
+            prop_assert_eq!(seen(|v| v.sqrt().sqrt()), Some(Power::Square));
+            prop_assert_eq!(seen(|v| (1.07 * v).sqrt()), None);
+        }
+    }
+
+    #[test]
+    fn light_spread_evenly_or_in_a_ring_is_nowhere() {
+        let n = 64;
+        assert_eq!(
+            Light::of(&Array2::from_elem((n, n), 1.0)).half_away,
+            [false; 2]
+        );
+        let ring = Array2::from_shape_fn((n, n), |(r, c)| {
+            let d = (r as f64 - 32.0).hypot(c as f64 - 32.0);
+            f64::from(u8::from((d - 31.0).abs() < 1.0))
+        });
+        assert_eq!(Light::of(&ring).half_away, [false; 2]);
+        assert!(!Light::of(&Array2::zeros((n, n))).half_away[0]);
+    }
+}

@@ -1,0 +1,455 @@
+//! All hypotheses against one another: many with little work, the best of them with more, the last repeated.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::hypothesis::{Centre, Hypothesis, Power};
+use super::orientation::Orientation;
+use super::sample::Sample;
+use super::trial::{self, Effort, Outcome, Start, Trial};
+use crate::ground::json::Real;
+use crate::ground::par::Pool;
+
+/// Patterns and iterations of the first round.
+const FIRST: [usize; 2] = [80, 6];
+/// Iterations of the rounds after it, with all patterns of the sample.
+const ITERATIONS: usize = 10;
+/// Trials that the first round leaves, beside those that are needed for comparison.
+const LEFT: usize = 10;
+/// Repetitions, each with other patterns left out and in another order.
+const FOLDS: usize = 3;
+/// Factors on the positions.
+const SCALES: [f64; 7] = [0.9, 0.95, 0.975, 1.0, 1.025, 1.05, 1.1];
+/// Factors where those explain nothing.
+const FAR_SCALES: [f64; 6] = [0.25, 0.5, 0.8, 1.25, 2.0, 4.0];
+/// What counts as explained: below this share of what the mean pattern leaves.
+pub(super) const EXPLAINED: f64 = 0.93;
+
+/// A hypothesis in its place.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ranked {
+    /// Which.
+    pub hypothesis: Hypothesis,
+    /// The start that served it best.
+    pub start: Start,
+    /// Rounds that it lived: 1 to 3.
+    pub rounds: usize,
+    /// `sqrt(sum (|F| - A)^2 / sum A^2)`, `A` as the hypothesis has it, of patterns shown.
+    pub fit: Real,
+    /// The same of patterns left out, which only their neighbours foretell.
+    pub overlap: Real,
+    /// The share of the left out patterns that is not foretold, 1 for the mean pattern; comparable among all hypotheses.
+    pub unexplained: Real,
+    /// That of each repetition.
+    pub folds: Vec<Real>,
+}
+
+/// How much worse another hypothesis is, and whether that is more than chance.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Margin {
+    /// Its unexplained share over the best's, geometric mean over the repetitions.
+    pub factor: Real,
+    /// By which factor that goes up and down from repetition to repetition.
+    pub scatter: Real,
+    /// Whether it is more than 4 % from 1 and twice its scatter, and on the same side in every repetition.
+    pub decided: bool,
+    /// The same for a difference of any size.
+    pub stands: bool,
+}
+
+impl Margin {
+    /// Whether the other is worse, beyond its scatter.
+    pub(super) fn is_worse(&self) -> bool {
+        self.decided && self.factor.get() > 1.0
+    }
+
+    /// Whether the other is worse by so little that it is a suspicion.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.stands && self.factor.get() > 1.01
+    }
+
+    fn of(best: &[f64], other: &[f64]) -> Self {
+        let logs: Vec<f64> = best.iter().zip(other).map(|(b, o)| (o / b).ln()).collect();
+        let count = logs.len() as f64;
+        let mean = logs.iter().sum::<f64>() / count;
+        let variance = logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let scatter = variance.sqrt();
+        let stands = mean.abs() > 2.0 * scatter && logs.iter().all(|l| l * mean > 0.0);
+        Self {
+            factor: Real(mean.exp()),
+            scatter: Real(scatter.exp()),
+            decided: mean.abs() > 1.04f64.ln() && stands,
+            stands,
+        }
+    }
+}
+
+/// A factor on the positions, and what it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ScaleRow {
+    /// The factor.
+    pub scale: Real,
+    /// The unexplained share.
+    pub unexplained: Real,
+}
+
+/// A trial and what it came to, round by round.
+#[derive(Debug, Clone)]
+struct Runner {
+    trial: Trial,
+    rounds: usize,
+    last: Option<Outcome>,
+    folds: Vec<f64>,
+}
+
+impl Runner {
+    fn score(&self) -> f64 {
+        if self.folds.is_empty() {
+            let v = self.last.as_ref().map_or(f64::INFINITY, |o| o.unexplained);
+            return if v.is_finite() { v } else { f64::INFINITY };
+        }
+        let logs: f64 = self.folds.iter().map(|f| f.ln()).sum();
+        (logs / self.folds.len() as f64).exp()
+    }
+
+    fn row(&self) -> Ranked {
+        let of = |f: fn(&Outcome) -> f64| Real(self.last.as_ref().map_or(f64::NAN, f));
+        Ranked {
+            hypothesis: self.trial.hypothesis,
+            start: self.trial.start,
+            rounds: self.rounds,
+            fit: of(|o| o.fit),
+            overlap: of(|o| o.overlap),
+            unexplained: Real(self.score()),
+            folds: self.folds.iter().copied().map(Real).collect(),
+        }
+    }
+}
+
+/// What the race came to.
+#[derive(Debug, Clone)]
+pub(super) struct Ranking {
+    /// One row for each hypothesis, the best first; those that were never run are not in it.
+    pub(super) rows: Vec<Ranked>,
+    /// The best.
+    pub(super) best: Ranked,
+    /// Of positions in no order.
+    pub(super) shuffled: f64,
+    /// The best against the same with positions in no order.
+    pub(super) null: Margin,
+    /// Against the best orientation that is neither it nor its twin.
+    pub(super) orientation: Margin,
+    /// Against its twin, both from the data's probe; none without one that explains anything.
+    pub(super) twin: Option<Margin>,
+    /// Against the best other unit.
+    pub(super) power: Margin,
+    /// Unexplained at each factor on the positions, ascending.
+    pub(super) scales: Vec<ScaleRow>,
+    /// The best factor, and positions as they are against it, if another is better.
+    pub(super) scale: Option<(f64, Margin)>,
+    /// What the best hypothesis reconstructed.
+    pub(super) outcome: Outcome,
+}
+
+struct Race<'a> {
+    sample: &'a Sample,
+    pool: &'a Pool,
+    runners: Vec<Runner>,
+}
+
+/// Runs all rounds; none if no trial can be run at all.
+pub(super) fn rank(sample: &Sample, pool: &Pool) -> Option<Ranking> {
+    let mut race = Race {
+        sample,
+        pool,
+        runners: Vec::new(),
+    };
+    race.first();
+    race.second();
+    race.third()
+}
+
+impl Race<'_> {
+    fn all(&self, work: &[(Trial, Effort)]) -> Vec<Option<Outcome>> {
+        let one = |(trial, effort): &(Trial, Effort)| {
+            trial::run(self.sample, trial, *effort, self.pool).ok()
+        };
+        self.pool.run(|| work.par_iter().map(one).collect())
+    }
+
+    fn effort(&self, fold: usize) -> Effort {
+        Effort {
+            patterns: self.sample.len(),
+            iterations: ITERATIONS,
+            fold,
+        }
+    }
+
+    /// The centre that the light is in.
+    fn centre(&self) -> Centre {
+        if self.sample.moved {
+            Centre::Other
+        } else {
+            Centre::Declared
+        }
+    }
+
+    fn starts(&self, o: Orientation) -> Vec<Start> {
+        match (&self.sample.probe, o == Orientation::IDENTITY) {
+            (None, _) => vec![Start::Guess],
+            (Some(_), true) => vec![Start::Probe, Start::Guess],
+            (Some(_), false) => vec![Start::Probe, Start::Turned, Start::Guess],
+        }
+    }
+
+    /// Every orientation and unit from every start, with a part of the patterns.
+    fn first(&mut self) {
+        let [patterns, iterations] = FIRST;
+        let mut work = Vec::new();
+        for power in Power::ALL {
+            for orientation in Orientation::ALL {
+                for start in self.starts(orientation) {
+                    let hypothesis = Hypothesis {
+                        orientation,
+                        centre: self.centre(),
+                        power,
+                    };
+                    let effort = Effort {
+                        patterns,
+                        iterations,
+                        fold: 0,
+                    };
+                    work.push((Trial::new(hypothesis, start), effort));
+                }
+            }
+        }
+        let found = self.all(&work);
+        self.runners = (work.into_iter().zip(found))
+            .map(|((trial, _), last)| Runner {
+                trial,
+                rounds: 1,
+                last,
+                folds: Vec::new(),
+            })
+            .collect();
+    }
+
+    /// The indices of runners, the best first.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.runners.len()).collect();
+        order.sort_by(|a, b| {
+            let [a, b] = [a, b].map(|k| (&self.runners[*k], *k));
+            let first = b.0.rounds.cmp(&a.0.rounds);
+            first
+                .then(a.0.score().total_cmp(&b.0.score()))
+                .then(a.1.cmp(&b.1))
+        });
+        order
+    }
+
+    /// The best with all patterns; and the other centre, which only the data's probe can tell from a ramp on it.
+    fn second(&mut self) {
+        let order = self.order();
+        let mut chosen: Vec<usize> = order[..LEFT.min(order.len())].to_vec();
+        chosen.extend(order.iter().copied().filter(|k| {
+            let h = self.runners[*k].trial.hypothesis;
+            (h.orientation, h.power) == (Orientation::IDENTITY, Power::Declared)
+        }));
+        chosen.sort_unstable();
+        chosen.dedup();
+        let mut work: Vec<(Trial, Effort)> = (chosen.iter())
+            .map(|k| (self.runners[*k].trial, self.effort(0)))
+            .collect();
+        let other = match self.centre() {
+            Centre::Declared => Centre::Other,
+            Centre::Other => Centre::Declared,
+        };
+        if self.sample.probe.is_some() {
+            let best = self.runners[order[0]].trial.hypothesis;
+            for hypothesis in [best, Hypothesis::DECLARED] {
+                let hypothesis = Hypothesis {
+                    centre: other,
+                    ..hypothesis
+                };
+                work.push((Trial::new(hypothesis, Start::Probe), self.effort(0)));
+            }
+        }
+        let found = self.all(&work);
+        for (k, (job, last)) in work.into_iter().zip(found).enumerate() {
+            if let Some(at) = chosen.get(k) {
+                self.runners[*at].last = last;
+                self.runners[*at].rounds = 2;
+            } else {
+                self.runners.push(Runner {
+                    trial: job.0,
+                    rounds: 2,
+                    last,
+                    folds: Vec::new(),
+                });
+            }
+        }
+    }
+
+    /// The best runner of some hypotheses and starts.
+    fn best(&self, fits: impl Fn(&Trial) -> bool) -> Option<usize> {
+        self.order()
+            .into_iter()
+            .find(|k| fits(&self.runners[*k].trial))
+    }
+
+    /// Those among whom it is decided, repeated; and the verdicts.
+    fn third(mut self) -> Option<Ranking> {
+        let lead = self.order()[0];
+        if !self.runners[lead].score().is_finite() {
+            return None;
+        }
+        let h = self.runners[lead].trial.hypothesis;
+        let kin = |o: Orientation| o == h.orientation || o == h.orientation.twin();
+        let mut last = vec![lead];
+        for o in Orientation::ALL.into_iter().step_by(2) {
+            let same = |t: &Trial| {
+                let own = t.hypothesis.orientation;
+                (own == o || own == o.twin()) && t.hypothesis.power == h.power
+            };
+            last.extend(self.best(same));
+        }
+        for o in [h.orientation, h.orientation.twin()] {
+            for start in [Start::Probe, Start::Turned] {
+                last.extend(self.best(|t| {
+                    let own = t.hypothesis;
+                    (own.orientation, own.power, t.start) == (o, h.power, start)
+                }));
+            }
+        }
+        for power in Power::ALL {
+            last.extend(
+                self.best(|t| kin(t.hypothesis.orientation) && t.hypothesis.power == power),
+            );
+        }
+        last.extend(self.best(|t| {
+            (t.hypothesis.orientation, t.hypothesis.power)
+                == (Orientation::IDENTITY, Power::Declared)
+        }));
+        last.sort_unstable();
+        last.dedup();
+        let mut trials: Vec<Trial> = last.iter().map(|k| self.runners[*k].trial).collect();
+        trials.push(Trial {
+            shuffled: true,
+            ..self.runners[lead].trial
+        });
+        let work: Vec<(Trial, Effort)> = (trials.iter())
+            .flat_map(|t| (0..FOLDS).map(|fold| (*t, self.effort(fold))))
+            .collect();
+        let found = self.all(&work);
+        let scores = |of: &[Option<Outcome>]| -> Vec<f64> {
+            of.iter()
+                .map(|o| o.as_ref().map_or(f64::INFINITY, |o| o.unexplained))
+                .map(|v| if v.is_finite() { v } else { f64::INFINITY })
+                .collect()
+        };
+        let mut each = found.chunks_exact(FOLDS);
+        for (k, of) in last.iter().zip(each.by_ref()) {
+            let runner = &mut self.runners[*k];
+            runner.rounds = 3;
+            runner.folds = scores(of);
+            runner.last.clone_from(&of[0]);
+        }
+        let shuffled = scores(each.next()?);
+        self.judge(&shuffled)
+    }
+
+    /// Compares the finalists.
+    fn judge(self, shuffled: &[f64]) -> Option<Ranking> {
+        let lead = self.order()[0];
+        let best = &self.runners[lead];
+        let (h, folds) = (best.trial.hypothesis, best.folds.as_slice());
+        let outcome = best.last.clone()?;
+        let kin = |o: Orientation| o == h.orientation || o == h.orientation.twin();
+        let folds_of = |fits: &dyn Fn(&Trial) -> bool| -> Option<&[f64]> {
+            let k = self.best(fits)?;
+            Some(self.runners[k].folds.as_slice()).filter(|f| !f.is_empty())
+        };
+        let against = |fits: &dyn Fn(&Trial) -> bool| {
+            folds_of(fits).map_or(
+                Margin::of(&[1.0; FOLDS], &[f64::INFINITY; FOLDS]),
+                |other| Margin::of(folds, other),
+            )
+        };
+        let from_probe = |o: Orientation| {
+            folds_of(&|t: &Trial| {
+                t.start != Start::Guess
+                    && t.hypothesis.orientation == o
+                    && t.hypothesis.power == h.power
+            })
+        };
+        let twin = from_probe(h.orientation)
+            .zip(from_probe(h.orientation.twin()))
+            .filter(|(own, _)| own.iter().all(|v| *v < EXPLAINED))
+            .map(|(own, other)| Margin::of(own, other));
+        let mut seen: Vec<Hypothesis> = Vec::new();
+        let mut rows = Vec::new();
+        for k in self.order() {
+            let row = self.runners[k].row();
+            if !seen.contains(&row.hypothesis) {
+                seen.push(row.hypothesis);
+                rows.push(row);
+            }
+        }
+        let (scales, scale) = self.scales(&best.trial, folds);
+        let mean = shuffled.iter().map(|v| v.ln()).sum::<f64>() / shuffled.len() as f64;
+        Some(Ranking {
+            best: best.row(),
+            shuffled: mean.exp(),
+            null: Margin::of(folds, shuffled),
+            orientation: against(&|t| {
+                !kin(t.hypothesis.orientation) && t.hypothesis.power == h.power
+            }),
+            twin,
+            power: against(&|t| kin(t.hypothesis.orientation) && t.hypothesis.power != h.power),
+            rows,
+            scales,
+            scale,
+            outcome,
+        })
+    }
+
+    /// The best hypothesis with positions farther apart and closer together.
+    fn scales(&self, best: &Trial, folds: &[f64]) -> (Vec<ScaleRow>, Option<(f64, Margin)>) {
+        let scaled = |scale: f64, fold: usize| (Trial { scale, ..*best }, self.effort(fold));
+        let explains = folds.iter().all(|f| *f < EXPLAINED);
+        let factors: Vec<f64> = if explains {
+            SCALES.to_vec()
+        } else {
+            FAR_SCALES.iter().chain(&SCALES).copied().collect()
+        };
+        let work: Vec<_> = factors.iter().map(|s| scaled(*s, 0)).collect();
+        let found = self.all(&work);
+        let mut rows: Vec<(f64, f64)> = (factors.into_iter().zip(found))
+            .filter_map(|(s, o)| Some((s, o?.unexplained)))
+            .filter(|(_, v)| v.is_finite())
+            .collect();
+        let least = |rows: &[(f64, f64)]| rows.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+        // halfway to both neighbours of the best
+        if let Some((s, _)) = least(&rows) {
+            let work: Vec<_> = [s * 0.9875, s * 1.0125].map(|s| scaled(s, 0)).to_vec();
+            for ((t, _), o) in work.iter().zip(self.all(&work)) {
+                rows.extend(o.map(|o| (t.scale, o.unexplained)));
+            }
+        }
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let better = least(&rows).filter(|(s, _)| *s != 1.0).map(|(s, _)| {
+            let work: Vec<_> = (0..FOLDS).map(|fold| scaled(s, fold)).collect();
+            let found = self.all(&work);
+            let own: Vec<f64> = found
+                .iter()
+                .map(|o| o.as_ref().map_or(f64::INFINITY, |o| o.unexplained))
+                .collect();
+            (s, Margin::of(&own, folds))
+        });
+        let row = |(s, v): (f64, f64)| ScaleRow {
+            scale: Real(s),
+            unexplained: Real(v),
+        };
+        (rows.into_iter().map(row).collect(), better)
+    }
+}

@@ -1,0 +1,244 @@
+//! Patterns that lie together, small and few enough for many trials.
+
+use ndarray::{Array2, Array3};
+use num_complex::{Complex32, Complex64};
+
+use super::light::{Light, WholeNumbers};
+use crate::data::contents::{Contents, Unit};
+use crate::data::neighbours::Neighbours;
+use crate::error::Result;
+use crate::ground::geometry::Position;
+use crate::kernel::fft::{Fft2, Scratch, shifted};
+
+/// The largest side of a pattern in trials: of larger ones the middle is taken, which samples the object more coarsely.
+pub(super) const SIDE: usize = 128;
+/// Most pixels of all patterns of a sample.
+const PIXELS: usize = 3 << 20;
+/// Most patterns.
+const PATTERNS: usize = 256;
+/// A position is an outlier if its nearest neighbour is farther than this many times the median distance.
+const FAR: f64 = 20.0;
+
+/// Patterns of one neighbourhood.
+#[derive(Debug, Clone)]
+pub(super) struct Sample {
+    /// Their side.
+    pub(super) n: usize,
+    /// Declared amplitude over the largest, `[pattern, row, col]`, the light in the middle, bad pixels zero.
+    pub(super) values: Vec<f32>,
+    /// `(x, y)`, declared, in pixels of the object as `n` samples it; the inmost first.
+    pub(super) positions: Vec<Position>,
+    /// Pixels to believe, `[row, col]`.
+    pub(super) good: Vec<bool>,
+    /// The first mode of the data's probe, resampled to `n`.
+    pub(super) probe: Option<Array2<Complex32>>,
+    /// Whether the light had to be moved into the middle.
+    pub(super) moved: bool,
+    /// What the values look like.
+    pub(super) whole: WholeNumbers,
+    /// Pixels of the detector over pixels used, along an axis.
+    pub(super) shrink: f64,
+}
+
+impl Sample {
+    /// How many patterns.
+    pub(super) fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Pattern `k`.
+    pub(super) fn pattern(&self, k: usize) -> &[f32] {
+        let area = self.n * self.n;
+        &self.values[k * area..(k + 1) * area]
+    }
+
+    /// The largest distance between positions along an axis, pixels.
+    pub(super) fn extent(&self) -> f64 {
+        let span = |of: fn(&Position) -> f64| {
+            let all = self.positions.iter().map(of);
+            all.clone().fold(f64::NEG_INFINITY, f64::max) - all.fold(f64::INFINITY, f64::min)
+        };
+        span(|p| p.x).max(span(|p| p.y))
+    }
+
+    /// Reads the patterns nearest to the middle of the scan; `usable` are indices of positions.
+    ///
+    /// # Errors
+    /// If the patterns cannot be read.
+    pub(super) fn take(
+        contents: &mut Contents,
+        usable: &[usize],
+        hot: &[[usize; 2]],
+        light: &Light,
+    ) -> Result<Option<Self>> {
+        let positions: Vec<Position> = usable.iter().map(|k| contents.positions[*k]).collect();
+        let Some(stack) = contents.stack.as_mut() else {
+            return Ok(None);
+        };
+        let (side, cols) = stack.size;
+        if side != cols || side % 2 != 0 || side < 8 || positions.is_empty() {
+            return Ok(None);
+        }
+        let n = side.min(SIDE);
+        let (area, shrink) = (n * n, side as f64 / n as f64);
+        let most = (PIXELS / area).clamp(16, PATTERNS);
+        let mut order = inmost(&positions);
+        order.truncate(most);
+        let indices: Vec<usize> = order.iter().map(|k| usable[*k]).collect();
+
+        // where pixel (r, c) of the sample is in the file's pattern
+        let turn = light.half_away.map(|half| if half { side / 2 } else { 0 });
+        let from = |at: usize, axis: usize| (at + (side - n) / 2 + turn[axis]) % side;
+        let mut good = vec![true; area];
+        let mask = contents.measurement.good.as_ref();
+        for (at, g) in good.iter_mut().enumerate() {
+            let place = [from(at / n, 0), from(at % n, 1)];
+            *g = !hot.contains(&place) && mask.and_then(|m| m.get(place)).is_none_or(|m| *m);
+        }
+        let mut slot = vec![usize::MAX; contents.positions.len().max(stack.count)];
+        for (k, index) in indices.iter().enumerate() {
+            slot[*index] = k;
+        }
+        let counts = stack.unit == Unit::Counts;
+        let mut values = vec![0.0f32; indices.len() * area];
+        let mut whole = WholeNumbers::default();
+        stack.each(&mut |start, batch: Array3<f32>| {
+            for (k, pattern) in batch.outer_iter().enumerate() {
+                let Some(k) = slot.get(start + k).copied().filter(|k| *k != usize::MAX) else {
+                    continue;
+                };
+                let to = &mut values[k * area..(k + 1) * area];
+                for ((at, t), g) in to.iter_mut().enumerate().zip(&mut good) {
+                    let v = pattern[[from(at / n, 0), from(at % n, 1)]];
+                    *g &= v.is_finite();
+                    // a background taken off leaves negative counts, which say no more than zero
+                    let v = if v.is_finite() { v.max(0.0) } else { 0.0 };
+                    *t = if counts { v.sqrt() } else { v };
+                    whole.look(*t);
+                }
+            }
+            Ok(())
+        })?;
+        for pattern in values.chunks_exact_mut(area) {
+            let bad = pattern.iter_mut().zip(&good).filter(|(_, g)| !**g);
+            bad.for_each(|(v, _)| *v = 0.0);
+        }
+        let largest = values.iter().fold(0.0f32, |m, v| m.max(*v));
+        values.iter_mut().for_each(|v| *v /= largest);
+        if largest == 0.0 || !largest.is_finite() {
+            return Ok(None);
+        }
+        let probe = contents.probe.as_ref().and_then(|p| {
+            let first = p.index_axis(ndarray::Axis(0), 0);
+            (first.dim() == (side, side)).then(|| resampled(&first.to_owned(), n))
+        });
+        Ok(Some(Self {
+            n,
+            values,
+            positions: (order.iter())
+                .map(|k| Position::new(positions[*k].x / shrink, positions[*k].y / shrink))
+                .collect(),
+            good,
+            probe: probe.filter(|p| p.iter().any(|z| z.norm_sqr() > 0.0)),
+            moved: light.half_away != [false; 2],
+            whole,
+            shrink,
+        }))
+    }
+}
+
+/// The indices of positions, those nearest to the middle one first.
+fn inmost(positions: &[Position]) -> Vec<usize> {
+    let middle = |of: fn(&Position) -> f64| median(positions.iter().map(of).collect());
+    let (x, y) = (middle(|p| p.x), middle(|p| p.y));
+    let far = |k: usize| (positions[k].x - x).powi(2) + (positions[k].y - y).powi(2);
+    let mut order: Vec<usize> = (0..positions.len()).collect();
+    order.sort_by(|a, b| far(*a).total_cmp(&far(*b)).then(a.cmp(b)));
+    order
+}
+
+/// The upper median; 0 of none.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// Indices of finite positions with company, and of those without.
+pub(super) fn outliers(positions: &[Position]) -> (Vec<usize>, Vec<usize>) {
+    let finite: Vec<usize> = (0..positions.len())
+        .filter(|k| positions[*k].is_finite())
+        .collect();
+    if finite.len() < 3 {
+        return (finite, Vec::new());
+    }
+    let places: Vec<Position> = finite.iter().map(|k| positions[*k]).collect();
+    let all: Vec<usize> = (0..places.len()).collect();
+    let nearest = Neighbours::new(&places).nearest(&all, 1);
+    let far: Vec<f64> = (nearest.iter().enumerate())
+        .map(|(k, n)| (places[k].x - places[*n].x).hypot(places[k].y - places[*n].y))
+        .collect();
+    let limit = FAR * median(far.clone()).max(1.0);
+    let (lone, rest): (Vec<usize>, Vec<usize>) = all.iter().partition(|k| far[**k] > limit);
+    let back = |v: Vec<usize>| v.into_iter().map(|k| finite[k]).collect();
+    (back(rest), back(lone))
+}
+
+/// A probe as the middle `n` pixels of its far field sample it.
+fn resampled(probe: &Array2<Complex32>, n: usize) -> Array2<Complex32> {
+    let side = probe.nrows();
+    if side == n {
+        return probe.clone();
+    }
+    let mut field = vec![Complex64::ZERO; side * side];
+    for ((r, c), z) in probe.indexed_iter() {
+        field[shifted(r, side) * side + shifted(c, side)] =
+            Complex64::new(z.re.into(), z.im.into());
+    }
+    let mut scratch = Scratch::default();
+    Fft2::<f64>::new(side).forward(&mut field, &mut scratch);
+    let keep = |k: usize| if k < n / 2 { k } else { side - n + k };
+    let mut middle: Vec<Complex64> = (0..n * n)
+        .map(|at| field[keep(at / n) * side + keep(at % n)] / (side * n) as f64)
+        .collect();
+    Fft2::<f64>::new(n).inverse(&mut middle, &mut scratch);
+    #[expect(clippy::cast_possible_truncation, reason = "probes are complex64")]
+    Array2::from_shape_fn((n, n), |(r, c)| {
+        let z = middle[shifted(r, n) * n + shifted(c, n)];
+        Complex32::new(z.re as f32, z.im as f32)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_far_from_all_others_is_an_outlier() {
+        let mut p: Vec<Position> = (0..30)
+            .map(|k| Position::new(f64::from(k % 6) * 4.0, f64::from(k / 6) * 4.0))
+            .collect();
+        assert_eq!(outliers(&p).1, Vec::<usize>::new());
+        p[7] = Position::new(1e6, 0.0);
+        p[9].y = f64::NAN;
+        let (usable, lone) = outliers(&p);
+        assert_eq!((usable.len(), lone), (28, vec![7]));
+        // equal positions have no pitch, and no outliers
+        assert!(outliers(&[Position::new(3.0, 3.0); 9]).1.is_empty());
+    }
+
+    #[test]
+    fn a_smooth_probe_resampled_is_the_same_probe_more_coarsely() {
+        // every second pixel of a Gaussian whose far field fits into the middle half, and a quarter of its pixels
+        let wide = |n: usize, s: f32| {
+            Array2::from_shape_fn((n, n), |(r, c)| {
+                let d = (r as f32 - n as f32 / 2.0).powi(2) + (c as f32 - n as f32 / 2.0).powi(2);
+                Complex32::from((-d / (2.0 * s * s)).exp())
+            })
+        };
+        let (got, want) = (resampled(&wide(64, 6.0), 32), wide(32, 3.0));
+        let k = got[[16, 16]];
+        for (g, w) in got.iter().zip(&want) {
+            assert!((g / k - w).norm() < 1e-3, "{g} {w}");
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Small scans whose truth is known, told wrongly in every way.
+
+use ndarray::{Array2, Array3};
+use num_complex::Complex32;
+use proptest::prelude::*;
+
+use super::*;
+use crate::data::contents::{Contents, Unit};
+use crate::data::dataset::Dataset;
+use crate::data::domain::Patterns;
+use crate::ground::geometry::Position;
+use crate::ground::par::Pool;
+use crate::ground::rng::Stream;
+use crate::kernel::fft::{Fft2, Scratch, shifted};
+
+const N: usize = 32;
+
+/// Grid by grid patterns of 32 pixels, 4 pixels apart and up to one more: an object of random waves and blocks, a probe
+/// that is defocused and has no symmetry. Photon noise of 1e5 per pattern.
+struct Scan {
+    patterns: Array3<f32>,
+    positions: Vec<Position>,
+    probe: Array2<Complex32>,
+}
+
+fn scan(seed: u64, grid: usize) -> Scan {
+    let mut rng = Stream::new(seed, "doctor", 0);
+    let waves: Vec<[f64; 4]> = (0..14).map(|_| [(); 4].map(|()| rng.uniform())).collect();
+    let side = N + 4 * grid + 4;
+    let object = Array2::from_shape_fn((side, side), |(r, c)| {
+        let (mut a, mut p) = (0.8, 0.0);
+        for w in &waves {
+            let turn = (w[0] - 0.5) * 1.4 * r as f64 + (w[1] - 0.5) * 1.4 * c as f64;
+            a += 0.05 * (turn + 6.3 * w[2]).sin();
+            p += 0.25 * (turn * 0.7 + 6.3 * w[3]).cos();
+        }
+        let block = f64::from(u8::from((r / 7 + 2 * (c / 9)) % 5 == 0));
+        Complex32::from_polar((a - 0.25 * block) as f32, (p + 0.8 * block) as f32)
+    });
+    let probe = Array2::from_shape_fn((N, N), |(r, c)| {
+        let [y, x] = [r, c].map(|v| v as f64 - N as f64 / 2.0);
+        let size = (-(x * x / 40.0 + y * y / 22.0)).exp() * (1.0 + 0.05 * x - 0.04 * y);
+        Complex32::from_polar(
+            size.max(0.0) as f32,
+            (0.03 * x * x + 0.045 * y * y + 0.01 * x * y) as f32,
+        )
+    });
+    let mut positions = Vec::new();
+    for k in 0..grid * grid {
+        let mut at =
+            |v: usize| N as f64 / 2.0 + 2.0 + (4 * v) as f64 + (2.0 * rng.uniform() - 1.0).round();
+        let (y, x) = (at(k / grid), at(k % grid));
+        positions.push(Position::new(x, y));
+    }
+    let (fft, mut scratch) = (Fft2::<f32>::new(N), Scratch::default());
+    let mut patterns = Array3::zeros((positions.len(), N, N));
+    for (k, p) in positions.iter().enumerate() {
+        let (top, left) = (p.y as usize - N / 2, p.x as usize - N / 2);
+        let mut wave: Vec<Complex32> = (0..N * N)
+            .map(|at| object[[top + at / N, left + at % N]] * probe[[at / N, at % N]])
+            .collect();
+        fft.forward(&mut wave, &mut scratch);
+        let power: f32 = wave.iter().map(Complex32::norm_sqr).sum();
+        for (at, f) in wave.iter().enumerate() {
+            let mean = f64::from(f.norm_sqr() / power) * 1e5;
+            patterns[[k, shifted(at / N, N), shifted(at % N, N)]] = rng.poisson(mean).sqrt() as f32;
+        }
+    }
+    Scan {
+        patterns,
+        positions,
+        probe,
+    }
+}
+
+impl Scan {
+    fn contents(&self, probe: bool) -> Contents {
+        let data = Dataset::new(
+            "told",
+            Patterns::new(self.patterns.clone()),
+            self.positions.clone(),
+            vec![0; self.positions.len()],
+            probe.then(|| self.probe.clone()),
+            None,
+        );
+        Contents::of(&data.unwrap())
+    }
+}
+
+fn look(contents: &mut Contents) -> Examination {
+    examine(contents, &Pool::new(2).unwrap()).unwrap()
+}
+
+/// The topics of all faults.
+fn faults(e: &Examination) -> Vec<&str> {
+    let all = e.findings.iter().filter(|f| f.severity == Severity::Fault);
+    all.map(|f| f.topic.as_str()).collect()
+}
+
+fn topic<'a>(e: &'a Examination, severity: Severity, topic: &str) -> Option<&'a Finding> {
+    e.findings
+        .iter()
+        .find(|f| f.severity == severity && f.topic == topic)
+}
+
+#[test]
+fn a_scan_told_rightly_has_no_fault_and_its_reading_comes_first() {
+    let e = look(&mut scan(1, 10).contents(true));
+    assert_eq!(faults(&e), Vec::<&str>::new(), "{:#?}", e.findings);
+    assert_eq!(e.ranking[0].hypothesis, Hypothesis::DECLARED);
+    assert!(topic(&e, Severity::Note, "unit").is_some());
+    assert!(topic(&e, Severity::Note, "twin").is_some());
+}
+
+proptest! {
+    // one case is 20 million pixel updates
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 0, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_scan_told_wrongly_is_named_by_the_inverse(
+        seed in 1u64..1_000_000, fault in 0usize..8, unit in 0usize..3, corner: bool,
+    ) {
+        let mut s = scan(seed, 10);
+        let o = Orientation::ALL[fault];
+        for p in &mut s.positions {
+            *p = o.apply(*p);
+        }
+        if corner {
+            let old = s.patterns.clone();
+            for ((k, r, c), v) in old.indexed_iter() {
+                s.patterns[[k, shifted(r, N), shifted(c, N)]] = *v;
+            }
+        }
+        let power = [Power::Declared, Power::Root, Power::Square][unit];
+        if power == Power::Root {
+            s.patterns.mapv_inplace(|v| v * v);
+        }
+        let mut contents = s.contents(true);
+        if power == Power::Square {
+            contents.stack.as_mut().unwrap().unit = Unit::Counts;
+        }
+        let e = look(&mut contents);
+        let centre = if corner { Centre::Other } else { Centre::Declared };
+        prop_assert_eq!(
+            e.ranking[0].hypothesis,
+            Hypothesis { orientation: o.inverse(), centre, power },
+            "{:#?}", e.findings
+        );
+        let mut want = Vec::new();
+        if corner {
+            want.push("centre");
+        }
+        match o {
+            Orientation::IDENTITY => {}
+            _ if o == Orientation::IDENTITY.twin() => want.push("twin"),
+            _ => want.push("orientation"),
+        }
+        if power != Power::Declared {
+            want.push("unit");
+        }
+        want.sort_unstable();
+        let mut got = faults(&e);
+        got.sort_unstable();
+        prop_assert_eq!(got, want, "{:#?}", e.findings);
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let run = |threads| {
+        let pool = Pool::new(threads).unwrap();
+        let e = examine(&mut scan(3, 6).contents(true), &pool).unwrap();
+        crate::ground::json::to_text(&e).unwrap()
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn without_a_probe_twins_are_left_open() {
+    let mut s = scan(5, 10);
+    for p in &mut s.positions {
+        *p = Orientation::new(true, false, false).apply(*p);
+    }
+    let e = look(&mut s.contents(false));
+    assert!(
+        topic(&e, Severity::Undecided, "twin").is_some(),
+        "{:#?}",
+        e.findings
+    );
+    assert_eq!(faults(&e), ["orientation"]);
+    let o = e.ranking[0].hypothesis.orientation;
+    assert!(o.swap && o.negate_x == o.negate_y);
+}
+
+#[test]
+fn positions_of_other_patterns_belong_to_none() {
+    let mut s = scan(7, 10);
+    Stream::new(9, "fault", 0).shuffle(&mut s.positions);
+    let e = look(&mut s.contents(true));
+    assert_eq!(faults(&e), ["positions"], "{:#?}", e.findings);
+}
+
+#[test]
+fn positions_too_large_are_named_with_the_factor() {
+    let mut s = scan(11, 10);
+    for p in &mut s.positions {
+        *p = Position::new(1.05 * p.x, 1.05 * p.y);
+    }
+    let e = look(&mut s.contents(true));
+    assert_eq!(faults(&e), ["scale"], "{:#?}", e.findings);
+    let best = e
+        .scales
+        .iter()
+        .min_by(|a, b| a.unexplained.get().total_cmp(&b.unexplained.get()));
+    assert!(
+        (best.unwrap().scale.get() * 1.05 - 1.0).abs() < 0.015,
+        "{:?}",
+        e.scales
+    );
+}
+
+#[test]
+fn a_detector_moved_by_a_pixel_is_suspected_from_its_light() {
+    let mut s = scan(13, 6);
+    let old = s.patterns.clone();
+    for ((k, r, c), v) in old.indexed_iter() {
+        s.patterns[[k, (r + 1) % N, c]] = *v;
+    }
+    let (before, after) = (Light::of(&mean(&old)), Light::of(&mean(&s.patterns)));
+    let moved = after.offset[0].get() - before.offset[0].get();
+    assert!((moved - 1.0).abs() < 1e-9);
+    assert!((after.offset[1].get() - before.offset[1].get()).abs() < 1e-9);
+}
+
+fn mean(patterns: &Array3<f32>) -> Array2<f64> {
+    patterns
+        .mapv(|v| f64::from(v).powi(2))
+        .mean_axis(ndarray::Axis(0))
+        .unwrap()
+}
+
+/// What is no good must be a finding, and no panic; the exact words are of no matter.
+fn survives(s: &Scan) -> Examination {
+    let e = look(&mut s.contents(true));
+    assert!(!e.findings.is_empty());
+    crate::report::doctor::text(&e);
+    crate::report::doctor::picture(&e).unwrap();
+    e
+}
+
+#[test]
+fn one_pattern_two_patterns_and_a_few_leave_all_open() {
+    for count in [1, 2, 11] {
+        let mut s = scan(1, 6);
+        s.patterns = s.patterns.slice(ndarray::s![..count, .., ..]).to_owned();
+        s.positions.truncate(count);
+        let e = survives(&s);
+        assert!(topic(&e, Severity::Undecided, "orientation").is_some());
+        assert_eq!(e.ranking.len(), 0);
+    }
+}
+
+#[test]
+fn positions_that_do_not_move_are_a_fault() {
+    let mut s = scan(1, 5);
+    s.positions.fill(Position::new(40.0, 40.0));
+    let e = survives(&s);
+    assert!(faults(&e).contains(&"positions"), "{:#?}", e.findings);
+}
+
+#[test]
+fn positions_in_another_unit_make_a_canvas_that_is_said() {
+    let mut s = scan(1, 5);
+    for p in &mut s.positions {
+        *p = Position::new(1e6 * p.x, 1e6 * p.y);
+    }
+    let e = survives(&s);
+    assert!(
+        topic(&e, Severity::Warning, "canvas").is_some(),
+        "{:#?}",
+        e.findings
+    );
+    for p in &mut s.positions {
+        *p = Position::new(1e-15 * p.x, 1e-15 * p.y);
+    }
+    assert!(faults(&survives(&s)).contains(&"positions"));
+}
+
+#[test]
+fn one_position_far_away_is_named_and_does_not_disturb() {
+    let mut s = scan(1, 8);
+    s.positions[17] = Position::new(-1e6, 1e6);
+    let e = survives(&s);
+    assert!(
+        topic(&e, Severity::Warning, "positions")
+            .unwrap()
+            .evidence
+            .contains("number 17")
+    );
+    assert_eq!(e.ranking[0].hypothesis, Hypothesis::DECLARED);
+    assert_eq!(faults(&e), Vec::<&str>::new(), "{:#?}", e.findings);
+}
+
+#[test]
+fn a_pixel_that_is_not_finite_or_is_hot_is_named_and_left_out() {
+    let s = scan(1, 8);
+    let mut contents = s.contents(true);
+    let mut values = s.patterns;
+    values[[20, 3, 4]] = f32::NAN;
+    values.slice_mut(ndarray::s![.., 28, 5]).fill(3e5);
+    let stack = contents.stack.as_mut().unwrap();
+    stack.source = Box::new(crate::data::contents::Held(values));
+    let e = look(&mut contents);
+    let pixel = topic(&e, Severity::Fault, "pixels").unwrap();
+    assert!(pixel.evidence.contains("row 3, col 4"), "{pixel:?}");
+    assert!(topic(&e, Severity::Warning, "pixels").is_some());
+    assert_eq!(e.ranking[0].hypothesis, Hypothesis::DECLARED);
+    assert!(e.ranking[0].unexplained.get() < 0.5, "{:?}", e.ranking[0]);
+}
+
+#[test]
+fn no_light_at_all_is_a_fault() {
+    let s = scan(1, 5);
+    let mut contents = s.contents(false);
+    let stack = contents.stack.as_mut().unwrap();
+    stack.source = Box::new(crate::data::contents::Held(Array3::zeros((25, N, N))));
+    let e = look(&mut contents);
+    assert_eq!(faults(&e), ["patterns"]);
+    crate::report::doctor::picture(&e).unwrap();
+}
+
+#[test]
+fn values_near_the_end_of_float32_are_no_panic() {
+    for value in [f32::MAX, 1e30, 1e-38, 1e-45] {
+        let s = scan(1, 5);
+        let mut contents = s.contents(true);
+        let stack = contents.stack.as_mut().unwrap();
+        let largest = s.patterns.iter().fold(0.0f32, |m, v| m.max(*v));
+        let held = s.patterns.mapv(|v| v / largest * value);
+        stack.source = Box::new(crate::data::contents::Held(held));
+        for unit in [Unit::Amplitude, Unit::Counts] {
+            contents.stack.as_mut().unwrap().unit = unit;
+            crate::report::doctor::text(&look(&mut contents));
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! A few iterations under a hypothesis: how well it explains patterns, and how well it foretells those it was not shown.
+
+use ndarray::Array2;
+use num_complex::Complex32;
+use serde::Serialize;
+
+use super::hypothesis::{Centre, Hypothesis, Power};
+use super::orientation::Orientation;
+use super::sample::Sample;
+use crate::error::{Error, Result};
+use crate::ground::geometry::Position;
+use crate::ground::par::Pool;
+use crate::ground::rng::Stream;
+use crate::kernel::fft::{Fft2, Scratch, shifted};
+use crate::solve::canvas::cut;
+use crate::solve::engine::residuals;
+use crate::solve::problem::Frame;
+use crate::solve::{Estimate, Method, Problem, Settings, Solver};
+
+/// One pattern in so many is left out, but none at the rim.
+const PERIOD: usize = 6;
+/// Patterns below which trials say nothing.
+pub(super) const FEW: usize = 12;
+/// The largest canvas of a trial, pixels.
+const MOST: f64 = 16_777_216.0;
+
+/// Where a trial begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// The probe of the data.
+    Probe,
+    /// The same turned with the positions, as it must be if not they but the patterns were turned.
+    Turned,
+    /// The guess from the mean pattern, which is its own twin.
+    Guess,
+}
+
+/// What is tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trial {
+    pub(super) hypothesis: Hypothesis,
+    pub(super) start: Start,
+    /// Factor on the positions.
+    pub(super) scale: f64,
+    /// Whether positions are those of other patterns, as a measure of what no hypothesis explains.
+    pub(super) shuffled: bool,
+}
+
+impl Trial {
+    /// Of a hypothesis.
+    pub(super) fn new(hypothesis: Hypothesis, start: Start) -> Self {
+        Self {
+            hypothesis,
+            start,
+            scale: 1.0,
+            shuffled: false,
+        }
+    }
+}
+
+/// How much work a trial is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Patterns of the sample, the inmost first.
+    pub(super) patterns: usize,
+    /// Iterations.
+    pub(super) iterations: usize,
+    /// Which patterns are left out, and the order of the others.
+    pub(super) fold: usize,
+}
+
+/// What a trial came to.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    /// `sqrt(sum (|F| - A)^2 / sum A^2)` of the patterns that were shown.
+    pub(super) fit: f64,
+    /// The same of those left out.
+    pub(super) overlap: f64,
+    /// What is not foretold of those left out: the residual over that of the mean pattern, in the three powers of the
+    /// declared amplitude, their geometric mean. 0 is everything, 1 no better than no positions at all.
+    pub(super) unexplained: f64,
+    /// What was reconstructed.
+    pub(super) estimate: Estimate,
+}
+
+/// A trial laid out: the patterns shown, those left out.
+struct Layout {
+    shown: Problem,
+    hidden: Problem,
+}
+
+impl Layout {
+    fn new(sample: &Sample, trial: &Trial, effort: Effort) -> Result<Self> {
+        let (n, count) = (sample.n, effort.patterns.min(sample.len()));
+        let (places, frame) = places(sample, trial, count)?;
+        let hidden: Vec<usize> = left_out(count, effort.fold).collect();
+        let shown: Vec<usize> = (0..count)
+            .filter(|k| hidden.binary_search(k).is_err())
+            .collect();
+        let middle = (trial.hypothesis.centre == Centre::Other) == sample.moved;
+        // to the corner from the middle, where the light is, or from the corner under the other hypothesis
+        let turn = |i: usize| if middle { shifted(i, n) } else { i };
+        let turned = |at: usize| turn(at / n) * n + turn(at % n);
+        let mut good = vec![true; n * n];
+        for (at, g) in sample.good.iter().enumerate() {
+            good[turned(at)] = *g;
+        }
+        let power = trial.hypothesis.power;
+        let problem = |which: &[usize]| {
+            let mut amplitude = vec![0.0; which.len() * n * n];
+            for (to, k) in amplitude.chunks_exact_mut(n * n).zip(which) {
+                for (at, v) in sample.pattern(*k).iter().enumerate() {
+                    to[turned(at)] = power.apply(*v);
+                }
+            }
+            let squares: f64 = amplitude.iter().map(|v| f64::from(*v).powi(2)).sum();
+            Problem {
+                n,
+                amplitude,
+                positions: which.iter().map(|k| places[*k]).collect(),
+                frame,
+                good: good.clone(),
+                power: squares / which.len().max(1) as f64,
+            }
+        };
+        Ok(Self {
+            shown: problem(&shown),
+            hidden: problem(&hidden),
+        })
+    }
+}
+
+/// The indices left out of the first `count`.
+fn left_out(count: usize, fold: usize) -> impl Iterator<Item = usize> {
+    (0..count * 3 / 4).filter(move |k| k % PERIOD == fold % PERIOD)
+}
+
+/// Positions on a canvas with a pixel to spare, under a hypothesis.
+fn places(sample: &Sample, trial: &Trial, count: usize) -> Result<(Vec<Position>, Frame)> {
+    let orientation = trial.hypothesis.orientation;
+    let scaled = |p: &Position| Position::new(p.x * trial.scale, p.y * trial.scale);
+    let mut places: Vec<Position> = (sample.positions[..count].iter())
+        .map(|p| orientation.apply(scaled(p)))
+        .collect();
+    if trial.shuffled {
+        Stream::new(1, "shuffled positions", 0).shuffle(&mut places);
+    }
+    let range = |of: fn(&Position) -> f64| {
+        let all = places.iter().map(of);
+        let low = all.clone().fold(f64::INFINITY, f64::min).floor();
+        (low, all.fold(f64::NEG_INFINITY, f64::max).ceil() - low)
+    };
+    let ((x, wide), (y, high)) = (range(|p| p.x), range(|p| p.y));
+    let (n, first) = (sample.n, sample.n as f64 / 2.0 + 1.0);
+    let [rows, cols] = [high, wide].map(|v| v + n as f64 + 2.0);
+    if (rows * cols).is_nan() || rows * cols > MOST {
+        return Err(Error::input("laying out a trial")
+            .at("positions")
+            .got(format!("a canvas of {rows} x {cols} pixels"))
+            .need(format!("at most {MOST} pixels")));
+    }
+    let moved = |p: &Position| Position::new(p.x - x + first, p.y - y + first);
+    let frame = Frame {
+        top: 0,
+        left: 0,
+        rows: rows as usize,
+        cols: cols as usize,
+    };
+    Ok((places.iter().map(moved).collect(), frame))
+}
+
+/// A probe turned as an orientation turns positions.
+fn turned(probe: &Array2<Complex32>, o: Orientation) -> Array2<Complex32> {
+    let n = probe.nrows();
+    let back = o.inverse();
+    let middle = (n / 2) as f64;
+    Array2::from_shape_fn((n, n), |(r, c)| {
+        let p = back.apply(Position::new(c as f64 - middle, r as f64 - middle));
+        // -n/2 and n/2 are the same pixel
+        let at = |v: f64| (v + middle) as usize % n;
+        probe[[at(p.y), at(p.x)]]
+    })
+}
+
+/// How much a probe is its own twin: the largest correlation, over shifts, of `P(r)` with `conj P(-r)`. 1 if it is.
+pub(super) fn self_twin(probe: &Array2<Complex32>) -> f64 {
+    let n = probe.nrows();
+    let mut field: Vec<_> = (0..n * n)
+        .map(|at| {
+            let z = probe[[shifted(at / n, n), shifted(at % n, n)]];
+            num_complex::Complex64::new(z.re.into(), z.im.into())
+        })
+        .collect();
+    let power: f64 = field.iter().map(num_complex::Complex64::norm_sqr).sum();
+    let (fft, mut scratch) = (Fft2::<f64>::new(n), Scratch::default());
+    fft.forward(&mut field, &mut scratch);
+    // the far field of conj P(-r) is the conjugate of that of P
+    field.iter_mut().for_each(|f| *f = *f * *f / (n * n) as f64);
+    fft.inverse(&mut field, &mut scratch);
+    let largest = field.iter().map(|z| z.norm()).fold(0.0, f64::max);
+    largest / power
+}
+
+/// Runs a trial.
+///
+/// # Errors
+/// If there is no light, or the canvas would be too large.
+pub(super) fn run(sample: &Sample, trial: &Trial, effort: Effort, pool: &Pool) -> Result<Outcome> {
+    let Layout { shown, hidden } = Layout::new(sample, trial, effort)?;
+    let probe = match (trial.start, &sample.probe) {
+        (Start::Probe, Some(probe)) => probe.clone(),
+        (Start::Turned, Some(probe)) => turned(probe, trial.hypothesis.orientation),
+        _ => shown.guessed_probe(),
+    };
+    let mut settings = Settings::new(Method::Rpie, effort.iterations);
+    settings.seed = 1 + effort.fold as u64;
+    let start = Estimate::start(&shown, &probe, 1)?;
+    let mut solver = Solver::new(&shown, settings, start)?;
+    for _ in 0..effort.iterations {
+        solver.step(pool);
+    }
+    let estimate = solver.finish();
+    let there = Estimate {
+        object: estimate.object.clone(),
+        probes: estimate.probes.clone(),
+        positions: hidden.positions.clone(),
+    };
+    Ok(Outcome {
+        fit: residuals(&shown, &estimate, pool).1,
+        overlap: residuals(&hidden, &there, pool).1,
+        unexplained: unexplained(
+            &shown,
+            &hidden,
+            &there,
+            trial.hypothesis.power,
+            sample.whole.power().unwrap_or(Power::Declared),
+        ),
+        estimate,
+    })
+}
+
+/// `v` to the power of `2^k`.
+fn form(mut v: f64, k: i32) -> f64 {
+    for _ in 0..k.abs() {
+        v = if k < 0 { v.sqrt() } else { v * v };
+    }
+    v
+}
+
+/// See [`Outcome::unexplained`].
+///
+/// One power alone would favour a hypothesis: each fits best in its own, and a square has larger contrast than a root.
+/// Where whole numbers tell the amplitude, `anchor`, the powers are `1/2`, `1` and `2` of it: the roots of an
+/// amplitude are mostly noise.
+fn unexplained(
+    shown: &Problem,
+    hidden: &Problem,
+    estimate: &Estimate,
+    own: Power,
+    anchor: Power,
+) -> f64 {
+    let (n, area) = (shown.n, shown.area());
+    let (fft, mut scratch) = (Fft2::<f32>::new(n), Scratch::default());
+    let forms = [-1, 0, 1].map(|k| k + anchor.exponent() - own.exponent());
+    let mut means = vec![[0.0f64; 3]; area];
+    for pattern in shown.amplitude.chunks_exact(area) {
+        for (mean, v) in means.iter_mut().zip(pattern) {
+            for (m, form) in mean.iter_mut().zip(forms) {
+                *m += self::form(f64::from(*v), form) / shown.len() as f64;
+            }
+        }
+    }
+    let (mut misfit, mut null) = ([0.0; 3], [0.0; 3]);
+    let mut wave = vec![Complex32::ZERO; area];
+    for k in 0..hidden.len() {
+        let Some(at) = estimate.placement(k, n) else {
+            continue;
+        };
+        cut(&estimate.object, at, n, &mut wave);
+        wave.iter_mut()
+            .zip(&estimate.probes)
+            .for_each(|(w, p)| *w *= p);
+        fft.forward(&mut wave, &mut scratch);
+        let pixels = wave.iter().zip(hidden.pattern(k)).zip(&means);
+        for (((f, a), mean), _) in pixels.zip(&shown.good).filter(|(_, good)| **good) {
+            let (modulus, a) = (f64::from(f.norm()) / n as f64, f64::from(*a));
+            for j in 0..3 {
+                let measured = form(a, forms[j]);
+                misfit[j] += (form(modulus, forms[j]) - measured).powi(2);
+                null[j] += (mean[j] - measured).powi(2);
+            }
+        }
+    }
+    let product: f64 = misfit.iter().zip(null).map(|(m, n)| m / n).product();
+    product.powf(1.0 / 6.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probe(n: usize) -> Array2<Complex32> {
+        Array2::from_shape_fn((n, n), |(r, c)| {
+            let (y, x) = (r as f32 - n as f32 / 2.0, c as f32 - n as f32 / 2.0);
+            let size = (-(x * x + 2.0 * y * y) / n as f32).exp() * (1.0 + 0.2 * x);
+            Complex32::from_polar(size, 0.15 * (x * x + y * y))
+        })
+    }
+
+    #[test]
+    fn a_probe_is_turned_by_the_group() {
+        let p = probe(16);
+        for a in Orientation::ALL {
+            assert_eq!(turned(&turned(&p, a), a.inverse()), p);
+            for b in Orientation::ALL {
+                assert_eq!(turned(&turned(&p, a), b), turned(&p, a.then(b)));
+            }
+        }
+        // a probe to the right of the middle lies below it once x and y are exchanged
+        let mut spot = Array2::zeros((8, 8));
+        spot[[4, 6]] = Complex32::ONE;
+        assert_eq!(
+            turned(&spot, Orientation::new(true, false, false))[[6, 4]],
+            Complex32::ONE
+        );
+        assert_eq!(
+            turned(&spot, Orientation::new(false, true, false))[[4, 2]],
+            Complex32::ONE
+        );
+    }
+
+    #[test]
+    fn a_focus_is_its_own_twin_and_a_defocused_probe_is_not() {
+        let flat = probe(32).mapv(|z| Complex32::from(z.norm()));
+        assert!(self_twin(&flat) > 0.9);
+        let focus = Array2::from_shape_fn((32, 32), |(r, c)| {
+            let d = (r as f32 - 16.0).powi(2) + (c as f32 - 14.0).powi(2);
+            Complex32::from((-d / 30.0).exp())
+        });
+        // off the middle, and still its own twin
+        assert!((self_twin(&focus) - 1.0).abs() < 1e-6);
+        assert!(self_twin(&probe(32)) < 0.7, "{}", self_twin(&probe(32)));
+    }
+
+    #[test]
+    fn none_at_the_rim_is_left_out_and_folds_share_none() {
+        let all: Vec<Vec<usize>> = (0..3).map(|f| left_out(100, f).collect()).collect();
+        for (k, fold) in all.iter().enumerate() {
+            assert!(fold.len() >= 12 && fold.iter().all(|i| *i < 75));
+            assert!(all[..k].iter().flatten().all(|i| !fold.contains(i)));
+        }
+    }
+}

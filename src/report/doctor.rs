@@ -1,0 +1,167 @@
+//! An examination as text: the ranked hypotheses, and the findings, the gravest first.
+
+use std::fmt::Write;
+
+use ndarray::Array2;
+use num_complex::Complex32;
+
+use crate::doctor::{Examination, Finding, Power, Ranked, Severity, Start};
+use crate::error::Result;
+use crate::hub::picture::{Panel, panels};
+
+/// Hypotheses that the table shows.
+const SHOWN: usize = 10;
+/// The width of a line of text.
+const WIDTH: usize = 100;
+
+/// The examination as text.
+pub fn text(e: &Examination) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{}: {} patterns; the trials use {} of {} x {}",
+        e.name, e.patterns, e.used[0], e.used[1], e.used[1]
+    );
+    if !e.ranking.is_empty() {
+        table(e, &mut out);
+    }
+    for finding in &e.findings {
+        paragraph(finding, &mut out);
+    }
+    out.push('\n');
+    let count = |s| e.findings.iter().filter(|f| f.severity == s).count();
+    let _ = writeln!(
+        out,
+        "{} contradicted, {} warnings, {} cannot be decided",
+        count(Severity::Fault),
+        count(Severity::Warning),
+        count(Severity::Undecided)
+    );
+    out
+}
+
+/// The best hypotheses, and the declared one wherever it is.
+fn table(e: &Examination, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "\n{:>4} {:<10} {:<9} {:<9} {:<8} {:>7} {:>8} {:>12}  rounds",
+        "", "positions", "DC", "amplitude", "start", "fit", "overlap", "unexplained"
+    );
+    let declared = |r: &Ranked| r.hypothesis == crate::doctor::Hypothesis::DECLARED;
+    for (k, r) in e.ranking.iter().enumerate() {
+        if k < SHOWN || declared(r) {
+            let mark = if declared(r) { "  <- declared" } else { "" };
+            let _ = writeln!(out, "{:>3}. {}{mark}", k + 1, row(r));
+        }
+    }
+    if let Some(s) = e.shuffled {
+        let _ = writeln!(
+            out,
+            "{:>4} {:<40} {:>28.4}",
+            "",
+            "positions in random order",
+            s.get()
+        );
+    }
+    let _ = writeln!(
+        out,
+        "{:>4} {:<40} {:>28.4}",
+        "", "every pattern foretold as the mean of all", 1.0
+    );
+}
+
+fn row(r: &Ranked) -> String {
+    let h = r.hypothesis;
+    let centre = match h.centre {
+        crate::doctor::Centre::Declared => "declared",
+        crate::doctor::Centre::Other => "half away",
+    };
+    let power = match h.power {
+        Power::Declared => "declared",
+        Power::Root => "its root",
+        Power::Square => "squared",
+    };
+    let start = match r.start {
+        Start::Probe => "probe",
+        Start::Turned => "turned",
+        Start::Guess => "guess",
+    };
+    format!(
+        "{:<10} {centre:<9} {power:<9} {start:<8} {:>7.4} {:>8.4} {:>12.4}  {}",
+        h.orientation.to_string(),
+        r.fit.get(),
+        r.overlap.get(),
+        r.unexplained.get(),
+        r.rounds
+    )
+}
+
+/// A finding as a paragraph.
+fn paragraph(f: &Finding, out: &mut String) {
+    let _ = writeln!(out, "\n{} ({}): {}", f.severity, f.topic, f.says);
+    wrap(&f.evidence, "    ", out);
+    if !f.advice.is_empty() {
+        wrap(&f.advice, "  > ", out);
+    }
+}
+
+fn wrap(text: &str, indent: &str, out: &mut String) {
+    let mut line = String::from(indent);
+    for word in text.split_whitespace() {
+        if line.len() + word.len() > WIDTH && line.len() > indent.len() {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line = " ".repeat(indent.len());
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+/// Unexplained share of every hypothesis as bars, and what the best one reconstructed, as PNG.
+///
+/// # Errors
+/// If there is nothing to show, or the picture would be too large.
+pub fn picture(e: &Examination) -> Result<Vec<u8>> {
+    let bars = (!e.ranking.is_empty()).then(|| bars(&e.ranking));
+    let parts = e.reconstruction.as_ref().map(|r| {
+        let amplitude = |z: &Complex32| z.norm();
+        [
+            r.object.mapv(|z| amplitude(&z)),
+            r.object.mapv(|z| z.arg()),
+            r.probe.mapv(|z| amplitude(&z)),
+        ]
+    });
+    let mean = e
+        .file
+        .mean
+        .as_ref()
+        .map(|m| m.mapv(|v| (1.0 + v.max(0.0)).log10() as f32));
+    let mut all = Vec::new();
+    if let Some(b) = &bars {
+        let mut panel =
+            Panel::amplitude("unexplained, a bar a hypothesis, the best above", b.view());
+        panel.unit = "unexplained";
+        all.push(panel);
+    }
+    if let Some([a, p, probe]) = &parts {
+        all.push(Panel::amplitude("object of the best, amplitude", a.view()));
+        all.push(Panel::phase("object of the best, phase", p.view()));
+        all.push(Panel::amplitude("probe of the best", probe.view()));
+    } else if let Some(m) = &mean {
+        let mut panel = Panel::amplitude("mean pattern", m.view());
+        panel.unit = "log10(1 + intensity)";
+        all.push(panel);
+    }
+    panels(&e.name, &all)
+}
+
+/// One bar of four rows for each hypothesis, as long as what it leaves unexplained, up to 1.5.
+fn bars(rows: &[Ranked]) -> Array2<f32> {
+    let (high, wide, longest) = (4, 150, 1.5);
+    Array2::from_shape_fn((high * rows.len(), wide), |(r, c)| {
+        let v = rows[r / high].unexplained.get();
+        let lit = r % high != high - 1 && (c as f64) < v.min(longest) / longest * wide as f64;
+        if lit { v.min(longest) as f32 } else { 0.0 }
+    })
+}
