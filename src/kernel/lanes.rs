@@ -22,11 +22,16 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn zero() -> Self;
     /// Every lane `x`.
     unsafe fn splat(x: f32) -> Self;
-    /// `sums[v] = a * b[v] + sums[v]`, each rounded once, with `a` the value at `p` in every lane.
+    /// `sums[v] = a * b[v] + sums[v]`, each rounded once, with `a` value `i` from `p` on in every lane.
     ///
     /// On registers of a processor these are the very instructions, for a compiler that sees the loads reads neighbours
     /// at once and takes them apart, or reads ahead until registers run out, depending on the code around.
-    unsafe fn mul_add_each<const NV: usize>(p: *const f32, b: [Self; NV], sums: &mut [Self; NV]);
+    unsafe fn mul_add_each<const NV: usize>(
+        p: *const f32,
+        i: usize,
+        b: [Self; NV],
+        sums: &mut [Self; NV],
+    );
     /// Reads `COUNT` values.
     unsafe fn load(p: *const f32) -> Self;
     /// Reads values `from..to`, at most `COUNT`; the other lanes are zero and their memory is not touched.
@@ -66,10 +71,15 @@ unsafe impl Lanes for Portable {
         Self([x; 16])
     }
     #[inline(always)]
-    unsafe fn mul_add_each<const NV: usize>(p: *const f32, b: [Self; NV], sums: &mut [Self; NV]) {
+    unsafe fn mul_add_each<const NV: usize>(
+        p: *const f32,
+        i: usize,
+        b: [Self; NV],
+        sums: &mut [Self; NV],
+    ) {
         // SAFETY: the caller grants one readable value.
         unsafe {
-            let a = Self::splat(*p);
+            let a = Self::splat(*p.add(i));
             for (sum, b) in sums.iter_mut().zip(b) {
                 *sum = a.mul_add(b, *sum);
             }
@@ -131,12 +141,13 @@ unsafe impl Lanes for Portable {
 /// One number spread, and multiplied and added to some sums.
 #[cfg(target_arch = "x86_64")]
 macro_rules! each {
-    ($class:ident $p:ident $b:ident $sums:ident: $($s:ident $t:ident $v:literal),*) => {
+    ($class:ident $p:ident $i:ident $b:ident $sums:ident: $($s:ident $t:ident $v:literal),*) => {
         std::arch::asm!(
-            "vbroadcastss {a}, dword ptr [{p}]",
+            "vbroadcastss {a}, dword ptr [{p} + 4*{i}]",
             $(concat!("vfmadd231ps {", stringify!($s), "}, {a}, {", stringify!($t), "}"),)*
             a = out($class) _,
             p = in(reg) $p,
+            i = in(reg) $i,
             $($s = inout($class) $sums[$v].0, $t = in($class) $b[$v].0,)*
             options(pure, readonly, nostack, preserves_flags),
         )
@@ -162,20 +173,30 @@ unsafe impl Lanes for Avx2 {
         unsafe { Self(arch::_mm256_set1_ps(x)) }
     }
     #[inline(always)]
-    unsafe fn mul_add_each<const NV: usize>(p: *const f32, b: [Self; NV], sums: &mut [Self; NV]) {
+    unsafe fn mul_add_each<const NV: usize>(
+        p: *const f32,
+        i: usize,
+        b: [Self; NV],
+        sums: &mut [Self; NV],
+    ) {
         #[inline]
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn each<const NV: usize>(p: *const f32, b: [Avx2; NV], sums: &mut [Avx2; NV]) {
+        unsafe fn each<const NV: usize>(
+            p: *const f32,
+            i: usize,
+            b: [Avx2; NV],
+            sums: &mut [Avx2; NV],
+        ) {
             // SAFETY: reads one value, which the caller grants.
             unsafe {
                 match NV {
-                    1 => each!(ymm_reg p b sums: s0 b0 0),
-                    2 => each!(ymm_reg p b sums: s0 b0 0, s1 b1 1),
+                    1 => each!(ymm_reg p i b sums: s0 b0 0),
+                    2 => each!(ymm_reg p i b sums: s0 b0 0, s1 b1 1),
                     _ => unreachable!("tiles of 1, 2 or 4 registers"),
                 }
             }
         }
-        unsafe { each(p, b, sums) }
+        unsafe { each(p, i, b, sums) }
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
@@ -250,21 +271,31 @@ unsafe impl Lanes for Avx512 {
         unsafe { Self(arch::_mm512_set1_ps(x)) }
     }
     #[inline(always)]
-    unsafe fn mul_add_each<const NV: usize>(p: *const f32, b: [Self; NV], sums: &mut [Self; NV]) {
+    unsafe fn mul_add_each<const NV: usize>(
+        p: *const f32,
+        i: usize,
+        b: [Self; NV],
+        sums: &mut [Self; NV],
+    ) {
         #[inline]
         #[target_feature(enable = "avx512f")]
-        unsafe fn each<const NV: usize>(p: *const f32, b: [Avx512; NV], sums: &mut [Avx512; NV]) {
+        unsafe fn each<const NV: usize>(
+            p: *const f32,
+            i: usize,
+            b: [Avx512; NV],
+            sums: &mut [Avx512; NV],
+        ) {
             // SAFETY: reads one value, which the caller grants.
             unsafe {
                 match NV {
-                    1 => each!(zmm_reg p b sums: s0 b0 0),
-                    2 => each!(zmm_reg p b sums: s0 b0 0, s1 b1 1),
-                    4 => each!(zmm_reg p b sums: s0 b0 0, s1 b1 1, s2 b2 2, s3 b3 3),
+                    1 => each!(zmm_reg p i b sums: s0 b0 0),
+                    2 => each!(zmm_reg p i b sums: s0 b0 0, s1 b1 1),
+                    4 => each!(zmm_reg p i b sums: s0 b0 0, s1 b1 1, s2 b2 2, s3 b3 3),
                     _ => unreachable!("tiles of 1, 2 or 4 registers"),
                 }
             }
         }
-        unsafe { each(p, b, sums) }
+        unsafe { each(p, i, b, sums) }
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {

@@ -166,7 +166,7 @@ impl Band<'_> {
                         *wv = V::load(w.add(i * width + v * V::COUNT));
                     }
                     for (p, sum) in sums.iter_mut().enumerate() {
-                        V::mul_add_each(from.add(p * stride + i), wv, sum);
+                        V::mul_add_each(from.add(i), p * stride, wv, sum);
                     }
                 }
             }

@@ -217,7 +217,7 @@ impl Line<'_> {
                 for (sums, left) in sums.iter_mut().zip(&mut left) {
                     for (kw, sums) in sums.iter_mut().enumerate() {
                         for (s, sums) in sums.iter_mut().enumerate() {
-                            V::mul_add_each(left.add(kw * stride + s), bv, sums);
+                            V::mul_add_each(left.add(s), kw * stride, bv, sums);
                         }
                     }
                     *left = left.wrapping_add(stride);
