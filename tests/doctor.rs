@@ -1,7 +1,7 @@
 //! The doctor on measured data and on the common problem, both told wrongly in every way of the table of faults.
 //!
 //! It needs `bench_problem.npz` and `siemens_star_128.npz` in `PTYPROOF_DATA` (default `../shared/data`), and `PTYPROOF_SLOW`
-//! for all but a few. Faults and the figures that other programs give of them: Siemens star of tike (BSD-3), and the
+//! for all but a few (`all` for every line of the star). Faults and the figures that other programs give of them: Siemens star of tike (BSD-3), and the
 //! bench problem with photon noise and its start probe.
 #![allow(
     clippy::unwrap_used,
@@ -248,10 +248,18 @@ fn every_fault_is_named_on_the_siemens_star_and_on_the_common_problem() {
         println!("skipped: PTYPROOF_SLOW is not set");
         return;
     }
+    // each line of the star takes half a minute: all of them only where all is asked for
+    let all = std::env::var_os("PTYPROOF_SLOW").is_some_and(|v| v == "all");
     let mut wrong = Vec::new();
     for data in [bench(), siemens()].into_iter().flatten() {
+        let measured = data.name.starts_with("siemens");
         for (name, fault) in FAULTS {
-            wrong.extend(verdict(&data, name, fault).err());
+            let first = matches!(fault, Fault::None | Fault::Squared | Fault::Transposed);
+            if all || !measured || first {
+                wrong.extend(verdict(&data, name, fault).err());
+            } else {
+                println!("skipped: {} {name}: PTYPROOF_SLOW is not `all`", data.name);
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

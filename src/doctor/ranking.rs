@@ -63,9 +63,10 @@ impl Margin {
         self.decided && self.factor.get() > 1.0
     }
 
-    /// Whether the other is worse by so little that it is a suspicion.
+    /// Whether the other is worse, if only by a little: then it must stand out of its scatter fourfold.
     pub(super) fn is_suspect(&self) -> bool {
-        self.stands && self.factor.get() > 1.01
+        let [factor, scatter] = [self.factor, self.scatter].map(|v| v.get().ln());
+        self.is_worse() || (self.stands && factor > 1.01f64.ln() && factor > 4.0 * scatter)
     }
 
     fn of(best: &[f64], other: &[f64]) -> Self {
