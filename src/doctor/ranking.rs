@@ -63,10 +63,10 @@ impl Margin {
         self.decided && self.factor.get() > 1.0
     }
 
-    /// Whether the other is worse, if only by a little: then it must stand out of its scatter fourfold.
+    /// Whether the other is worse, if only by a little: then it must stand out of its scatter threefold.
     pub(super) fn is_suspect(&self) -> bool {
         let [factor, scatter] = [self.factor, self.scatter].map(|v| v.get().ln());
-        self.is_worse() || (self.stands && factor > 1.01f64.ln() && factor > 4.0 * scatter)
+        self.is_worse() || (self.stands && factor > 1.01f64.ln() && factor > 3.0 * scatter)
     }
 
     fn of(best: &[f64], other: &[f64]) -> Self {
