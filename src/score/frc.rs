@@ -181,7 +181,8 @@ fn half_bit(n: usize) -> f64 {
 /// The first ring at which the correlation is below its threshold, or not known, and the place between it and the one before.
 fn crossing(rings: &[Ring], threshold: impl Fn(&Ring) -> f64) -> Crossing {
     let above = |r: &Ring| r.correlation.get() - threshold(r);
-    let first = rings.iter().position(|r| !(above(r) >= 0.0));
+    let ends = |r: &Ring| above(r).is_nan() || above(r) < 0.0;
+    let first = rings.iter().position(ends);
     let frequency = match first {
         None => 0.5,
         Some(0) => 0.0,

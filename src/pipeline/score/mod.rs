@@ -154,7 +154,12 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
     let mut images = None;
     if let Some((name, truth)) = asked.truth {
         let on = onto(&found, &truth, &mut notes);
-        let scan = positions(centres, &found, asked.data.as_ref().map(|(_, d)| d), &truth);
+        let scan = positions(
+            centres.as_ref(),
+            &found,
+            asked.data.as_ref().map(|(_, d)| d),
+            &truth,
+        );
         let (region, words) = region(asked.region, scan.as_ref(), &on, &truth.image)?;
         scores.region = Some(words);
         scores.truth = Some(name);
@@ -241,7 +246,7 @@ fn laid(image: &Array2<Complex64>, offset: [f64; 2], dim: (usize, usize)) -> Arr
             clippy::cast_sign_loss,
             reason = "checked to be an index"
         )]
-        (v >= 0.0 && v < 1e9).then_some(v as usize)
+        (0.0..1e9).contains(&v).then_some(v as usize)
     };
     Array2::from_shape_fn(dim, |(r, c)| {
         let at = from(r, whole[0]).zip(from(c, whole[1]));
@@ -262,12 +267,12 @@ fn onto(
 
 /// Centres on the truth's pixels, and the side of the patterns, if both are known.
 fn positions(
-    groups: Option<Vec<Position>>,
+    groups: Option<&Vec<Position>>,
     found: &Reconstruction,
     data: Option<&Dataset>,
     truth: &Reconstruction,
 ) -> Option<(Vec<Position>, usize)> {
-    let all = groups.as_ref().or(found.positions.as_ref());
+    let all = groups.or(found.positions.as_ref());
     let all = all.or(data.map(|d| &d.positions));
     let all = all.or(truth.positions.as_ref())?;
     let side = found.probe.as_ref().map(|p| p.dim().1);
