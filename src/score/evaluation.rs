@@ -1,5 +1,5 @@
 //! The reference's own evaluation, so that published figures can be compared: its peak of 255, its windows, its product over
-//! scales. None of it is recommended; [`super::quality`] has the figures with a stated peak and range.
+//! scales. None of it is recommended; [`super::fidelity`] has the figures with a stated peak and range.
 //!
 //! *Conventions.* `prediction` and `truth` are `[row, col]` of one shape, already cropped as the reference crops them
 //! ([`crop`]). Amplitudes are brought to one mean; phases lose their least-squares plane.
