@@ -32,7 +32,7 @@ pub fn text(e: &Examination) -> String {
     let count = |s| e.findings.iter().filter(|f| f.severity == s).count();
     let _ = writeln!(
         out,
-        "{} contradicted, {} warnings, {} cannot be decided",
+        "contradicted: {}, warnings: {}, cannot be decided: {}",
         count(Severity::Fault),
         count(Severity::Warning),
         count(Severity::Undecided)

@@ -293,7 +293,7 @@ pub fn page(v: &Versus, pictures: &[Picture]) -> String {
     }
     out.push_str(
         "<p>Figures are taken where both know the object, in the middle of the groups that the network inferred, after global \
-         phase and scale, ramp, shift and twin. The network did not train on these patterns; the engine used all. \
+         phase and scale, ramp, shift and twin. The network did not train on these patterns; the engine used all. Both begin with the probe of the data, which of a simulation is the true one. \
          The two hubs beside this page, <a href=\"network\">network</a> and <a href=\"engine\">engine</a>, say how each was made.</p>\n</html>\n",
     );
     out

@@ -81,7 +81,8 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
         Error::input(ACTION)
             .at(&pair.of)
             .got("no pixel that network and engine both know")
-            .need("an overlap: more groups, --group-limit")
+            .need("an overlap")
+            .help("more groups, --group-limit; or the network went non-finite: the summary in its hub says when")
     };
     let against = |p: &Array2<Complex64>, t: &Array2<Complex64>| -> Result<Scored> {
         fidelity(p, t, region, Alignment::Gauge).ok_or_else(nothing)
