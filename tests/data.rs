@@ -1,6 +1,7 @@
 //! Data sets in files: the shared ones, round trips, and damage.
 
-use std::path::PathBuf;
+#[path = "support/shared.rs"]
+mod shared;
 
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzWriter;
@@ -10,18 +11,7 @@ use ptyproof::data::dataset::Dataset;
 use ptyproof::data::domain::Patterns;
 use ptyproof::data::npz::{read_dataset, read_object, read_probe, write_dataset};
 use ptyproof::ground::geometry::{PatchSize, Position};
-
-#[expect(clippy::print_stdout, reason = "a skipped test says why")]
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/data")
-        .join(name);
-    if path.is_file() {
-        return Some(path);
-    }
-    println!("skipped: there is no {}", path.display());
-    None
-}
+use shared::shared;
 
 #[test]
 fn the_siemens_star_reads() {

@@ -9,7 +9,9 @@
     reason = "a test may fail loudly, and says what it skips"
 )]
 
-use std::path::{Path, PathBuf};
+#[path = "support/shared.rs"]
+mod shared;
+
 use std::time::Instant;
 
 use ndarray::{Array3, Ix2, Ix3};
@@ -21,19 +23,7 @@ use ptyproof::doctor::{Examination, Finding, Orientation, Severity, examine};
 use ptyproof::ground::geometry::Position;
 use ptyproof::ground::par::Pool;
 use ptyproof::ground::rng::Stream;
-
-fn shared(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("PTYPROOF_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let file = folder.join(name);
-    if file.is_file() {
-        return Some(file);
-    }
-    println!("skipped: there is no {}", file.display());
-    None
-}
+use shared::shared;
 
 fn siemens() -> Option<Dataset> {
     Some(

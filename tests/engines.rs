@@ -7,7 +7,10 @@
     reason = "a test may fail loudly, and says what it skips"
 )]
 
-use std::path::{Path, PathBuf};
+#[path = "support/shared.rs"]
+mod shared;
+
+use std::path::PathBuf;
 use std::time::Instant;
 
 use ndarray::{Array2, Array3, Ix2, Ix3, s};
@@ -18,6 +21,7 @@ use ptyproof::data::domain::Patterns;
 use ptyproof::data::npz::{Values, read_array, read_dataset};
 use ptyproof::ground::par::Pool;
 use ptyproof::solve::{Estimate, Method, Problem, Settings, Solver};
+use shared::shared;
 
 /// Largest relative rms in the middle, up to the gauge: of noise-free data, of data with photon noise.
 const BOUNDS: [(Method, [f64; 2]); 5] = [
@@ -31,20 +35,11 @@ const BOUNDS: [(Method, [f64; 2]); 5] = [
 const ITERATIONS: usize = 100;
 
 fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("PTYPROOF_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        PathBuf::from,
-    );
-    let file = folder.join("bench_problem.npz");
     if std::env::var_os("PTYPROOF_SLOW").is_none() {
         println!("skipped: PTYPROOF_SLOW is not set");
         return None;
     }
-    if !file.is_file() {
-        println!("skipped: no {}", file.display());
-        return None;
-    }
-    Some(file)
+    shared("bench_problem.npz")
 }
 
 fn middle(a: &Array2<Complex32>) -> Array2<Complex64> {

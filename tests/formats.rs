@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use std::path::{Path, PathBuf};
+#[path = "support/shared.rs"]
+mod shared;
+
+use std::path::Path;
 
 use ndarray::{Array2, Array3, Array4, Axis, s};
 use ndarray_npy::NpzWriter;
@@ -16,18 +19,7 @@ use ptyproof::data::inspect::inspect;
 use ptyproof::data::measurement::{Measurement, PixelSize};
 use ptyproof::data::npz::{read_dataset, write_dataset};
 use ptyproof::ground::geometry::Position;
-
-#[expect(clippy::print_stdout, reason = "a skipped test says why")]
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/data")
-        .join(name);
-    if path.is_file() {
-        return Some(path);
-    }
-    println!("skipped: there is no {}", path.display());
-    None
-}
+use shared::shared;
 
 #[test]
 fn the_siemens_star_in_tikes_form_is_the_same_data() {

@@ -33,5 +33,5 @@ mod tests;
 pub(in crate::data) mod write;
 
 pub use crate::data::contents::DataFile;
-pub use read::{read_array, read_dataset, read_npy, read_object, read_plane, read_probe};
+pub use read::{image_of, read_array, read_dataset, read_npy, read_object, read_plane, read_probe};
 pub use write::{Values, named_arrays, write_dataset};

@@ -330,6 +330,15 @@ fn values(file: &mut Archive, key: &str) -> Result<Values> {
     })
 }
 
+/// An array as an image, `[row, col]`: axes of length 1 beyond two are dropped; `None` if others are left.
+pub fn image_of(mut values: ArrayD<Complex32>) -> Option<Array2<Complex32>> {
+    while values.ndim() > 2 {
+        let axis = values.shape().iter().position(|n| *n == 1)?;
+        values = values.index_axis_move(Axis(axis), 0);
+    }
+    values.into_dimensionality().ok()
+}
+
 /// Reads a plane of real numbers, `[row, col]`, float64, out of a `.npy` file; numbers that are not finite included.
 ///
 /// # Errors

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Axis, Ix2, Ix3};
+use ndarray::{Array2, Ix3};
 use num_complex::Complex32;
 use serde_json::Value;
 
 use super::last_part;
 use crate::data::dataset::Dataset;
-use crate::data::npz::{Values, read_array, read_npy, read_plane};
+use crate::data::npz::{Values, image_of, read_array, read_npy, read_plane};
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::ground::json;
@@ -77,14 +77,7 @@ pub fn probe_of(path: &Path, key: &str) -> Result<Array2<Complex32>> {
         Values::Real(a) => a.mapv(Complex32::from),
     };
     let shape = values.shape().to_vec();
-    let mut image = values;
-    while let Some(axis) = (image.ndim() > 2)
-        .then(|| image.shape().iter().position(|n| *n == 1))
-        .flatten()
-    {
-        image = image.index_axis_move(Axis(axis), 0);
-    }
-    image.into_dimensionality::<Ix2>().map_err(|_| {
+    image_of(values).ok_or_else(|| {
         Error::input("reading the probe")
             .at(format!("{}, key `{key}`", path.display()))
             .got(format!("shape {shape:?}"))

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Array3, Ix2, Ix3};
+use ndarray::{Array2, Array3, Ix3};
 use num_complex::{Complex32, Complex64};
 
 use super::super::reconstruct::{POSITIONS, canvas};
 use crate::data::contents::Contents;
 use crate::data::formats::{self, Told};
-use crate::data::npz::{Values, read_npy, read_object, read_plane};
+use crate::data::npz::{Values, image_of, read_npy, read_object, read_plane};
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::hub::{dir, reconstruction};
@@ -90,20 +90,12 @@ fn array(path: &Path) -> Result<Reconstruction> {
             .got(got)
             .need("a complex image, (rows, columns)")
     };
-    let Values::Complex(mut values) = read_npy(path)? else {
+    let Values::Complex(values) = read_npy(path)? else {
         return Err(refuse("real numbers".into())
             .help("a hub's amplitude and phase are read together: give the hub"));
     };
     let shape = format!("shape {:?}", values.shape());
-    while let Some(axis) = (values.ndim() > 2)
-        .then(|| values.shape().iter().position(|n| *n == 1))
-        .flatten()
-    {
-        values = values.index_axis_move(ndarray::Axis(axis), 0);
-    }
-    let image = values
-        .into_dimensionality::<Ix2>()
-        .map_err(|_| refuse(shape))?;
+    let image = image_of(values).ok_or_else(|| refuse(shape))?;
     Ok(Reconstruction {
         place: None,
         ..Reconstruction::of(&image)

@@ -9,7 +9,7 @@ use ndarray::Array2;
 use num_complex::Complex64;
 
 use super::load::Reconstruction;
-use super::{ACTION, measured, onto, own};
+use super::{ACTION, measured, onto, own, positions};
 use crate::error::{Error, Result};
 use crate::ground::par::Pool;
 use crate::pipeline::Request;
@@ -69,14 +69,10 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
         image: where_both(t.image),
         ..t
     });
-    let [top, left] = base.place.unwrap_or_default();
-    let centres: Vec<_> = own
-        .centres
-        .iter()
-        .map(|p| crate::ground::geometry::Position::new(p.x - left, p.y - top))
-        .collect();
     let (rows, cols) = base.image.dim();
-    let region = middle(&centres, own.data.side().get(), [rows, cols]);
+    let scan = positions(Some(&own.centres), &network, Some(&own.data), base);
+    let (centres, side) = scan.ok_or_else(|| Error::bug(ACTION).got("a run without positions"))?;
+    let region = middle(&centres, side, [rows, cols]);
     let nothing = || {
         Error::input(ACTION)
             .at(&pair.of)

@@ -1,0 +1,20 @@
+//! Data files found elsewhere: `$PTYPROOF_DATA`, else `../shared/data`. A test that finds none says so and passes.
+
+#![allow(dead_code, reason = "not each test binary uses it")]
+
+use std::path::PathBuf;
+
+/// The file of that name; `None`, with a word why, where there is none.
+#[allow(clippy::print_stdout, reason = "a skipped test says why")]
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("PTYPROOF_DATA").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    let file = folder.join(name);
+    if file.is_file() {
+        return Some(file);
+    }
+    println!("skipped: there is no {}", file.display());
+    None
+}
