@@ -12,3 +12,4 @@ pub mod neighbours;
 pub mod npz;
 pub mod scale;
 pub mod split;
+pub mod standard;

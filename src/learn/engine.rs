@@ -7,12 +7,18 @@ use ndarray::ArrayView4;
 use num_complex::Complex;
 use rayon::prelude::*;
 
+use crate::data::standard::Standard;
 use crate::ground::geometry::Position;
 use crate::kernel::conv::Kernels;
 use crate::kernel::norm::{Norm, non_finite};
 use crate::network::model::Model;
 use crate::network::workspace::Workspace;
 use crate::physics::forward::{GroupLoss, GroupState, Physics};
+
+/// A normalized amplitude as the network sees it: see [`crate::data::standard`].
+pub(super) fn standardize<T: Kernels>(x: T, mean: T, spread: T) -> T {
+    (x - mean) / spread
+}
 
 /// Means over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -39,6 +45,8 @@ pub struct Engine<T: Kernels> {
     gradient: Vec<T>,
     losses: Vec<GroupLoss>,
     norm: Norm,
+    /// Mean and spread of each pixel of the input, `[row, col]`, where it is standardized.
+    standard: Option<[Vec<T>; 2]>,
 }
 
 impl<T: Kernels> Engine<T> {
@@ -64,7 +72,29 @@ impl<T: Kernels> Engine<T> {
             gradient,
             losses: Vec::new(),
             norm: Norm::default(),
+            standard: None,
         }
+    }
+
+    /// The same, with inputs standardized; labels are not.
+    ///
+    /// # Panics
+    /// If the standard has not as many pixels as a pattern.
+    #[must_use]
+    pub fn standardized(mut self, standard: Option<&Standard>) -> Self {
+        let area = self.physics.side().pow(2);
+        self.standard = standard.map(|s| {
+            [&s.mean, &s.spread].map(|plane| {
+                assert_eq!(plane.len(), area, "one value a pixel of the detector");
+                plane.iter().map(|&v| T::of(f64::from(v))).collect()
+            })
+        });
+        self
+    }
+
+    /// Mean and spread of each pixel of the input, `[row, col]`, where it is standardized.
+    pub fn standard(&self) -> Option<&[Vec<T>; 2]> {
+        self.standard.as_ref()
     }
 
     /// The network.
@@ -159,16 +189,24 @@ impl<T: Kernels> Engine<T> {
                     *to = T::of(f64::from(v));
                 }
             });
-        let label = &self.label;
+        let (label, standard) = (&self.label, &self.standard);
         let input = &mut self.workspace.input;
         let (stride, row_len) = (input.stride(), input.row_len());
         input.bands_mut(8).for_each(|band| {
             for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
                 let from = (band.image * n + band.first_row + k) * n * c;
                 let pixels = row[stride..row_len - stride].chunks_exact_mut(stride);
-                for (to, values) in pixels.zip(label[from..from + n * c].chunks_exact(c)) {
+                let at = (band.first_row + k) * n;
+                for (col, (to, values)) in pixels
+                    .zip(label[from..from + n * c].chunks_exact(c))
+                    .enumerate()
+                {
+                    let (mean, spread) = match standard {
+                        Some([mean, spread]) => (mean[at + col], spread[at + col]),
+                        None => (T::zero(), T::one()),
+                    };
                     for (t, &v) in to.iter_mut().zip(values) {
-                        *t = v / scale;
+                        *t = standardize(v / scale, mean, spread);
                     }
                 }
             }

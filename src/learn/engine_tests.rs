@@ -5,11 +5,13 @@ use num_complex::Complex;
 use proptest::prelude::*;
 
 use super::Engine;
+use crate::data::standard::Standard;
 use crate::ground::geometry::{PatchSize, Position};
 use crate::kernel::{conv::Kernels, isa::Isa};
 use crate::network::architecture::Architecture;
 use crate::network::model::Model;
 use crate::physics::forward::Physics;
+use crate::physics::loss::Guard;
 use crate::physics::object::Numerics;
 
 const N: usize = 16;
@@ -58,7 +60,17 @@ fn engine<T: Kernels>(
         Isa::best(),
     );
     let physics = Physics::new(PatchSize::new(N).unwrap(), &probe(), SCALE, numerics).unwrap();
-    Engine::new(model, physics, room, true)
+    Engine::new(model, physics, room, true).standardized(standard(numerics).as_ref())
+}
+
+/// In guarded numerics inputs are standardized; the planes of a standard may be any.
+fn standard(numerics: Numerics) -> Option<Standard> {
+    let plane = |f: f64| (0..N * N).map(|k| (1.5 + wave(k, f)) as f32).collect();
+    let guarded = numerics.guard != Guard::None;
+    guarded.then(|| Standard {
+        mean: plane(0.61),
+        spread: plane(0.23),
+    })
 }
 
 fn data(groups: usize, c: usize) -> (Array4<f32>, Vec<Position>) {

@@ -1,10 +1,20 @@
-//! What happens between epochs: the learning rate falls on a plateau, and training may stop early.
+//! The learning rate of each step, and whether training stops early.
+//!
+//! | course | rate | stops early |
+//! |---|---|---|
+//! | [`Course::Plateau`], `reference` | halved where the validation loss stays, never below 1e-4 | loss has not fallen for 3 epochs |
+//! | [`Course::Cosine`], `guarded` | rises over a tenth of the steps, then falls by a cosine to nothing | loss has not been finite for 3 epochs |
+//!
+//! A plateau is no sign of the end here: the loss of a network that learns to invert diffraction rests at that of a flat object, and a
+//! validation set of seven groups is noise. The rule of the reference takes both for the end, and quarters the rate before learning begins.
 //!
 //! *Law.* A comparison with NaN is never an improvement, so a run that went NaN stops after the
-//! patience is used up: after 4 epochs if the first was NaN already.
+//! patience is used up: on a plateau course after 4 epochs if the first was NaN already.
 //!
 //! *Source.* Reference description, section k; the rules of Keras 3's `ReduceLROnPlateau` and
-//! `EarlyStopping`.
+//! `EarlyStopping`. Cosine: Loshchilov and Hutter 2017, arXiv 1608.03983, one period, without restarts.
+
+use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +24,7 @@ use crate::ground::json::Real;
 pub const LEARNING_RATE: f32 = 1e-3;
 /// The factor at a plateau.
 const FACTOR: f32 = 0.5;
-/// The learning rate never falls below this.
+/// On a plateau course the learning rate never falls below this.
 const LOWEST: f32 = 1e-4;
 /// A smaller fall of the validation loss is none.
 const SMALLEST_FALL: f64 = 1e-4;
@@ -22,12 +32,27 @@ const SMALLEST_FALL: f64 = 1e-4;
 const PLATEAU_PATIENCE: u64 = 2;
 /// Epochs without improvement before training stops.
 const STOP_PATIENCE: u64 = 3;
+/// The share of the steps over which the rate of a cosine rises.
+const RISE: f64 = 0.1;
+
+/// How the learning rate goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Course {
+    /// The reference's: down by half at a plateau.
+    #[default]
+    Plateau,
+    /// Up, and down to nothing at the planned end.
+    Cosine,
+}
 
 /// The state of both rules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// The learning rate in force; float32, as the optimizer keeps it.
+    /// The learning rate in force, of a cosine its largest; float32, as the optimizer keeps it.
     pub learning_rate: f32,
+    #[serde(default)]
+    course: Course,
     best_validation: Option<Real>,
     validation_wait: u64,
     best_loss: Option<Real>,
@@ -40,6 +65,7 @@ impl Default for Schedule {
     fn default() -> Self {
         Self {
             learning_rate: LEARNING_RATE,
+            course: Course::Plateau,
             best_validation: None,
             validation_wait: 0,
             best_loss: None,
@@ -50,34 +76,61 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// A schedule that begins with a rate of its own.
-    pub fn starting_at(learning_rate: f32) -> Self {
+    /// A schedule of this course and (largest) rate.
+    pub fn new(course: Course, learning_rate: f32) -> Self {
         Self {
             learning_rate,
+            course,
             ..Self::default()
+        }
+    }
+
+    /// The learning rate of step `step` of `steps` planned, counted from 0 over all epochs.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the optimizer keeps float32"
+    )]
+    pub fn rate(&self, step: u64, steps: u64) -> f32 {
+        match self.course {
+            Course::Plateau => self.learning_rate,
+            Course::Cosine => {
+                let done = step as f64 / steps.max(1) as f64;
+                let rise = ((step + 1) as f64 / (RISE * steps as f64)).min(1.0);
+                let fall = 0.5 * (1.0 + (PI * done.min(1.0)).cos());
+                (f64::from(self.learning_rate) * rise * fall) as f32
+            }
         }
     }
 
     /// Takes the losses of an epoch into account; without validation data the learning rate stays.
     pub fn after_epoch(&mut self, loss: f64, validation: Option<f64>) {
-        if let Some(v) = validation {
-            if self.best_validation.is_none_or(|b| v < b.0 - SMALLEST_FALL) {
-                self.best_validation = Some(Real(v));
-                self.validation_wait = 0;
-            } else {
-                self.validation_wait += 1;
-                if self.validation_wait >= PLATEAU_PATIENCE && self.learning_rate > LOWEST {
-                    self.learning_rate = (self.learning_rate * FACTOR).max(LOWEST);
-                    self.validation_wait = 0;
-                }
+        let better = match self.course {
+            Course::Plateau => {
+                self.after_validation(validation);
+                self.best_loss.is_none_or(|b| loss < b.0)
             }
-        }
-        if self.best_loss.is_none_or(|b| loss < b.0) {
+            Course::Cosine => loss.is_finite(),
+        };
+        if better {
             self.best_loss = Some(Real(loss));
             self.loss_wait = 0;
         } else {
             self.loss_wait += 1;
             self.stop = self.loss_wait >= STOP_PATIENCE;
+        }
+    }
+
+    fn after_validation(&mut self, validation: Option<f64>) {
+        let Some(v) = validation else { return };
+        if self.best_validation.is_none_or(|b| v < b.0 - SMALLEST_FALL) {
+            self.best_validation = Some(Real(v));
+            self.validation_wait = 0;
+            return;
+        }
+        self.validation_wait += 1;
+        if self.validation_wait >= PLATEAU_PATIENCE && self.learning_rate > LOWEST {
+            self.learning_rate = (self.learning_rate * FACTOR).max(LOWEST);
+            self.validation_wait = 0;
         }
     }
 }
@@ -109,5 +162,39 @@ mod tests {
         ];
         assert_eq!(rates, want.map(|r: f32| r));
         assert!(!s.stop);
+    }
+
+    #[test]
+    fn a_cosine_rises_and_falls_to_nothing_and_its_plan_alone_decides() {
+        let s = Schedule::new(Course::Cosine, 3e-4);
+        for steps in [1, 2, 7, 155, 1240] {
+            let rates: Vec<f32> = (0..steps).map(|k| s.rate(k, steps)).collect();
+            assert!(rates.iter().all(|&r| r > 0.0 && r <= 3e-4), "{rates:?}");
+            let top = rates.iter().copied().enumerate();
+            let top = top.fold((0, 0.0), |a, b| if b.1 > a.1 { b } else { a }).0;
+            assert!(rates[..=top].is_sorted() && rates[top..].is_sorted_by(|a, b| a >= b));
+            if steps > 100 {
+                // the last step is one from the end: (pi / steps)^2 / 4 of the largest
+                assert!(rates[rates.len() - 1] < 3e-4 * 3.0 / (steps * steps) as f32);
+                assert!((rates[rates.len() / 2] / 1.5e-4 - 1.0).abs() < 0.02);
+            }
+        }
+        // a resumed training may have come to its end already
+        assert_eq!(s.rate(155, 155), 0.0);
+    }
+
+    #[test]
+    fn a_cosine_stops_for_what_is_not_finite_only() {
+        let mut s = Schedule::new(Course::Cosine, 3e-4);
+        for _ in 0..20 {
+            s.after_epoch(5.0, Some(5.0));
+        }
+        assert!(!s.stop);
+        assert_eq!(s.learning_rate, 3e-4);
+        for _ in 0..3 {
+            assert!(!s.stop);
+            s.after_epoch(f64::NAN, None);
+        }
+        assert!(s.stop);
     }
 }

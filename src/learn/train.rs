@@ -129,18 +129,19 @@ pub fn train(
         let mut order: Vec<usize> = (0..trains).collect();
         Stream::new(plan.seed, "shuffle", progress.epochs).shuffle(&mut order);
         let steps = order.len().div_ceil(plan.batch) as u64;
-        let rate = progress.schedule.learning_rate;
+        let (first, planned) = (progress.epochs * steps, plan.epochs * steps);
+        let mut rate = progress.schedule.learning_rate;
         let mut means = Means::default();
         let before = progress.steps.records.len();
-        for members in order.chunks(plan.batch) {
+        for (k, members) in (first..).zip(order.chunks(plan.batch)) {
             let place = Place {
                 epoch: progress.epochs,
                 step: adam.t + 1,
                 members,
                 data,
             };
-            let rate = f64::from(rate);
-            let record = pool.run(|| step(engine, adam, place, rate, &mut sentinel));
+            rate = progress.schedule.rate(k, planned);
+            let record = pool.run(|| step(engine, adam, place, f64::from(rate), &mut sentinel));
             if let Some(finding) = sentinel.found.take() {
                 observer.event(finding)?;
             }

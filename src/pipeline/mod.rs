@@ -33,7 +33,7 @@ use crate::kernel::isa::Isa;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::engine::Engine;
 use crate::learn::infer::infer_each;
-use crate::learn::schedule::{LEARNING_RATE, Schedule};
+use crate::learn::schedule::{Course, LEARNING_RATE, Schedule};
 use crate::learn::train::{Ending, Plan, Progress, train};
 use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
@@ -63,15 +63,23 @@ impl NumericsChoice {
         }
     }
 
-    /// The learning rate before any plateau.
+    /// How the network learns.
     ///
     /// The reference's 1e-3 kills most rectifiers of the `guarded` network in its first thirty steps (118 of 128 in the
     /// first layer of the amplitude's decoder), and what is left gives one object for every pattern. A third of it does
     /// not, and learns the object.
-    pub fn learning_rate(self) -> f32 {
+    pub fn schedule(self) -> Schedule {
         match self {
-            Self::Guarded => 3e-4,
-            Self::Reference => LEARNING_RATE,
+            Self::Guarded => Schedule::new(Course::Cosine, 3e-4),
+            Self::Reference => Schedule::new(Course::Plateau, LEARNING_RATE),
+        }
+    }
+
+    /// What a checkpoint has to agree with: the name, and with it all that it stands for. It changes with any of that.
+    fn learns(self) -> &'static str {
+        match self {
+            Self::Guarded => "guarded: standardized input, cosine",
+            Self::Reference => "reference",
         }
     }
 }
@@ -139,7 +147,7 @@ impl Request {
         }
         Ok(json!({
             "settings": settings,
-            "numerics": self.numerics.name(),
+            "numerics": self.numerics.learns(),
             "seed": self.seed,
             "files": self.digests,
             "object_phase": self.object_phase,
@@ -380,7 +388,7 @@ fn begin(
         return Ok((
             Adam::new(engine.model().weights().len()),
             Progress {
-                schedule: Schedule::starting_at(request.numerics.learning_rate()),
+                schedule: request.numerics.schedule(),
                 ..Progress::default()
             },
         ));

@@ -16,6 +16,7 @@ use crate::data::container::Container;
 use crate::data::dataset::Dataset;
 use crate::data::group::Grouping;
 use crate::data::split::{Split, by_y};
+use crate::data::standard::Standard;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::ground::par::Pool;
@@ -268,7 +269,11 @@ pub fn engine(
         Isa::best(),
     );
     let batch = s.batch_size.min(training.len());
-    Ok(Engine::new(model, physics, batch, true))
+    let standard = match request.numerics {
+        NumericsChoice::Reference => None,
+        NumericsChoice::Guarded => Standard::of(&training.amplitude, &training.dose),
+    };
+    Ok(Engine::new(model, physics, batch, true).standardized(standard.as_ref()))
 }
 
 /// A scenario made ready to train.

@@ -86,6 +86,7 @@ impl Bench<'_> {
             Operation::Given => &[],
             Operation::Convolution { .. } => &[4, 4, 1],
             Operation::Activate { .. } if self.inputs.len() == 2 => &[4, 4],
+            Operation::Normalize if self.inputs.len() == 3 => &[4, 2, 2],
             Operation::Combine
             | Operation::ActivationGradient { .. }
             | Operation::OuterGradient
@@ -169,7 +170,9 @@ impl Bench<'_> {
         });
         // 4096 pixels are farther than any canvas that grouping admits
         reach < 4096.0
-            && plane("physics.probe", 0)
+            && ["physics.probe", "data.mean", "data.spread"]
+                .iter()
+                .all(|name| plane(name, 0))
             && [
                 "physics.patches",
                 "physics.exit_wave",

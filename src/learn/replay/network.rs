@@ -5,6 +5,7 @@ use crate::ground::scalar::Scalar;
 use crate::kernel::conv::{Aligned, Direction, Epilogue, Kernels, Packed};
 use crate::kernel::isa::Isa;
 use crate::kernel::map::FeatureMap;
+use crate::learn::engine::standardize;
 use crate::network::layers::{
     Activation, max_pool, max_pool_backward, upsample, upsample_backward,
 };
@@ -49,7 +50,17 @@ impl Bench<'_> {
         match operation {
             Operation::Normalize => {
                 let scale = T::of(self.setting.scale);
-                self.values::<T>(0).iter().map(|&v| v / scale).collect()
+                let amplitude = self.values::<T>(0);
+                let normalized = amplitude.iter().map(|&v| v / scale);
+                if self.inputs.len() < 3 {
+                    return normalized.collect();
+                }
+                let [mean, spread] = [1, 2].map(|k| self.values::<T>(k));
+                let pixel = |k: usize| k / channels % (rows * cols);
+                normalized
+                    .enumerate()
+                    .map(|(k, x)| standardize(x, mean[pixel(k)], spread[pixel(k)]))
+                    .collect()
             }
             Operation::Convolution { first, relu } => self.convolution(*first, *relu),
             Operation::MaxPool => {

@@ -158,6 +158,9 @@ pub fn trace<'a>(engine: &'a Engine<f32>, done: Done<'a>) -> Vec<Node<'a>> {
     list.nodes
 }
 
+/// Mean and spread of each pixel of the input, where it is standardized.
+const STANDARD: [&str; 2] = ["data.mean", "data.spread"];
+
 fn inputs<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
     let [groups, n, c] = extents(engine);
     let map = ("n y x c", vec![groups, n, n, c]);
@@ -170,6 +173,9 @@ fn inputs<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
         all.copied().flatten().collect()
     });
     let plane = ("y x", vec![n, n]);
+    for (name, values) in STANDARD.into_iter().zip(engine.standard().into_iter().flatten()) {
+        list.push(name, Operation::Given, &[], plane.clone(), || values.into());
+    }
     list.complex("physics.probe", Operation::Given, &[], plane, || {
         engine.physics().probe().to_vec()
     });

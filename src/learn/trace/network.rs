@@ -1,6 +1,6 @@
 //! The network's tensors: parameters, maps, their gradients, and what the optimizer makes of them.
 
-use super::{List, is_phase};
+use super::{List, STANDARD, is_phase};
 use crate::kernel::map::FeatureMap;
 use crate::learn::engine::Engine;
 use crate::network::adam::{Adam, corrected_rate};
@@ -138,7 +138,9 @@ pub(super) fn forward<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
     list.stage = Stage::Network;
     let (a, ws) = (engine.model().architecture(), engine.workspace());
     let mut x = "network.input".to_owned();
-    list.map(&x, Operation::Normalize, &["data.amplitude"], &ws.input);
+    let mut made_from = vec!["data.amplitude"];
+    made_from.extend(engine.standard().into_iter().flat_map(|_| STANDARD));
+    list.map(&x, Operation::Normalize, &made_from, &ws.input);
     for (k, block) in ws.maps.encoder.iter().enumerate() {
         x = list.conv(a, a.encoder_conv(2 * k), &x, (0, true), &block.first);
         x = list.conv(a, a.encoder_conv(2 * k + 1), &x, (0, true), &block.second);

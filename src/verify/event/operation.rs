@@ -109,7 +109,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Given => "given",
-            Self::Normalize => "X = label / s",
+            Self::Normalize => "X = label / s, standardized where mean and spread are given",
             Self::Convolution { relu: true, .. } => "max(0, conv3x3(x, w) + b)",
             Self::Convolution { relu: false, .. } => "conv3x3(x, w) + b",
             Self::MaxPool => "largest of 2 x 2",
