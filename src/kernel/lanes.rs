@@ -38,6 +38,14 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self;
     /// Writes `COUNT` values.
     unsafe fn store(self, p: *mut f32);
+    /// As [`Lanes::store`], past the caches where the processor can: for what is read long after. `p` is aligned to the
+    /// register, and [`Lanes::settle`] comes before another thread may read.
+    unsafe fn stream(self, p: *mut f32) {
+        // SAFETY: the caller's.
+        unsafe { self.store(p) }
+    }
+    /// Puts all that was streamed before all that is written after.
+    unsafe fn settle() {}
     /// `self * b + c`, rounded once.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// `c - self * b`, rounded once.
@@ -218,6 +226,14 @@ unsafe impl Lanes for Avx2 {
         unsafe { arch::_mm256_storeu_ps(p, self.0) }
     }
     #[inline(always)]
+    unsafe fn stream(self, p: *mut f32) {
+        unsafe { arch::_mm256_stream_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn settle() {
+        unsafe { arch::_mm_sfence() }
+    }
+    #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         unsafe { Self(arch::_mm256_fmadd_ps(self.0, b.0, c.0)) }
     }
@@ -310,6 +326,14 @@ unsafe impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
         unsafe { arch::_mm512_storeu_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn stream(self, p: *mut f32) {
+        unsafe { arch::_mm512_stream_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn settle() {
+        unsafe { arch::_mm_sfence() }
     }
     #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {

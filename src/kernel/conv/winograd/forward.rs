@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::transform::{Input, Output, Place, square, store};
-use super::{PLACES, TILE, Tiles};
+use super::{PLACES, TILE, Tiles, apart};
 use crate::kernel::aligned::Aligned;
 use crate::kernel::conv::finish::Finish;
 use crate::kernel::conv::tile::{Left, Right, To, multiply};
@@ -22,7 +22,7 @@ use crate::kernel::shuffle::Shuffle;
 /// Numbers that the transformed inputs and the sums of a block may take: half of a megabyte.
 const BLOCK: usize = 128 << 10;
 /// Tiles a block has at least, so that the filters are not read for too few.
-const FEWEST: usize = 24;
+const FEWEST: usize = 48;
 
 thread_local! {
     /// The transformed inputs and sums of one block; grown once.
@@ -61,8 +61,9 @@ pub(in crate::kernel::conv) fn conv(
             let first = block * per_block;
             let count = per_block.min(tiles.count - first);
             SCRATCH.with_borrow_mut(|scratch| {
-                scratch.grow(PLACES * count * (inputs + outputs));
-                let (mixed, sums) = scratch.split_at_mut(PLACES * count * inputs);
+                let [mixed_step, sums_step] = [inputs, outputs].map(|c| apart(count * c));
+                scratch.grow(PLACES * (mixed_step + sums_step));
+                let (mixed, sums) = scratch.split_at_mut(PLACES * mixed_step);
                 let work = Block {
                     x,
                     weights,
@@ -75,6 +76,7 @@ pub(in crate::kernel::conv) fn conv(
                     row_len,
                     transformed: mixed,
                     sums: sums.as_mut_ptr(),
+                    steps: [mixed_step, sums_step],
                     to: &to,
                 };
                 // SAFETY: the shapes were asserted; blocks write disjoint tiles of the output.
@@ -95,6 +97,8 @@ struct Block<'a> {
     row_len: usize,
     transformed: &'a mut [f32],
     sums: *mut f32,
+    /// From one place to the next, of both.
+    steps: [usize; 2],
     to: &'a Shared<'a, f32>,
 }
 
@@ -107,7 +111,7 @@ impl Work for Block<'_> {
             for t in 0..count {
                 let place = self.tiles.place(self.first + t);
                 let to = self.transformed.as_mut_ptr().add(t * inputs);
-                transform_tile::<V>(self.x, place, inputs, to, count * inputs);
+                transform_tile::<V>(self.x, place, inputs, to, self.steps[0]);
             }
             abreast::<V>(self.weights.width, Mix(&self));
             for t in 0..count {
@@ -168,7 +172,7 @@ impl Wide for Mix<'_> {
                     // `depth` rows of `width`.
                     unsafe {
                         let left = Left {
-                            at: block.transformed.as_ptr().add(place * count * inputs),
+                            at: block.transformed.as_ptr().add(place * block.steps[0]),
                             row_step: inputs,
                             depth_step: 1,
                         };
@@ -178,9 +182,12 @@ impl Wide for Mix<'_> {
                                 .as_ptr()
                                 .add((place * (outputs / width) + k) * panel + sub),
                             depth_step: width,
+                            next: filters
+                                .as_ptr()
+                                .wrapping_add((place * (outputs / width) + k + 1) * panel),
                         };
                         let to = To {
-                            at: block.sums.add(place * count * outputs + column + sub),
+                            at: block.sums.add(place * block.steps[1] + column + sub),
                             row_step: outputs,
                             add: false,
                         };
@@ -195,7 +202,7 @@ impl Wide for Mix<'_> {
 /// The 16 outputs of one tile, finished.
 #[inline(always)]
 unsafe fn back<V: Lanes>(block: &Block<'_>, t: usize) {
-    let (count, outputs) = (block.count, block.outputs);
+    let outputs = block.outputs;
     let (image, row, column) = block.tiles.place(block.first + t);
     let image_len = (block.x.height() + 2) * block.row_len;
     let corner = image * image_len + (row + 1) * block.row_len + (column + 1) * outputs;
@@ -205,8 +212,8 @@ unsafe fn back<V: Lanes>(block: &Block<'_>, t: usize) {
             let from = block.sums.add(t * outputs + channel);
             let from = Place {
                 at: from.cast_const(),
-                row_step: 6 * count * outputs,
-                step: count * outputs,
+                row_step: 6 * block.steps[1],
+                step: block.steps[1],
             };
             let tile = square::<V, Output, 6, TILE>(from);
             for (r, row) in tile.into_iter().enumerate() {
