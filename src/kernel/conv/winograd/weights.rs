@@ -16,8 +16,9 @@ use crate::kernel::map::FeatureMap;
 use crate::kernel::shared::Shared;
 use crate::kernel::shuffle::Shuffle;
 
-/// Numbers that the transformed tiles of a round may take for each thread: a megabyte, a share of the second-level cache.
-const ROUND: usize = 256 << 10;
+/// Numbers that the transformed tiles of a round may take for each thread: half of a megabyte, which stay in
+/// the second-level cache.
+const ROUND: usize = 128 << 10;
 /// Tiles that one task transforms.
 const CHUNK: usize = 8;
 /// Tiles whose products are added at a time: their gradients stay in the first cache.
