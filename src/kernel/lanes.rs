@@ -60,6 +60,8 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn rectify(self) -> Self;
     /// `self` where `gate > 0`, else zero.
     unsafe fn gate(self, gate: Self) -> Self;
+    /// What lies two numbers before `next` where `before` is the register before it: its last two, and the others of `next`.
+    unsafe fn pair_back(before: Self, next: Self) -> Self;
 }
 
 /// Sixteen lanes as an array: what every processor has.
@@ -142,6 +144,13 @@ unsafe impl Lanes for Portable {
     unsafe fn gate(self, gate: Self) -> Self {
         Self(std::array::from_fn(|i| {
             if gate.0[i] > 0.0 { self.0[i] } else { 0.0 }
+        }))
+    }
+    #[inline(always)]
+    unsafe fn pair_back(before: Self, next: Self) -> Self {
+        Self(std::array::from_fn(|i| match i {
+            0..2 => before.0[i + 14],
+            _ => next.0[i - 2],
         }))
     }
 }
@@ -266,6 +275,17 @@ unsafe impl Lanes for Avx2 {
             Self(arch::_mm256_and_ps(self.0, keep))
         }
     }
+    #[inline(always)]
+    unsafe fn pair_back(before: Self, next: Self) -> Self {
+        unsafe {
+            let [before, next] = [before, next].map(|v| arch::_mm256_castps_pd(v.0));
+            // the upper half of what is before and the lower of what is next
+            let middle = arch::_mm256_permute2f128_pd::<0x21>(before, next);
+            Self(arch::_mm256_castpd_ps(arch::_mm256_shuffle_pd::<0b0101>(
+                middle, next,
+            )))
+        }
+    }
 }
 
 /// Sixteen lanes of AVX-512.
@@ -366,6 +386,15 @@ unsafe impl Lanes for Avx512 {
             let keep =
                 arch::_mm512_cmp_ps_mask::<{ arch::_CMP_GT_OQ }>(gate.0, arch::_mm512_setzero_ps());
             Self(arch::_mm512_maskz_mov_ps(keep, self.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn pair_back(before: Self, next: Self) -> Self {
+        unsafe {
+            let [before, next] = [before, next].map(|v| arch::_mm512_castps_si512(v.0));
+            Self(arch::_mm512_castsi512_ps(arch::_mm512_alignr_epi64::<7>(
+                next, before,
+            )))
         }
     }
 }
