@@ -33,7 +33,7 @@ pub(super) struct Right {
     /// From one term of the sum to the next.
     pub(super) depth_step: usize,
     /// What will be read after it, to be fetched meanwhile: a cache line for each term and tile of rows.
-    pub(super) next: *const f32,
+    pub(super) next: Option<*const f32>,
 }
 
 /// Where the product goes.
@@ -75,7 +75,9 @@ pub(super) unsafe fn multiply<V: Lanes, const NV: usize>(
             }
             row += p;
             if row < rows {
-                right.next = right.next.wrapping_add(depth * LINE);
+                if let Some(next) = &mut right.next {
+                    *next = next.wrapping_add(depth * LINE);
+                }
                 left.at = left.at.add(p * left.row_step);
                 to.at = to.at.add(p * to.row_step);
             }
@@ -103,8 +105,10 @@ unsafe fn tile<V: Lanes, const P: usize, const NV: usize>(
         let from: [*const f32; P] = std::array::from_fn(|p| left.at.add(p * left.row_step));
         let (mut at, mut b, mut next) = (0, right.at, right.next);
         for _ in 0..depth {
-            later(next);
-            next = next.wrapping_add(LINE);
+            if let Some(line) = next {
+                later(line);
+                next = Some(line.wrapping_add(LINE));
+            }
             let bv: [V; NV] = std::array::from_fn(|v| V::load(b.add(v * V::COUNT)));
             for (sum, from) in sums.iter_mut().zip(from) {
                 let a = V::splat(*from.add(at));

@@ -194,7 +194,7 @@ impl Wide for Mix<'_> {
                         let right = Right {
                             at: filters.as_ptr().add(k * panel + sub),
                             depth_step: width,
-                            next: filters.as_ptr().wrapping_add((k + 1) * panel),
+                            next: Some(filters.as_ptr().wrapping_add((k + 1) * panel)),
                         };
                         let to = To {
                             at: block.sums.add(place * block.steps[1] + column + sub),

@@ -202,7 +202,7 @@ impl Wide for Products<'_> {
                     let right = Right {
                         at: self.right.as_ptr().add(first * outputs + column),
                         depth_step: outputs,
-                        next: std::ptr::null(),
+                        next: None,
                     };
                     let to = To {
                         at: self.sums.as_mut_ptr().add(column),
