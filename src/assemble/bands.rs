@@ -347,4 +347,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_nan_beside_the_canvas_touches_nothing_whatever_came_before() {
+        // the second patch has no column on the canvas; those of the first must not be taken for its own
+        let side = CanvasSize::new(23).expect("a side");
+        let mut b = Bands::new(1, 11, side);
+        let values = [Complex32::new(1.0, 0.0), Complex32::new(f32::NAN, 0.0)];
+        let shifts = [[0.0, 0.0], [37.5, 0.0]];
+        b.add(&values, 1, &shifts).expect("two patches");
+        let (sums, ..) = b.finish();
+        assert!(sums.iter().all(|z| z.re.is_finite()));
+        assert_eq!(sums.iter().map(|z| z.re).sum::<f32>(), 1.0);
+    }
 }

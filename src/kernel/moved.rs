@@ -54,7 +54,8 @@ impl Columns {
     /// # Panics
     /// If there are not as many of both.
     pub fn load(&mut self, out: usize, from: usize, low: &[f32], high: Option<&[f32]>) {
-        let lead = out % COLUMN_STEP;
+        // where no column has weight none is read: `out` and `from` then say nothing
+        let lead = if low.is_empty() { 0 } else { out % COLUMN_STEP };
         self.out = out - lead;
         self.from = from.cast_signed() - lead.cast_signed();
         self.both = high.is_some();
