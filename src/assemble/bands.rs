@@ -25,11 +25,11 @@ use crate::kernel::moved::{self, COLUMN_STEP, Canvas, Columns, Patch, RowTap};
 /// patches in two, whose parts then come from memory in shorter pieces.
 const BAND: usize = 96 << 10;
 
-/// A canvas that patches are added to; each row has room for a step of columns more.
+/// A canvas that patches are added to; each row begins on a cache line and has room for a step of columns more.
 #[derive(Debug)]
 pub(super) struct Bands {
-    sums: Vec<Complex32>,
-    weights: Vec<f32>,
+    sums: Lined<Complex32>,
+    weights: Lined<f32>,
     stride: usize,
     dropped: usize,
     side: CanvasSize,
@@ -60,11 +60,11 @@ impl<'a> Stack<'a> {
 impl Bands {
     /// An empty canvas for patches of side `m`, `pad` pixels in from its corner.
     pub(super) fn new(m: usize, pad: usize, side: CanvasSize) -> Self {
-        let stride = side.get() + COLUMN_STEP;
+        let stride = (side.get() + COLUMN_STEP).next_multiple_of(COLUMN_STEP);
         let len = stride * side.get();
         Self {
-            sums: vec![Complex32::default(); len],
-            weights: vec![0.0; len],
+            sums: Lined::new(len),
+            weights: Lined::new(len),
             stride,
             dropped: 0,
             side,
@@ -110,8 +110,9 @@ impl Bands {
             m,
         };
         self.sums
+            .get()
             .par_chunks_mut(rows * stride)
-            .zip(self.weights.par_chunks_mut(rows * stride))
+            .zip(self.weights.get().par_chunks_mut(rows * stride))
             .zip(&visitors)
             .enumerate()
             .for_each(|(band, ((sums, weights), visitors))| {
@@ -130,13 +131,33 @@ impl Bands {
     }
 
     /// The sums and the weights, each `[row, col]`, and the patch pixels that fell over the edge.
-    pub(super) fn finish(self) -> (Array2<Complex32>, Array2<f32>, usize) {
+    pub(super) fn finish(mut self) -> (Array2<Complex32>, Array2<f32>, usize) {
         let (side, stride) = (self.side.get(), self.stride);
         (
-            without_room(&self.sums, side, stride),
-            without_room(&self.weights, side, stride),
+            without_room(self.sums.get(), side, stride),
+            without_room(self.weights.get(), side, stride),
             self.dropped,
         )
+    }
+}
+
+/// Values that begin on a cache line, where the allocator allows it.
+#[derive(Debug)]
+struct Lined<T> {
+    room: Vec<T>,
+    first: usize,
+}
+
+impl<T: Copy + Default> Lined<T> {
+    fn new(len: usize) -> Self {
+        let room = vec![T::default(); len + COLUMN_STEP];
+        let first = room.as_ptr().align_offset(64).min(COLUMN_STEP);
+        Self { room, first }
+    }
+
+    fn get(&mut self) -> &mut [T] {
+        let end = self.room.len() - COLUMN_STEP + self.first;
+        &mut self.room[self.first..end]
     }
 }
 
@@ -325,5 +346,18 @@ mod tests {
                 prop_assert_eq!(dropped, placement.dropped());
             }
         }
+    }
+
+    #[test]
+    fn a_nan_beside_the_canvas_touches_nothing_whatever_came_before() {
+        // the second patch has no column on the canvas; those of the first must not be taken for its own
+        let side = CanvasSize::new(23).expect("a side");
+        let mut b = Bands::new(1, 11, side);
+        let values = [Complex32::new(1.0, 0.0), Complex32::new(f32::NAN, 0.0)];
+        let shifts = [[0.0, 0.0], [37.5, 0.0]];
+        b.add(&values, 1, &shifts).expect("two patches");
+        let (sums, ..) = b.finish();
+        assert!(sums.iter().all(|z| z.re.is_finite()));
+        assert_eq!(sums.iter().map(|z| z.re).sum::<f32>(), 1.0);
     }
 }

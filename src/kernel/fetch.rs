@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code, reason = "a hint to the processor")]
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
+/// Numbers of a cache line.
+pub(super) const LINE: usize = 16;
 
 /// Asks for `values` to be brought into the second-level cache. Changes nothing but time.
 #[inline(always)]
@@ -11,7 +11,7 @@ pub fn fetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        for value in values.iter().step_by((LINE / size_of::<T>()).max(1)) {
+        for value in values.iter().step_by((4 * LINE / size_of::<T>()).max(1)) {
             // SAFETY: a hint, which the target's baseline has; the address is a reference's.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(value).cast()) }
         }
@@ -28,6 +28,19 @@ pub(super) fn ahead(p: *const f32) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a hint, which the target's baseline has; an address that is not mapped is ignored.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
+
+/// As [`ahead`], into the second-level cache.
+#[inline(always)]
+pub(super) fn later(p: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = p;

@@ -38,6 +38,14 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self;
     /// Writes `COUNT` values.
     unsafe fn store(self, p: *mut f32);
+    /// As [`Lanes::store`], past the caches where the processor can: for what is read long after. `p` is aligned to the
+    /// register, and [`Lanes::settle`] comes before another thread may read.
+    unsafe fn stream(self, p: *mut f32) {
+        // SAFETY: the caller's.
+        unsafe { self.store(p) }
+    }
+    /// Puts all that was streamed before all that is written after.
+    unsafe fn settle() {}
     /// `self * b + c`, rounded once.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// `c - self * b`, rounded once.
@@ -52,6 +60,8 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn rectify(self) -> Self;
     /// `self` where `gate > 0`, else zero.
     unsafe fn gate(self, gate: Self) -> Self;
+    /// What lies two numbers before `next` where `before` is the register before it: its last two, and the others of `next`.
+    unsafe fn pair_back(before: Self, next: Self) -> Self;
 }
 
 /// Sixteen lanes as an array: what every processor has.
@@ -136,6 +146,13 @@ unsafe impl Lanes for Portable {
             if gate.0[i] > 0.0 { self.0[i] } else { 0.0 }
         }))
     }
+    #[inline(always)]
+    unsafe fn pair_back(before: Self, next: Self) -> Self {
+        Self(std::array::from_fn(|i| match i {
+            0..2 => before.0[i + 14],
+            _ => next.0[i - 2],
+        }))
+    }
 }
 
 /// One number spread, and multiplied and added to some sums.
@@ -218,6 +235,14 @@ unsafe impl Lanes for Avx2 {
         unsafe { arch::_mm256_storeu_ps(p, self.0) }
     }
     #[inline(always)]
+    unsafe fn stream(self, p: *mut f32) {
+        unsafe { arch::_mm256_stream_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn settle() {
+        unsafe { arch::_mm_sfence() }
+    }
+    #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         unsafe { Self(arch::_mm256_fmadd_ps(self.0, b.0, c.0)) }
     }
@@ -248,6 +273,17 @@ unsafe impl Lanes for Avx2 {
             let keep =
                 arch::_mm256_cmp_ps::<{ arch::_CMP_GT_OQ }>(gate.0, arch::_mm256_setzero_ps());
             Self(arch::_mm256_and_ps(self.0, keep))
+        }
+    }
+    #[inline(always)]
+    unsafe fn pair_back(before: Self, next: Self) -> Self {
+        unsafe {
+            let [before, next] = [before, next].map(|v| arch::_mm256_castps_pd(v.0));
+            // the upper half of what is before and the lower of what is next
+            let middle = arch::_mm256_permute2f128_pd::<0x21>(before, next);
+            Self(arch::_mm256_castpd_ps(arch::_mm256_shuffle_pd::<0b0101>(
+                middle, next,
+            )))
         }
     }
 }
@@ -312,6 +348,14 @@ unsafe impl Lanes for Avx512 {
         unsafe { arch::_mm512_storeu_ps(p, self.0) }
     }
     #[inline(always)]
+    unsafe fn stream(self, p: *mut f32) {
+        unsafe { arch::_mm512_stream_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn settle() {
+        unsafe { arch::_mm_sfence() }
+    }
+    #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         unsafe { Self(arch::_mm512_fmadd_ps(self.0, b.0, c.0)) }
     }
@@ -342,6 +386,15 @@ unsafe impl Lanes for Avx512 {
             let keep =
                 arch::_mm512_cmp_ps_mask::<{ arch::_CMP_GT_OQ }>(gate.0, arch::_mm512_setzero_ps());
             Self(arch::_mm512_maskz_mov_ps(keep, self.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn pair_back(before: Self, next: Self) -> Self {
+        unsafe {
+            let [before, next] = [before, next].map(|v| arch::_mm512_castps_si512(v.0));
+            Self(arch::_mm512_castsi512_ps(arch::_mm512_alignr_epi64::<7>(
+                next, before,
+            )))
         }
     }
 }

@@ -12,7 +12,7 @@
 use num_complex::Complex32;
 
 use super::dispatch::{Work, run};
-use super::fetch;
+use super::fetch::{ahead, fetch};
 use super::isa::Isa;
 use super::lanes::Lanes;
 use super::shuffle::Shuffle;
@@ -35,10 +35,14 @@ pub struct RowTap {
 /// whole pixels, `from + i`; what lies outside the patch reads as zero.
 #[derive(Debug, Default, Clone)]
 pub struct Columns {
+    /// A multiple of [`COLUMN_STEP`], so that registers lie on cache lines of the canvas where its rows begin on one.
     out: usize,
-    from: usize,
+    /// The column of the patch above the first; may lie before it.
+    from: isize,
     both: bool,
-    /// For each column, zero beyond the last.
+    /// Columns, those before the first that has weight included.
+    used: usize,
+    /// For each column, zero before the first and beyond the last.
     single: [Vec<f32>; 2],
     /// The same twice, for real and imaginary parts.
     double: [Vec<f32>; 2],
@@ -50,8 +54,13 @@ impl Columns {
     /// # Panics
     /// If there are not as many of both.
     pub fn load(&mut self, out: usize, from: usize, low: &[f32], high: Option<&[f32]>) {
-        (self.out, self.from, self.both) = (out, from, high.is_some());
-        let count = low.len().next_multiple_of(COLUMN_STEP);
+        // where no column has weight none is read: `out` and `from` then say nothing
+        let lead = if low.is_empty() { 0 } else { out % COLUMN_STEP };
+        self.out = out - lead;
+        self.from = from.cast_signed() - lead.cast_signed();
+        self.both = high.is_some();
+        self.used = lead + low.len();
+        let count = self.used.next_multiple_of(COLUMN_STEP);
         for (k, weights) in [low, high.unwrap_or_default()].into_iter().enumerate() {
             assert!(
                 weights.len() == low.len() || (k, high) == (1, None),
@@ -59,6 +68,7 @@ impl Columns {
             );
             let (single, double) = (&mut self.single[k], &mut self.double[k]);
             single.clear();
+            single.resize(lead, 0.0);
             single.extend_from_slice(weights);
             single.resize(count, 0.0);
             double.resize(2 * count, 0.0);
@@ -189,12 +199,16 @@ impl Rows<'_, '_> {
         let Columns {
             out: column,
             from,
+            used,
             single: [s0, s1],
             double: [d0, d1],
             ..
         } = self.columns;
         let at = out * self.canvas.stride + column;
         let side = 2 * self.patch.side;
+        let first = 2 * from;
+        // the canvas lies in the second-level cache at best: two rows on it is asked for
+        let below = 2 * self.canvas.stride;
         // SAFETY: complex numbers are pairs of floats; `count` columns of the canvas lie inside; of the
         // patch `pixels` reads what is inside.
         unsafe {
@@ -204,21 +218,29 @@ impl Rows<'_, '_> {
             for (row, (r, w)) in rows.iter_mut().zip(parts) {
                 *row = (row.0.add(2 * r * self.patch.stride), V::splat(w));
             }
-            for i in (0..s0.len()).step_by(V::COUNT) {
-                for k in [2 * i, 2 * i + V::COUNT] {
-                    let (w0, w1) = (V::load(d0.as_ptr().add(k)), V::load(d1.as_ptr().add(k)));
-                    let mut sum = V::load(sums.add(k));
-                    for (row, w) in rows {
-                        let low = pixels::<V>(row, 2 * from + k, side, 2);
-                        sum = sum.add(low.mul(w.mul(w0)));
-                        if C == 2 {
-                            let high = pixels::<V>(row, 2 * from + k, side, 0);
-                            sum = sum.add(high.mul(w.mul(w1)));
-                        }
+            // each register of a row is read once, as the higher columns; the lower ones are its neighbours
+            let mut before = [V::zero(); P];
+            for (before, row) in before.iter_mut().zip(rows) {
+                *before = pixels::<V>(row.0, first - V::COUNT.cast_signed(), side);
+            }
+            for k in (0..2 * used).step_by(V::COUNT) {
+                let (w0, w1) = (V::load(d0.as_ptr().add(k)), V::load(d1.as_ptr().add(k)));
+                ahead(sums.wrapping_add(below + below + k));
+                let mut sum = V::load(sums.add(k));
+                for ((row, w), before) in rows.into_iter().zip(&mut before) {
+                    let high = pixels::<V>(row, first + k.cast_signed(), side);
+                    let low = V::pair_back(*before, high);
+                    *before = high;
+                    sum = sum.add(low.mul(w.mul(w0)));
+                    if C == 2 {
+                        sum = sum.add(high.mul(w.mul(w1)));
                     }
-                    sum.store(sums.add(k));
                 }
+                sum.store(sums.add(k));
+            }
+            for i in (0..*used).step_by(V::COUNT) {
                 let (w0, w1) = (V::load(s0.as_ptr().add(i)), V::load(s1.as_ptr().add(i)));
+                ahead(weights.wrapping_add(below + i));
                 let mut weight = V::load(weights.add(i));
                 for (_, w) in rows {
                     weight = weight.add(w.mul(w0));
@@ -232,20 +254,21 @@ impl Rows<'_, '_> {
     }
 }
 
-/// The floats from `at - back` on of a row of `len`, zero outside it.
+/// The floats from `at` on of a row of `len`, zero outside it.
 ///
 /// # Safety
 /// `row` is valid for `len` floats.
 #[inline(always)]
-unsafe fn pixels<V: Lanes>(row: *const f32, at: usize, len: usize, back: usize) -> V {
-    let from = row.wrapping_add(at).wrapping_sub(back);
+unsafe fn pixels<V: Lanes>(row: *const f32, at: isize, len: usize) -> V {
+    let from = row.wrapping_offset(at);
+    let (count, len) = (V::COUNT.cast_signed(), len.cast_signed());
     // SAFETY: whole registers inside the row, or lanes inside it.
     unsafe {
-        if at >= back && at - back + V::COUNT <= len {
+        if at >= 0 && at + count <= len {
             V::load(from)
         } else {
-            let end = (len + back).saturating_sub(at);
-            V::load_some(from, back.saturating_sub(at), end.min(V::COUNT))
+            let lane = |p: isize| p.clamp(0, count).cast_unsigned();
+            V::load_some(from, lane(-at), lane(len - at))
         }
     }
 }

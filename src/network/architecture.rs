@@ -177,6 +177,16 @@ impl Architecture {
         self.head(Branch::Amplitude) + 2 + 3 * branch.index() + conv
     }
 
+    /// Whether convolution `k` is one of this branch, rather than of the encoder or the other branch.
+    pub fn is_of(&self, branch: Branch, k: usize) -> bool {
+        let (decoders, outer) = (2 * self.encoder.len(), self.head(Branch::Amplitude) + 2);
+        match k {
+            k if k < decoders => false,
+            k if k < outer => (k - decoders) % 2 == branch.index(),
+            k => (k - outer) / 3 == branch.index(),
+        }
+    }
+
     /// The number of trainable parameters.
     pub fn parameters(&self) -> usize {
         self.convolutions()
@@ -208,6 +218,9 @@ mod tests {
             let a = network(n, gs, big);
             let all = a.convolutions();
             for b in Branch::BOTH {
+                for (k, c) in all.iter().enumerate() {
+                    assert_eq!(a.is_of(b, k), c.name.starts_with(b.name()), "{}", c.name);
+                }
                 for k in 0..2 * a.decoder.len() {
                     assert_eq!(
                         all[a.decoder_conv(b, k)].name,

@@ -16,6 +16,12 @@ use crate::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Pac
 use crate::kernel::isa::Isa;
 use crate::kernel::map::FeatureMap;
 
+/// The most convolutions of a network; the largest of the reference has 34.
+const MOST: usize = 40;
+
+/// The gradient of the weights and biases of each convolution.
+type Parts<'g, T> = [&'g mut [T]; MOST];
+
 /// A network with its weights.
 #[derive(Debug, Clone)]
 pub struct Model<T: Kernels> {
@@ -160,11 +166,17 @@ impl<T: Kernels> Model<T> {
             max_pool(&block.second, &mut block.pooled);
         }
         let encoded = &maps.encoder[a.encoder.len() - 1].pooled;
-        for (branch, maps) in Branch::BOTH.into_iter().zip(&mut maps.decoders) {
+        let decode = |branch, maps: &mut DecoderMaps<T>, out: &mut [T]| {
             self.decode(branch, encoded, maps);
-            let activation = self.activation(branch);
-            fill_outputs(a, maps, activation, &mut ws.outputs[branch.index()]);
-        }
+            fill_outputs(a, maps, self.activation(branch), out);
+        };
+        let [maps, other_maps] = &mut maps.decoders;
+        let [out, other_out] = &mut ws.outputs;
+        // side by side: their maps are small, and each is better off with a thread than with a share of two
+        rayon::join(
+            || decode(Branch::Amplitude, maps, out),
+            || decode(Branch::Phase, other_maps, other_out),
+        );
     }
 
     fn activation(&self, branch: Branch) -> Activation {
@@ -220,24 +232,31 @@ impl<T: Kernels> Model<T> {
         let encoded = &maps.encoder[a.encoder.len() - 1].pooled;
         let Maps {
             encoder: d_encoder,
-            decoders: d_decoders,
+            decoders: [d_amplitude, d_phase],
         } = gradients;
-        for (branch, d) in Branch::BOTH.into_iter().zip(d_decoders) {
-            let maps = maps.decoder(branch);
-            fill_logits(
-                a,
-                maps,
-                self.activation(branch),
-                &d_outputs[branch.index()],
-                d,
-            );
-            let d_encoded = match branch {
-                Branch::Amplitude => &mut d_encoder[a.encoder.len() - 1].pooled,
-                Branch::Phase => &mut *second,
+        let [scratch, other_scratch] = scratch;
+        let mut gradient = self.parts(gradient);
+        let mut other_gradient: Parts<'_, T> = std::array::from_fn(|k| {
+            if a.is_of(Branch::Phase, k) {
+                std::mem::take(&mut gradient[k])
+            } else {
+                Default::default()
+            }
+        });
+        let decode_backward =
+            |branch, d: &mut DecoderMaps<T>, d_encoded: &mut _, out: (&mut _, &mut _)| {
+                let (maps, d_out) = (maps.decoder(branch), &d_outputs[branch.index()]);
+                fill_logits(a, maps, self.activation(branch), d_out, d);
+                self.decode_backward(branch, (encoded, maps), d, d_encoded, out);
             };
-            let out = (&mut *gradient, &mut *scratch);
-            self.decode_backward(branch, (encoded, maps), d, d_encoded, out);
-        }
+        let d_encoded = &mut d_encoder[a.encoder.len() - 1].pooled;
+        let out = (&mut gradient, &mut *scratch);
+        let other_out = (&mut other_gradient, other_scratch);
+        rayon::join(
+            || decode_backward(Branch::Amplitude, d_amplitude, d_encoded, out),
+            || decode_backward(Branch::Phase, d_phase, &mut *second, other_out),
+        );
+        let gradient = &mut gradient;
         add(&mut d_encoder[a.encoder.len() - 1].pooled, second);
         for k in (0..a.encoder.len()).rev() {
             let (before, rest) = d_encoder.split_at_mut(k);
@@ -265,7 +284,7 @@ impl<T: Kernels> Model<T> {
         (encoded, maps): (&FeatureMap<T>, &DecoderMaps<T>),
         d: &mut DecoderMaps<T>,
         d_encoded: &mut FeatureMap<T>,
-        (gradient, scratch): (&mut [T], &mut Aligned<T>),
+        (gradient, scratch): (&mut Parts<'_, T>, &mut Aligned<T>),
     ) {
         let a = &self.architecture;
         let depth = a.decoder.len();
@@ -312,16 +331,27 @@ impl<T: Kernels> Model<T> {
         }
     }
 
+    /// What of a gradient belongs to each convolution.
+    fn parts<'g>(&self, gradient: &'g mut [T]) -> Parts<'g, T> {
+        let mut rest = gradient;
+        let mut parts: Parts<'_, T> = std::array::from_fn(|_| Default::default());
+        for (part, tensors) in parts.iter_mut().zip(self.tensors.chunks(2)) {
+            let len = tensors.iter().map(|t| t.range.len()).sum();
+            (*part, rest) = std::mem::take(&mut rest).split_at_mut(len);
+        }
+        assert!(rest.is_empty(), "a network of at most {MOST} convolutions");
+        parts
+    }
+
     fn weights_backward(
         &self,
         k: usize,
         x: &FeatureMap<T>,
         first: usize,
         dy: &FeatureMap<T>,
-        (gradient, scratch): (&mut [T], &mut Aligned<T>),
+        (gradient, scratch): (&mut Parts<'_, T>, &mut Aligned<T>),
     ) {
-        let (kernel, bias) = (&self.tensors[2 * k].range, &self.tensors[2 * k + 1].range);
-        let (left, right) = gradient[kernel.start..bias.end].split_at_mut(kernel.len());
+        let (left, right) = gradient[k].split_at_mut(self.tensors[2 * k].range.len());
         let method = self.forward[k].method;
         T::conv_weights(self.isa, method, x, first, dy, (left, right), scratch);
     }

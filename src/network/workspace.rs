@@ -158,8 +158,8 @@ pub struct Workspace<T> {
     pub d_outputs: [Vec<T>; 2],
     /// The gradient of the encoder's result through the second decoder.
     pub encoded: FeatureMap<T>,
-    /// What the gradients of weights need; grown in the first step.
-    pub scratch: Aligned<T>,
+    /// What the gradients of weights need, for each decoder; grown in the first step.
+    pub scratch: [Aligned<T>; 2],
     per_group: usize,
 }
 
@@ -182,7 +182,7 @@ impl<T: Scalar> Workspace<T> {
                 [empty(), empty()]
             },
             encoded: FeatureMap::new(if training { groups } else { 0 }, side, side, filters),
-            scratch: Aligned::default(),
+            scratch: [Aligned::default(), Aligned::default()],
             per_group,
         }
     }

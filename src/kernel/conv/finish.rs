@@ -113,4 +113,35 @@ impl<'a> Finish<'a> {
             }
         }
     }
+
+    /// What becomes of the `O` outputs of `P` pixels, `sums[pixel * O + output]`, into `to`, where pixels lie `step` apart;
+    /// their place in the output map is `at`.
+    #[inline(always)]
+    pub(super) fn few<const P: usize, const O: usize>(
+        &self,
+        sums: &[f32; 16],
+        (at, step): (usize, usize),
+        to: &mut [f32],
+    ) {
+        let rectified = matches!(self.kind, Kind::BiasRelu);
+        for p in 0..P {
+            let to = &mut to[p * step..][..O];
+            let sums = &sums[p * O..][..O];
+            match self.kind {
+                Kind::Plain => to.copy_from_slice(sums),
+                Kind::Bias | Kind::BiasRelu => {
+                    for o in 0..O {
+                        let sum = sums[o] + self.bias[o];
+                        to[o] = if rectified && sum < 0.0 { 0.0 } else { sum };
+                    }
+                }
+                Kind::Gate(g) => {
+                    let gate = &g[at + p * step..][..O];
+                    for o in 0..O {
+                        to[o] = if gate[o] > 0.0 { sums[o] } else { 0.0 };
+                    }
+                }
+            }
+        }
+    }
 }

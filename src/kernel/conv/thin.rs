@@ -12,7 +12,7 @@ use super::finish::Finish;
 use super::packed::{INPUTS, WIDEST};
 use super::{Direction, Epilogue, Method, Packed};
 use crate::kernel::dispatch::{Work, run};
-use crate::kernel::fetch;
+use crate::kernel::fetch::ahead;
 use crate::kernel::isa::Isa;
 use crate::kernel::lanes::Lanes;
 use crate::kernel::map::FeatureMap;
@@ -23,7 +23,7 @@ pub(super) const MOST: usize = 8;
 /// Lanes that a chain is modulo of.
 const LANES: usize = 16;
 /// Rows that one task works on.
-const ROWS: usize = 16;
+const ROWS: usize = 32;
 
 /// Numbers that the weights take: whole registers per output and tap.
 pub(super) fn weights(inputs: usize, outputs: usize) -> usize {
@@ -72,12 +72,14 @@ pub(super) fn conv(
     );
     let finish = Finish::new(epilogue, out);
     let (row_len, stride, image_len) = (out.row_len(), out.stride(), out.image_len());
+    let taps: [usize; 9] = std::array::from_fn(|tap| tap / 3 * x.row_len() + tap % 3 * x.stride());
     out.bands_mut(ROWS).for_each(|band| {
         let work = Band {
             x,
             first_channel,
             weights,
             finish: &finish,
+            taps: &taps,
             image: band.image,
             first_row: band.first_row,
             at: band.image * image_len + (band.first_row + 1) * row_len + stride,
@@ -96,6 +98,8 @@ struct Band<'a> {
     first_channel: usize,
     weights: &'a Packed<f32>,
     finish: &'a Finish<'a>,
+    /// Where the taps of a pixel lie, from the first on.
+    taps: &'a [usize],
     image: usize,
     first_row: usize,
     at: usize,
@@ -109,12 +113,15 @@ impl Work for Band<'_> {
     unsafe fn run<V: Shuffle>(self) {
         // SAFETY: the caller's.
         unsafe {
-            // with a known distance from pixel to pixel, sixteen of them need one address
-            match (self.weights.outputs, self.x.stride()) {
+            // with all channels of 64 read, sixteen pixels need one address
+            let padded = self.weights.inputs.next_multiple_of(LANES);
+            let wide = if padded == self.x.stride() { padded } else { 0 };
+            match (self.weights.outputs, wide) {
                 (1, 64) => self.all::<V, 16, 4, 1, 64>(),
                 (1, _) => self.all::<V, 16, 4, 1, 0>(),
                 (2, _) => self.all::<V, 8, 2, 2, 0>(),
                 (3, _) => self.all::<V, 4, 1, 3, 0>(),
+                (4, 64) => self.all::<V, 4, 1, 4, 64>(),
                 (4, _) => self.all::<V, 4, 1, 4, 0>(),
                 (5, _) => self.all::<V, 2, 1, 5, 0>(),
                 (6, _) => self.all::<V, 2, 1, 6, 0>(),
@@ -142,7 +149,6 @@ impl Band<'_> {
         let whole = width - width % P;
         for column in (0..whole).step_by(P) {
             for row in 0..rows {
-                self.ahead(row, column, P);
                 // SAFETY: pixels up to `whole` lie in the row.
                 unsafe {
                     let mut chains = [[V::zero(); 2]; LANES];
@@ -153,7 +159,7 @@ impl Band<'_> {
                             self.chains::<V, Q, O, STRIDE>((row, column + q), &mut chains, q * O);
                         }
                     }
-                    self.finish::<V, P, O>((row, column), &across(&chains));
+                    self.finish::<P, O>((row, column), &across(&chains));
                 }
             }
         }
@@ -163,19 +169,9 @@ impl Band<'_> {
                 unsafe {
                     let mut chains = [[V::zero(); 2]; LANES];
                     self.chains::<V, 1, O, STRIDE>((row, column), &mut chains, 0);
-                    self.finish::<V, 1, O>((row, column), &across(&chains));
+                    self.finish::<1, O>((row, column), &across(&chains));
                 }
             }
-        }
-    }
-
-    /// Fetches what the turn below will read that this one does not: inputs of `pixels` two rows down.
-    #[inline(always)]
-    fn ahead(&self, row: usize, column: usize, pixels: usize) {
-        let down = self.first_row + row + 2;
-        if down < self.x.height() {
-            let from = self.x.at(self.image, down, column);
-            fetch(&self.x.data()[from..from + pixels * self.x.stride()]);
         }
     }
 
@@ -188,6 +184,7 @@ impl Band<'_> {
         first: usize,
     ) {
         let (x, inputs) = (self.x, self.weights.inputs.next_multiple_of(LANES));
+        let inputs = if STRIDE > 0 { STRIDE } else { inputs };
         let stride = if STRIDE > 0 { STRIDE } else { x.stride() };
         let corner = x.at(self.image, self.first_row + row, column) - x.row_len() - stride
             + self.first_channel;
@@ -196,13 +193,19 @@ impl Band<'_> {
         // SAFETY: taps end inside the border; channels and weights are stored in whole registers.
         unsafe {
             let mut sums = [[[V::zero(); 2]; O]; P];
-            for tap in 0..9 {
-                let from = x
-                    .data()
-                    .as_ptr()
-                    .add(corner + tap / 3 * x.row_len() + tap % 3 * stride);
+            // what the turn below reads that this one does not, a few pixels with each tap
+            let below = x
+                .data()
+                .as_ptr()
+                .wrapping_add(corner + 3 * x.row_len() + stride);
+            for (tap, &offset) in self.taps.iter().enumerate() {
+                let below = below.wrapping_add(tap * P / 8 * stride);
+                let from = x.data().as_ptr().add(corner + offset);
                 let w = self.weights.panels.as_ptr().add(tap * inputs);
                 for i in (0..inputs).step_by(LANES) {
+                    for pixel in 0..P.div_ceil(8) {
+                        ahead(below.wrapping_add(pixel * stride + i));
+                    }
                     for half in 0..halves {
                         let lane = i + half * V::COUNT;
                         let wv: [V; O] =
@@ -220,9 +223,9 @@ impl Band<'_> {
         }
     }
 
-    /// Writes the outputs of `P` pixels, `sums[pixel * O + output]`, and what their padding channels become.
+    /// Writes the outputs of `P` pixels, `sums[pixel * O + output]`.
     #[inline(always)]
-    unsafe fn finish<V: Lanes, const P: usize, const O: usize>(
+    fn finish<const P: usize, const O: usize>(
         &mut self,
         (row, column): (usize, usize),
         sums: &[f32; LANES],
@@ -230,23 +233,10 @@ impl Band<'_> {
         let at = row * self.row_len + column * self.stride;
         let room = self.to[self.stride + at..].len();
         assert!(room >= P * self.stride, "pixels inside the band");
-        for lane in (0..LANES).step_by(V::COUNT) {
-            // SAFETY: at most eight outputs are in the first register; a pixel has sixteen channels.
-            unsafe {
-                let mut values = [[V::zero()]; P];
-                if lane == 0 {
-                    for (p, value) in values.iter_mut().enumerate() {
-                        *value = [V::load_some(sums.as_ptr().add(p * O), 0, O)];
-                    }
-                }
-                let place = (self.at + at + lane, self.stride);
-                self.finish.tile(&mut values, lane, place);
-                let to = self.to.as_mut_ptr().add(self.stride + at + lane);
-                for (p, [value]) in values.into_iter().enumerate() {
-                    value.store(to.add(p * self.stride));
-                }
-            }
-        }
+        let place = (self.at + at, self.stride);
+        // padding channels are zero, and stay so
+        let to = &mut self.to[self.stride + at..];
+        self.finish.few::<P, O>(sums, place, to);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "vector registers; see Safety of `multiply`")]
 
+use crate::kernel::fetch::{LINE, later};
 use crate::kernel::lanes::Lanes;
 
 /// Rows that one register tile holds: with four registers of columns, 24 of AVX-512's 32 are sums.
@@ -31,6 +32,8 @@ pub(super) struct Right {
     pub(super) at: *const f32,
     /// From one term of the sum to the next.
     pub(super) depth_step: usize,
+    /// What will be read after it, to be fetched meanwhile: a cache line for each term and tile of rows.
+    pub(super) next: Option<*const f32>,
 }
 
 /// Where the product goes.
@@ -53,7 +56,7 @@ pub(super) struct To {
 pub(super) unsafe fn multiply<V: Lanes, const NV: usize>(
     mut left: Left,
     rows: usize,
-    right: Right,
+    mut right: Right,
     depth: usize,
     mut to: To,
 ) {
@@ -72,6 +75,9 @@ pub(super) unsafe fn multiply<V: Lanes, const NV: usize>(
             }
             row += p;
             if row < rows {
+                if let Some(next) = &mut right.next {
+                    *next = next.wrapping_add(depth * LINE);
+                }
                 left.at = left.at.add(p * left.row_step);
                 to.at = to.at.add(p * to.row_step);
             }
@@ -97,8 +103,12 @@ unsafe fn tile<V: Lanes, const P: usize, const NV: usize>(
             }
         }
         let from: [*const f32; P] = std::array::from_fn(|p| left.at.add(p * left.row_step));
-        let (mut at, mut b) = (0, right.at);
+        let (mut at, mut b, mut next) = (0, right.at, right.next);
         for _ in 0..depth {
+            if let Some(line) = next {
+                later(line);
+                next = Some(line.wrapping_add(LINE));
+            }
             let bv: [V; NV] = std::array::from_fn(|v| V::load(b.add(v * V::COUNT)));
             for (sum, from) in sums.iter_mut().zip(from) {
                 let a = V::splat(*from.add(at));

@@ -217,6 +217,7 @@ impl Rows<'_> {
                 let right = Right {
                     at: y.data().as_ptr().add(from),
                     depth_step: y.stride(),
+                    next: None,
                 };
                 let to = To {
                     at: self.sums.as_mut_ptr().add(done * columns + column),

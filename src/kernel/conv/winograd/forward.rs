@@ -3,11 +3,12 @@
 #![allow(unsafe_code, reason = "SIMD kernels; shapes are asserted on entry")]
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::transform::{Input, Output, Place, square, store};
-use super::{PLACES, TILE, Tiles};
+use super::{PLACES, TILE, Tiles, apart};
 use crate::kernel::aligned::Aligned;
 use crate::kernel::conv::finish::Finish;
 use crate::kernel::conv::tile::{Left, Right, To, multiply};
@@ -22,7 +23,7 @@ use crate::kernel::shuffle::Shuffle;
 /// Numbers that the transformed inputs and the sums of a block may take: half of a megabyte.
 const BLOCK: usize = 128 << 10;
 /// Tiles a block has at least, so that the filters are not read for too few.
-const FEWEST: usize = 24;
+const FEWEST: usize = 48;
 
 thread_local! {
     /// The transformed inputs and sums of one block; grown once.
@@ -50,19 +51,28 @@ pub(in crate::kernel::conv) fn conv(
     let (inputs, outputs) = (weights.inputs.next_multiple_of(16), out.stride());
     let most = (BLOCK / (PLACES * (inputs + outputs))).max(FEWEST);
     let threads = rayon::current_num_threads();
-    // as many blocks for each thread; the bits of a tile do not depend on its block
-    let blocks = tiles.count.div_ceil(most).next_multiple_of(threads);
+    // the bits of a tile do not depend on who else is in its block
+    let (blocks, sheets) = if tiles.count <= most && outputs > weights.width {
+        (1, (outputs / weights.width).min(threads))
+    } else {
+        let blocks = tiles.count.div_ceil(most).next_multiple_of(threads);
+        (blocks, 1)
+    };
     let per_block = tiles.count.div_ceil(blocks);
+    let per_sheet = (outputs / weights.width).div_ceil(sheets) * weights.width;
     let row_len = out.row_len();
     let to = Shared::new(out.data_mut());
-    (0..tiles.count.div_ceil(per_block))
+    (0..tiles.count.div_ceil(per_block) * sheets)
         .into_par_iter()
-        .for_each(|block| {
+        .for_each(|task| {
+            let (block, sheet) = (task / sheets, task % sheets);
             let first = block * per_block;
             let count = per_block.min(tiles.count - first);
+            let channels = sheet * per_sheet..((sheet + 1) * per_sheet).min(outputs);
             SCRATCH.with_borrow_mut(|scratch| {
-                scratch.grow(PLACES * count * (inputs + outputs));
-                let (mixed, sums) = scratch.split_at_mut(PLACES * count * inputs);
+                let steps = [inputs, channels.len()].map(|c| apart(count * c));
+                scratch.grow(PLACES * (steps[0] + steps[1]));
+                let (transformed, sums) = scratch.split_at_mut(PLACES * steps[0]);
                 let work = Block {
                     x,
                     weights,
@@ -72,17 +82,20 @@ pub(in crate::kernel::conv) fn conv(
                     count,
                     inputs,
                     outputs,
+                    channels,
                     row_len,
-                    transformed: mixed,
+                    transformed,
                     sums: sums.as_mut_ptr(),
+                    steps,
                     to: &to,
                 };
-                // SAFETY: the shapes were asserted; blocks write disjoint tiles of the output.
+                // SAFETY: the shapes were asserted; tasks write disjoint tiles or channels of the output.
                 unsafe { run(isa, work) }
             });
         });
 }
 
+/// Some tiles, and some of their outputs.
 struct Block<'a> {
     x: &'a FeatureMap<f32>,
     weights: &'a Packed<f32>,
@@ -91,10 +104,15 @@ struct Block<'a> {
     first: usize,
     count: usize,
     inputs: usize,
+    /// Output channels of the whole map.
     outputs: usize,
+    /// Those of this block: whole panels.
+    channels: Range<usize>,
     row_len: usize,
     transformed: &'a mut [f32],
     sums: *mut f32,
+    /// From one place to the next, of both.
+    steps: [usize; 2],
     to: &'a Shared<'a, f32>,
 }
 
@@ -107,7 +125,7 @@ impl Work for Block<'_> {
             for t in 0..count {
                 let place = self.tiles.place(self.first + t);
                 let to = self.transformed.as_mut_ptr().add(t * inputs);
-                transform_tile::<V>(self.x, place, inputs, to, count * inputs);
+                transform_tile::<V>(self.x, place, inputs, to, self.steps[0]);
             }
             abreast::<V>(self.weights.width, Mix(&self));
             for t in 0..count {
@@ -158,29 +176,28 @@ impl Wide for Mix<'_> {
     #[inline(always)]
     unsafe fn run<V: Lanes, const NV: usize>(self) {
         let Self(block) = self;
-        let (count, inputs, outputs) = (block.count, block.inputs, block.outputs);
+        let (count, inputs, outputs) = (block.count, block.inputs, block.channels.len());
         let (depth, width) = (block.weights.inputs, block.weights.width);
-        let panel = depth * width;
+        let (panel, filters) = (depth * width, &block.weights.panels);
         for place in 0..PLACES {
-            for (k, column) in (0..outputs).step_by(width).enumerate() {
+            for column in (0..outputs).step_by(width) {
+                let k = (place * block.outputs + block.channels.start + column) / width;
                 for sub in (0..width).step_by(NV * V::COUNT) {
                     // SAFETY: `count` rows of `inputs` and of `outputs` numbers per place; panels of
                     // `depth` rows of `width`.
                     unsafe {
                         let left = Left {
-                            at: block.transformed.as_ptr().add(place * count * inputs),
+                            at: block.transformed.as_ptr().add(place * block.steps[0]),
                             row_step: inputs,
                             depth_step: 1,
                         };
-                        let filters = &block.weights.panels;
                         let right = Right {
-                            at: filters
-                                .as_ptr()
-                                .add((place * (outputs / width) + k) * panel + sub),
+                            at: filters.as_ptr().add(k * panel + sub),
                             depth_step: width,
+                            next: Some(filters.as_ptr().wrapping_add((k + 1) * panel)),
                         };
                         let to = To {
-                            at: block.sums.add(place * count * outputs + column + sub),
+                            at: block.sums.add(place * block.steps[1] + column + sub),
                             row_step: outputs,
                             add: false,
                         };
@@ -195,18 +212,19 @@ impl Wide for Mix<'_> {
 /// The 16 outputs of one tile, finished.
 #[inline(always)]
 unsafe fn back<V: Lanes>(block: &Block<'_>, t: usize) {
-    let (count, outputs) = (block.count, block.outputs);
+    let outputs = block.outputs;
+    let Range { start, end } = block.channels;
     let (image, row, column) = block.tiles.place(block.first + t);
     let image_len = (block.x.height() + 2) * block.row_len;
     let corner = image * image_len + (row + 1) * block.row_len + (column + 1) * outputs;
-    for channel in (0..outputs).step_by(V::COUNT) {
+    for channel in (start..end).step_by(V::COUNT) {
         // SAFETY: a tile lies in the interior; channels are stored in whole registers.
         unsafe {
-            let from = block.sums.add(t * outputs + channel);
+            let from = block.sums.add(t * (end - start) + channel - start);
             let from = Place {
                 at: from.cast_const(),
-                row_step: 6 * count * outputs,
-                step: count * outputs,
+                row_step: 6 * block.steps[1],
+                step: block.steps[1],
             };
             let tile = square::<V, Output, 6, TILE>(from);
             for (r, row) in tile.into_iter().enumerate() {

@@ -26,6 +26,12 @@ const TILE: usize = 4;
 /// Numbers that a tile becomes: `(4 + 3 - 1)^2`.
 pub(super) const PLACES: usize = 36;
 
+/// From one place to the next where each has `len` numbers: a line more than those, so that not all 36 places of a
+/// tile compete for one set of a cache.
+fn apart(len: usize) -> usize {
+    len + 16
+}
+
 /// Whether maps of these sides can be cut into tiles.
 pub(super) fn divides(height: usize, width: usize) -> bool {
     height.is_multiple_of(TILE) && width.is_multiple_of(TILE)

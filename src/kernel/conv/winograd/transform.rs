@@ -186,6 +186,32 @@ pub(super) unsafe fn square<V: Lanes, L: Line<FROM, TO>, const FROM: usize, cons
     unsafe { square_and_sum::<V, L, FROM, TO>(from).0 }
 }
 
+/// Row `R` of what [`square`] gives.
+///
+/// # Safety
+/// As [`square`].
+#[inline(always)]
+pub(super) unsafe fn row<V, L, const FROM: usize, const TO: usize, const R: usize>(
+    from: Place<*const f32>,
+) -> [V; TO]
+where
+    V: Lanes,
+    L: Line<FROM, TO>,
+{
+    // SAFETY: the caller's.
+    unsafe {
+        let mut row = [V::zero(); FROM];
+        for (c, value) in row.iter_mut().enumerate() {
+            let mut column = [V::zero(); FROM];
+            for (r, v) in column.iter_mut().enumerate() {
+                *v = V::load(from.at.add(r * from.row_step + c * from.step));
+            }
+            *value = L::line(column)[R];
+        }
+        L::line(row)
+    }
+}
+
 /// As [`square`], with the sum over what was read, column after column.
 ///
 /// # Safety

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::forward::transform_tile;
 use super::transform::{FilterAdjoint, OutputAdjoint, Place, square, square_and_sum, store};
-use super::{PLACES, TILE, Tiles};
+use super::{PLACES, TILE, Tiles, apart};
 use crate::kernel::aligned::Aligned;
 use crate::kernel::conv::tile::{Left, Right, To, multiply};
 use crate::kernel::dispatch::{Wide, Work, abreast, run};
@@ -16,10 +16,9 @@ use crate::kernel::map::FeatureMap;
 use crate::kernel::shared::Shared;
 use crate::kernel::shuffle::Shuffle;
 
-/// Numbers that the transformed tiles of a round may take: eight megabytes, a share of the last cache.
-const ROUND: usize = 2 << 20;
-/// Bias channels that one task sums: a cache line.
-const LINE: usize = 16;
+/// Numbers that the transformed tiles of a round may take for each thread: half of a megabyte, which stay in
+/// the second-level cache.
+const ROUND: usize = 128 << 10;
 /// Tiles that one task transforms.
 const CHUNK: usize = 8;
 /// Tiles whose products are added at a time: their gradients stay in the first cache.
@@ -47,10 +46,15 @@ pub(in crate::kernel::conv) fn conv_weights(
     );
     x.assert_same_pixels(dy);
     let tiles = Tiles::of(x);
-    let most = (ROUND / (PLACES * (inputs + outputs)))
+    let most = (ROUND * rayon::current_num_threads() / (PLACES * (inputs + outputs)))
         .max(DEPTH)
         .min(tiles.count);
-    let lens = [inputs * outputs, most * inputs, most * outputs].map(|l| PLACES * l);
+    let lens = [
+        inputs * outputs,
+        apart(most * inputs),
+        apart(most * outputs),
+    ]
+    .map(|l| PLACES * l);
     scratch.grow(lens.iter().sum::<usize>() + most * outputs);
     let (sums, rest) = scratch.split_at_mut(lens[0]);
     let (left, rest) = rest.split_at_mut(lens[1]);
@@ -78,29 +82,29 @@ pub(in crate::kernel::conv) fn conv_weights(
                 // SAFETY: the scratch holds `most` tiles; every tile is written by one task.
                 unsafe { run(isa, work) }
             });
-        bias.par_chunks_mut(LINE)
-            .zip(0..outputs / LINE)
-            .for_each(|(bias, line)| {
-                for total in totals.chunks_exact(outputs).take(count) {
-                    let total = &total[line * LINE..][..bias.len()];
-                    bias.iter_mut().zip(total).for_each(|(b, &t)| *b += t);
-                }
-            });
         let (a, b) = (&*left, &*right);
-        sums.par_chunks_mut(inputs * outputs)
-            .enumerate()
-            .for_each(|(place, sums)| {
-                let work = Products {
-                    left: &a[place * count * inputs..][..count * inputs],
-                    right: &b[place * count * outputs..][..count * outputs],
-                    sums,
-                    inputs,
-                    outputs,
-                    go_on: first > 0,
-                };
-                // SAFETY: `count` rows of both matrices; `inputs` rows of `outputs` sums.
-                unsafe { run(isa, work) }
-            });
+        let products = || {
+            sums.par_chunks_mut(inputs * outputs)
+                .enumerate()
+                .for_each(|(place, sums)| {
+                    let work = Products {
+                        left: &a[place * apart(count * inputs)..][..count * inputs],
+                        right: &b[place * apart(count * outputs)..][..count * outputs],
+                        sums,
+                        inputs,
+                        outputs,
+                        go_on: first > 0,
+                    };
+                    // SAFETY: `count` rows of both matrices; `inputs` rows of `outputs` sums.
+                    unsafe { run(isa, work) }
+                });
+        };
+        let totals = || {
+            for total in totals.chunks_exact(outputs).take(count) {
+                bias.iter_mut().zip(total).for_each(|(b, &t)| *b += t);
+            }
+        };
+        rayon::join(products, totals);
     }
     let to = Shared::new(kernel);
     let (rows, columns) = (x.channels(), dy.channels());
@@ -141,7 +145,13 @@ impl Work for Transforms<'_> {
             let place = self.tiles.place(self.first + t);
             // SAFETY: see `conv_weights`.
             unsafe {
-                transform_tile::<V>(x, place, inputs, self.a.at(t * inputs), self.count * inputs);
+                transform_tile::<V>(
+                    x,
+                    place,
+                    inputs,
+                    self.a.at(t * inputs),
+                    apart(self.count * inputs),
+                );
                 let from = dy.data().as_ptr().add(dy.at(place.0, place.1, place.2));
                 let to = self.b.at(t * outputs);
                 for channel in (0..outputs).step_by(V::COUNT) {
@@ -150,7 +160,7 @@ impl Work for Transforms<'_> {
                         row_step: dy.row_len(),
                         step: outputs,
                     };
-                    let step = self.count * outputs;
+                    let step = apart(self.count * outputs);
                     let to = Place {
                         at: to.add(channel),
                         row_step: 6 * step,
@@ -192,6 +202,7 @@ impl Wide for Products<'_> {
                     let right = Right {
                         at: self.right.as_ptr().add(first * outputs + column),
                         depth_step: outputs,
+                        next: None,
                     };
                     let to = To {
                         at: self.sums.as_mut_ptr().add(column),
