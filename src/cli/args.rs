@@ -126,11 +126,24 @@ pub(super) struct OverrideArgs {
     split_fraction: Option<f64>,
 }
 
+/// Numbers that a command puts where nobody typed one.
+#[derive(Debug)]
+pub(super) struct Instead {
+    pub(super) nepochs: usize,
+    pub(super) batch_size: Option<usize>,
+    pub(super) group_count: Option<usize>,
+    pub(super) group_limit: usize,
+}
+
 impl OverrideArgs {
-    /// Groups used for inference and epochs, where nobody typed another number.
-    pub(super) fn or_else(&mut self, group_limit: usize, nepochs: usize) {
-        self.group_limit = self.group_limit.or(Some(group_limit));
-        self.nepochs = self.nepochs.or(Some(nepochs));
+    /// The same, with `other` where nobody typed a number. The number of groups stays where a factor on it was typed.
+    pub(super) fn or_else(&mut self, other: &Instead) {
+        self.nepochs = self.nepochs.or(Some(other.nepochs));
+        self.batch_size = self.batch_size.or(other.batch_size);
+        if self.group_multiplier.is_none() {
+            self.group_count = self.group_count.or(other.group_count);
+        }
+        self.group_limit = self.group_limit.or(Some(other.group_limit));
     }
 
     /// The flags as the scenario takes them.

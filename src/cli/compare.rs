@@ -3,30 +3,43 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::args::{NumericsArg, OverrideArgs, ReadingArgs, RunArgs};
+use super::args::{Instead, NumericsArg, OverrideArgs, ReadingArgs, RunArgs};
 use super::exit::Exit;
 use super::reconstruct::{self, EngineArg, ReconstructArgs};
 use super::run;
 use super::session::cores;
 use crate::data::formats::Told;
-use crate::data::npz::write_dataset;
+use crate::data::npz::{Values, named_arrays, write_dataset};
 use crate::error::{Error, Result};
 use crate::ground::file::write_atomic;
 use crate::ground::json;
 use crate::ground::par::Pool;
+use crate::hub::reconstruction::strongest_mode;
 use crate::pipeline::score::Reconstruction;
 use crate::pipeline::score::versus::{Pair, versus};
-use crate::pipeline::simulated;
+use crate::pipeline::{Request, simulated};
 use crate::report::versus::{Images, page, pictures, terminal};
 
 /// The page, beside both hubs.
 const PAGE: &str = "comparison.html";
-/// Epochs of the network, at most: at five it has only begun, and it stops by itself once its loss falls no more.
-const EPOCHS: usize = 40;
+/// Epochs of the network: at five it has only begun.
+const EPOCHS: usize = 20;
+/// Groups per step with measured data: many small steps learn more in the same time than few large ones.
+const BATCH: usize = 4;
+/// The probe that the engine refined, as the network gets it.
+const PROBE: &str = "probe.npz";
 /// Its figures.
 const FIGURES: &str = "comparison.json";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProbeArg {
+    /// The strongest mode that the engine has refined.
+    Engine,
+    /// That of the file or the scenario.
+    Given,
+}
 
 #[derive(Debug, Args)]
 pub(super) struct CompareArgs {
@@ -53,7 +66,11 @@ pub(super) struct CompareArgs {
     /// Incoherent modes of the engine's probe.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     modes: Option<usize>,
-    /// Which numerics of the network; it trains for 40 epochs at most unless told otherwise.
+    /// The network's probe: a guess will do for an engine, which refines it; a network needs it right
+    /// [default: engine with --data, given with a scenario, which knows it].
+    #[arg(long, value_enum)]
+    network_probe: Option<ProbeArg>,
+    /// Which numerics of the network; it trains for 20 epochs unless told otherwise, with --data in batches of 4.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     numerics: NumericsArg,
     /// Seed of both.
@@ -82,9 +99,9 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     }
     let mut told = network(args);
     let request = run::request(&told)?;
-    // all groups of the tested half, so that there is an area to compare, and epochs enough to have learned
-    told.overrides.or_else(request.scenario.group_count, EPOCHS);
-    let request = run::request(&told)?;
+    told.overrides
+        .or_else(&instead(&request, args.data.is_some()));
+    let mut request = run::request(&told)?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
     let data = match &args.data {
         Some(path) => path.clone(),
@@ -97,7 +114,19 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     if args.data.is_none() {
         write_dataset(&data, &simulated(&request, &pool)?)?;
     }
-    let exits = [run::run(&told)?, reconstruct::run(&solver)?];
+    let solved = reconstruct::run(&solver)?;
+    let known = match &args.data {
+        Some(_) => ProbeArg::Engine,
+        None => ProbeArg::Given,
+    };
+    if args.network_probe.unwrap_or(known) == ProbeArg::Engine {
+        let probe = Values::Complex(strongest_mode(&solver.output_dir)?.into_dyn());
+        let path = out.join(PROBE);
+        write_atomic(&path, &named_arrays(&[("probeGuess", probe)])?)?;
+        told.custom_probe = Some(path);
+        request = run::request(&told)?;
+    }
+    let exits = [run::run(&told)?, solved];
     let read = |path: &Path| Reconstruction::read(path, &Told::default());
     let found = versus(
         Pair {
@@ -123,6 +152,19 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     outln!("{}", out.join(PAGE).display());
     let worst = exits.into_iter().find(|e| *e != Exit::Success);
     Ok(worst.unwrap_or(Exit::Success))
+}
+
+/// What makes a fair comparison of a request: every position seen, so that there is an area to compare, and steps enough to
+/// have learned.
+fn instead(request: &Request, measured: bool) -> Instead {
+    let s = &request.scenario;
+    let all = s.train_count.min(s.test_count);
+    Instead {
+        nepochs: EPOCHS,
+        batch_size: measured.then_some(BATCH),
+        group_count: (s.group_count < all).then_some(all),
+        group_limit: all,
+    }
 }
 
 fn network(args: &CompareArgs) -> RunArgs {

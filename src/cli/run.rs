@@ -97,7 +97,8 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
     };
     let scenario = match &data {
         Some(file) => {
-            let facts = facts(file, args.data.as_deref());
+            let mut facts = facts(file, args.data.as_deref());
+            facts.probe |= args.custom_probe.is_some();
             Scenario::resolve_measured(&snapshot, args.scenario.as_deref(), &flags, &facts)?
         }
         None => Scenario::resolve(

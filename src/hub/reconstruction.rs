@@ -1,12 +1,12 @@
-//! The reconstruction of a hub, this program's or the reference's, as one complex image.
+//! The reconstruction of a hub, this program's or the reference's, as one complex image; and the probe that an engine left there.
 
 use std::path::Path;
 
-use ndarray::Array2;
-use num_complex::Complex64;
+use ndarray::{Array2, Axis, Ix3};
+use num_complex::{Complex32, Complex64};
 
 use super::dir;
-use crate::data::npz::read_plane;
+use crate::data::npz::{Values, read_npy, read_plane};
 use crate::error::{Error, Result};
 
 /// Amplitude and phase of a hub together, `[row, col]`: exactly zero where nothing was seen, NaN where amplitude or phase is not
@@ -45,4 +45,34 @@ pub fn image(hub: &Path) -> Result<Array2<Complex64>> {
         }
     }
     Ok(image)
+}
+
+/// The strongest mode of the probe that an iterative engine refined, `[row, col]`.
+///
+/// # Errors
+/// If the hub has no probe, or none of complex modes.
+pub fn strongest_mode(hub: &Path) -> Result<Array2<Complex32>> {
+    let path = hub.join(dir::PROBE);
+    let refuse = |got: String| {
+        Error::input("reading the probe of a hub")
+            .at(path.display())
+            .got(got)
+            .need("complex modes, [mode, row, col], as `reconstruct` leaves them")
+    };
+    let modes = match read_npy(&path)? {
+        Values::Complex(a) => a,
+        Values::Real(a) => return Err(refuse(format!("float32 {:?}", a.shape()))),
+    };
+    let shape = format!("complex64 {:?}", modes.shape());
+    let modes = modes
+        .into_dimensionality::<Ix3>()
+        .map_err(|_| refuse(shape.clone()))?;
+    let power = |k: usize| -> f64 {
+        let mode = modes.index_axis(Axis(0), k);
+        mode.iter().map(|z| f64::from(z.norm_sqr())).sum()
+    };
+    (0..modes.dim().0)
+        .max_by(|&a, &b| power(a).total_cmp(&power(b)))
+        .map(|k| modes.index_axis(Axis(0), k).to_owned())
+        .ok_or_else(|| refuse(shape))
 }

@@ -3,6 +3,7 @@
 use super::scan::Scan;
 use super::{said, text};
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -91,6 +92,25 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
         page.contains("difference.png") && !page.contains("truth"),
         "{page}"
     );
+    // the network learned with the probe that the engine refined, unless told otherwise
+    let told = |out: &Path| {
+        let text = fs::read_to_string(out.join("network/run_metadata.json")).unwrap();
+        text.contains("custom_probe")
+    };
+    assert!(out.join("probe.npz").is_file() && told(&out));
+    let out = dir.path().join("given");
+    let args = ["compare", "--data", text(&data), "-q", "-o", text(&out)];
+    let given = ["--network-probe", "given"];
+    let short = SHORT.iter().skip(4).copied();
+    let done = said(
+        args.iter()
+            .chain(&given)
+            .copied()
+            .chain(["--nepochs", "1"])
+            .chain(short),
+    );
+    assert_eq!(done.code, 0, "{done:#?}");
+    assert!(!out.join("probe.npz").exists());
 }
 
 #[test]

@@ -173,7 +173,10 @@ fn inputs<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
         all.copied().flatten().collect()
     });
     let plane = ("y x", vec![n, n]);
-    for (name, values) in STANDARD.into_iter().zip(engine.standard().into_iter().flatten()) {
+    for (name, values) in STANDARD
+        .into_iter()
+        .zip(engine.standard().into_iter().flatten())
+    {
         list.push(name, Operation::Given, &[], plane.clone(), || values.into());
     }
     list.complex("physics.probe", Operation::Given, &[], plane, || {
