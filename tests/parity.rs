@@ -23,7 +23,7 @@ use ptyproof::network::architecture::Architecture;
 use ptyproof::network::model::Model;
 use ptyproof::physics::forward::Physics;
 use ptyproof::physics::loss::Guard;
-use ptyproof::physics::object::{Combination, Numerics};
+use ptyproof::physics::object::{Combination, Gauge, Numerics};
 
 fn vectors() -> Option<PathBuf> {
     let dir = std::env::var_os("PTYPROOF_VECTORS").map_or_else(
@@ -118,6 +118,7 @@ fn case<T: Kernels>(
         ceiling: 1.0,
         guard: Guard::None,
         arithmetic,
+        gauge: Gauge::AsGiven,
     };
     let architecture = Architecture::reference(n, gridsize, 1, false).unwrap();
     let w = weights(dir, gs)

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use ndarray::Axis;
 
 use super::args::{Instead, NumericsArg, OverrideArgs, ReadingArgs, RunArgs};
 use super::exit::Exit;
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::ground::file::write_atomic;
 use crate::ground::json;
 use crate::ground::par::Pool;
-use crate::hub::reconstruction::strongest_mode;
+use crate::hub::reconstruction;
 use crate::pipeline::score::Reconstruction;
 use crate::pipeline::score::versus::{Pair, versus};
 use crate::pipeline::{Request, simulated};
@@ -30,12 +31,14 @@ const EPOCHS: usize = 20;
 const BATCH: usize = 4;
 /// The probe that the engine refined, as the network gets it.
 const PROBE: &str = "probe.npz";
+/// The hub of a second run of the engine with a single mode, where the first had several: the network knows one.
+const ALONE: &str = "engine_of_one_mode";
 /// Its figures.
 const FIGURES: &str = "comparison.json";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProbeArg {
-    /// The strongest mode that the engine has refined.
+    /// As the engine has refined it; where that has several modes, by a second run with one.
     Engine,
     /// That of the file or the scenario.
     Given,
@@ -120,7 +123,21 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
         None => ProbeArg::Given,
     };
     if args.network_probe.unwrap_or(known) == ProbeArg::Engine {
-        let probe = Values::Complex(strongest_mode(&solver.output_dir)?.into_dyn());
+        let mut probe = reconstruction::probe(&solver.output_dir)?;
+        if probe.len_of(Axis(0)) > 1 {
+            // the strongest of several modes explains less than the best single one
+            let alone = ReconstructArgs::new(data, out.join(ALONE), args.engine, args.iterations)
+                .with(
+                    Some(1),
+                    args.seed,
+                    args.threads,
+                    args.quiet,
+                    args.reading.clone(),
+                );
+            reconstruct::run(&alone)?;
+            probe = reconstruction::probe(&alone.output_dir)?;
+        }
+        let probe = Values::Complex(probe.index_axis_move(Axis(0), 0).into_dyn());
         let path = out.join(PROBE);
         write_atomic(&path, &named_arrays(&[("probeGuess", probe)])?)?;
         told.custom_probe = Some(path);

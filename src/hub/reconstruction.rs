@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Axis, Ix3};
+use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
 
 use super::dir;
@@ -47,11 +47,11 @@ pub fn image(hub: &Path) -> Result<Array2<Complex64>> {
     Ok(image)
 }
 
-/// The strongest mode of the probe that an iterative engine refined, `[row, col]`.
+/// The probe that an iterative engine refined, `[mode, row, col]`, complex64.
 ///
 /// # Errors
 /// If the hub has no probe, or none of complex modes.
-pub fn strongest_mode(hub: &Path) -> Result<Array2<Complex32>> {
+pub fn probe(hub: &Path) -> Result<Array3<Complex32>> {
     let path = hub.join(dir::PROBE);
     let refuse = |got: String| {
         Error::input("reading the probe of a hub")
@@ -64,15 +64,5 @@ pub fn strongest_mode(hub: &Path) -> Result<Array2<Complex32>> {
         Values::Real(a) => return Err(refuse(format!("float32 {:?}", a.shape()))),
     };
     let shape = format!("complex64 {:?}", modes.shape());
-    let modes = modes
-        .into_dimensionality::<Ix3>()
-        .map_err(|_| refuse(shape.clone()))?;
-    let power = |k: usize| -> f64 {
-        let mode = modes.index_axis(Axis(0), k);
-        mode.iter().map(|z| f64::from(z.norm_sqr())).sum()
-    };
-    (0..modes.dim().0)
-        .max_by(|&a, &b| power(a).total_cmp(&power(b)))
-        .map(|k| modes.index_axis(Axis(0), k).to_owned())
-        .ok_or_else(|| refuse(shape))
+    modes.into_dimensionality().map_err(|_| refuse(shape))
 }

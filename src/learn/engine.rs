@@ -333,7 +333,8 @@ impl<T: Kernels> Engine<T> {
         self.model.backward(&mut self.workspace, &mut self.gradient);
     }
 
-    /// The objects of the loaded batch, `N x N` each, in order; call after [`Engine::assemble`].
+    /// The objects of the loaded batch, `N x N` each, in order, in the gauge of the numerics; call after
+    /// [`Engine::assemble`].
     pub fn objects(&self) -> Vec<Vec<Complex<T>>> {
         let n = self.physics.side();
         self.states[..self.workspace.groups()]
@@ -341,6 +342,8 @@ impl<T: Kernels> Engine<T> {
             .map(|state| {
                 let mut out = vec![Complex::new(T::zero(), T::zero()); n * n];
                 self.physics.trimmed(state, &mut out);
+                let gauge = self.physics.numerics().gauge;
+                gauge.fix(&mut out, self.physics.probe());
                 out
             })
             .collect()

@@ -352,7 +352,7 @@ impl<T: Scalar> Physics<T> {
 #[cfg(test)]
 mod tests {
     use super::super::loss::Guard;
-    use super::super::object::Combination;
+    use super::super::object::{Combination, Gauge};
     use super::*;
     use crate::kernel::conv::Arithmetic;
 
@@ -381,6 +381,7 @@ mod tests {
                 ceiling: 1.0,
                 guard: Guard::floor(n, 50.0),
                 arithmetic: Arithmetic::Fast,
+                gauge: Gauge::AsGiven,
             },
         ] {
             for rel in [

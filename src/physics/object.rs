@@ -1,7 +1,7 @@
 //! From the network's two numbers per pixel to the complex object, and the choice of numerics.
 //!
-//! The two numerics differ in four named places here, in the learning rate
-//! ([`crate::pipeline::NumericsChoice::learning_rate`]), and nowhere else:
+//! The two numerics differ in five named places here, in what the network sees ([`crate::data::standard`]), in its learning rate
+//! ([`crate::learn::schedule`]), and nowhere else:
 //!
 //! | place | `reference` | `guarded` |
 //! |---|---|---|
@@ -9,6 +9,7 @@
 //! | [`Numerics::ceiling`] of the amplitude `A = ceiling * sigmoid(a)` | 1 | twice the root mean square amplitude that energy conservation asks for |
 //! | [`crate::physics::loss::Guard`] | none | a floor under the predicted intensity, and no square root |
 //! | [`Arithmetic`] of the convolutions | sums in the order of the definition | the fastest method, within a derived bound |
+//! | [`Gauge`] of an inferred object | as the network gives it | a positive mean where the probe is |
 //!
 //! *Source.* Reference description, sections 0 and j; the cause of the reference's failure is in the
 //! project's README.
@@ -49,6 +50,36 @@ impl Combination {
     }
 }
 
+/// Which of the global phases of a group's object is taken: all explain its patterns alike, so that the loss cannot tell them
+/// apart, and groups that overlap on a canvas would cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gauge {
+    /// Whatever the network gives.
+    AsGiven,
+    /// That of a positive mean over the illuminated part, weighted by the probe's intensity.
+    PositiveMean,
+}
+
+impl Gauge {
+    /// Turns `object` (`[row, col]`) into the gauge, as the `probe` (the same shape) sees it. An object without a mean stays.
+    pub fn fix<T: Scalar>(self, object: &mut [Complex<T>], probe: &[Complex<T>]) {
+        if self == Self::AsGiven {
+            return;
+        }
+        let (mut re, mut im) = (0.0f64, 0.0f64);
+        for (z, p) in object.iter().zip(probe) {
+            let weight = p.norm_sqr().wide();
+            re += weight * z.re.wide();
+            im += weight * z.im.wide();
+        }
+        let modulus = re.hypot(im);
+        if modulus > 0.0 && modulus.is_finite() {
+            let turn = Complex::new(T::of(re / modulus), T::of(-im / modulus));
+            object.iter_mut().for_each(|z| *z = *z * turn);
+        }
+    }
+}
+
 /// The named places where `guarded` and `reference` differ, as values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Numerics {
@@ -60,6 +91,8 @@ pub struct Numerics {
     pub guard: Guard,
     /// What the network's convolutions promise.
     pub arithmetic: Arithmetic,
+    /// Which global phase an inferred object gets.
+    pub gauge: Gauge,
 }
 
 impl Numerics {
@@ -70,6 +103,7 @@ impl Numerics {
             ceiling: 1.0,
             guard: Guard::None,
             arithmetic: Arithmetic::Definition,
+            gauge: Gauge::AsGiven,
         }
     }
 
@@ -92,6 +126,7 @@ impl Numerics {
             ceiling: 2.0 * half / probe_energy.sqrt(),
             guard: Guard::floor(n, mean_counts),
             arithmetic: Arithmetic::Fast,
+            gauge: Gauge::PositiveMean,
         }
     }
 }
@@ -112,6 +147,28 @@ mod tests {
                 let got = c.gradient(a, phi, Complex::new(gr, gi));
                 prop_assert!((got.0 - num.0).abs() < 1e-8 && (got.1 - num.1).abs() < 1e-8);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_gauge_turns_as_a_whole_and_undoes_any_turn(angle in -3.1f64..3.1, seed in 0u32..1000) {
+            let wave = |k: usize, f: f64| (f * (k as f64 + f64::from(seed))).sin();
+            let object: Vec<_> = (0..36).map(|k| Complex::new(1.5 + wave(k, 1.3), wave(k, 0.7))).collect();
+            let probe: Vec<_> = (0..36).map(|k| Complex::new(wave(k, 0.9), wave(k, 2.1))).collect();
+            let mut turned: Vec<_> = object.iter().map(|z| z * Complex::cis(angle)).collect();
+            Gauge::PositiveMean.fix(&mut turned, &probe);
+            let mean: Complex<f64> = turned.iter().zip(&probe).map(|(z, p)| z * p.norm_sqr()).sum();
+            prop_assert!(mean.re > 0.0 && mean.im.abs() < 1e-12 * mean.re);
+            let mut plain = object.clone();
+            Gauge::PositiveMean.fix(&mut plain, &probe);
+            for ((t, p), o) in turned.iter().zip(&plain).zip(&object) {
+                prop_assert!((t - p).norm() < 1e-12 && (t.norm() - o.norm()).abs() < 1e-12);
+            }
+            Gauge::AsGiven.fix(&mut plain, &probe);
+            let mut none = vec![Complex::new(0.0, 0.0); 36];
+            Gauge::PositiveMean.fix(&mut none, &probe);
+            prop_assert!(none.iter().all(|z| z.norm() == 0.0));
         }
     }
 

@@ -16,7 +16,7 @@ use crate::ground::scalar::Scalar;
 use crate::kernel::conv::{Arithmetic, Kernels};
 use crate::network::adam::{BETA1, BETA2, EPSILON};
 use crate::physics::loss::Guard;
-use crate::physics::object::{Combination, Numerics};
+use crate::physics::object::{Combination, Gauge, Numerics};
 use crate::verify::event::{Operation, Setting};
 
 use super::sentinel::Kept;
@@ -31,6 +31,7 @@ pub fn numerics(setting: &Setting, name: &str) -> Numerics {
             ceiling: setting.guarded_ceiling,
             guard: Guard::Floor(setting.guarded_floor),
             arithmetic: Arithmetic::Fast,
+            gauge: Gauge::PositiveMean,
         },
     }
 }
