@@ -220,7 +220,8 @@ pub(super) struct RunArgs {
     /// Seed of weights, shuffling and photon noise.
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub(super) seed: u64,
-    /// Go on from a checkpoint: a .safetensors file, a hub, or an interrupted .partial hub.
+    /// Go on from a checkpoint: a .safetensors file, a hub, or an interrupted .partial hub. With the --nepochs it was planned for, the end
+    /// is that of a run never stopped; a guarded training with more follows the longer plan's learning rate from there.
     #[arg(long, value_name = "PATH")]
     pub(super) resume: Option<PathBuf>,
     /// Threads; the result does not depend on it [default: all cores].

@@ -11,6 +11,9 @@
 //! *Law.* A comparison with NaN is never an improvement, so a run that went NaN stops after the
 //! patience is used up: on a plateau course after 4 epochs if the first was NaN already.
 //!
+//! *Law.* A plateau course knows nothing of the end: one epoch, and one more, are two epochs to the bit. A cosine is laid over the epochs
+//! that are planned, so that a training of two epochs is another from its first step on; what was interrupted goes on to the same end.
+//!
 //! *Source.* Reference description, section k; the rules of Keras 3's `ReduceLROnPlateau` and
 //! `EarlyStopping`. Cosine: Loshchilov and Hutter 2017, arXiv 1608.03983, one period, without restarts.
 
@@ -53,6 +56,9 @@ pub struct Schedule {
     pub learning_rate: f32,
     #[serde(default)]
     course: Course,
+    /// The epochs that a cosine was laid over last.
+    #[serde(default)]
+    planned: Option<u64>,
     best_validation: Option<Real>,
     validation_wait: u64,
     best_loss: Option<Real>,
@@ -66,6 +72,7 @@ impl Default for Schedule {
         Self {
             learning_rate: LEARNING_RATE,
             course: Course::Plateau,
+            planned: None,
             best_validation: None,
             validation_wait: 0,
             best_loss: None,
@@ -83,6 +90,16 @@ impl Schedule {
             course,
             ..Self::default()
         }
+    }
+
+    /// Lays a cosine over this many epochs; over how many it lay before, if over others. A plateau course has no plan: it goes on as far
+    /// as it is let.
+    pub fn plan(&mut self, epochs: u64) -> Option<u64> {
+        let before = match self.course {
+            Course::Plateau => None,
+            Course::Cosine => self.planned.replace(epochs),
+        };
+        before.filter(|&b| b != epochs)
     }
 
     /// The learning rate of step `step` of `steps` planned, counted from 0 over all epochs.
@@ -181,6 +198,16 @@ mod tests {
         }
         // a resumed training may have come to its end already
         assert_eq!(s.rate(155, 155), 0.0);
+    }
+
+    #[test]
+    fn only_a_cosine_has_a_plan_and_another_than_before_is_told() {
+        let mut s = Schedule::new(Course::Cosine, 3e-4);
+        let told: Vec<_> = [2, 2, 5, 5].map(|epochs| s.plan(epochs)).into();
+        assert_eq!(told, [None, None, Some(2), None]);
+        let mut s = Schedule::default();
+        assert_eq!([2, 5].map(|epochs| s.plan(epochs)), [None, None]);
+        assert_eq!(s, Schedule::default());
     }
 
     #[test]

@@ -71,7 +71,8 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
     let (mut adam, mut progress) = (checkpoint.adam, checkpoint.progress);
     let (epochs, first) = (progress.epochs, adam.t + 1);
     let plan = Plan {
-        epochs: event.epoch + 1,
+        // as the run planned them, for the learning rate depends on it; the observer ends it at the event
+        epochs: request.scenario.nepochs as u64,
         batch: request.scenario.batch_size,
         seed: request.seed,
     };

@@ -384,11 +384,14 @@ fn begin(
     engine: &mut Engine<f32>,
     log: &Log,
 ) -> Result<(Adam<f32>, Progress)> {
-    let Some(c) = restore(request, config, engine.model().architecture())? else {
+    let planned = request.scenario.nepochs as u64;
+    let Some(mut c) = restore(request, config, engine.model().architecture())? else {
+        let mut schedule = request.numerics.schedule();
+        schedule.plan(planned);
         return Ok((
             Adam::new(engine.model().weights().len()),
             Progress {
-                schedule: request.numerics.schedule(),
+                schedule,
                 ..Progress::default()
             },
         ));
@@ -398,6 +401,12 @@ fn begin(
         "resuming after epoch {} ({} steps)",
         c.progress.epochs, c.adam.t
     ));
+    if let Some(before) = c.progress.schedule.plan(planned) {
+        log.warn(format!(
+            "the learning rate was planned for --nepochs {before}, and is for --nepochs {planned} from here on: the end is not \
+             that of {planned} epochs from the start"
+        ));
+    }
     Ok((c.adam, c.progress))
 }
 

@@ -59,6 +59,19 @@ fn an_event_is_told_written_and_done_again() {
 }
 
 #[test]
+fn an_event_amid_a_training_is_done_again_at_the_rate_it_was_planned_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = folder.path().join("hub");
+    // the square of one gradient is just below float32 in the first epoch, and beyond it in the second of six
+    let amid = ["--nphotons", "4.5e23", "--seed", "2"];
+    said(tiny(&hub, 6, &amid)).ended(3, &["step 4 (epoch 1)"]);
+    let step = said(["replay", text(&hub), "--step"]);
+    step.ended(0, &[]);
+    assert!(step.out.contains("as in the hub, to the bit"), "{step:?}");
+    assert!(!step.out.contains("other bits"), "{step:?}");
+}
+
+#[test]
 fn what_was_tampered_with_does_not_come_out_again() {
     let folder = tempfile::tempdir().unwrap();
     let hub = folder.path().join("hub");

@@ -7,21 +7,43 @@ use std::fs;
 fn one_epoch_and_one_more_are_two_epochs() {
     let dir = tempfile::tempdir().unwrap();
     let hub = |name: &str| dir.path().join(name);
-    run(&hub("half"), 1, &[]);
-    let resumed = run(&hub("resumed"), 2, &["--resume", text(&hub("half"))]);
+    // whose learning rate knows nothing of the epochs to come
+    let reference = ["--numerics", "reference"];
+    run(&hub("half"), 1, &reference);
+    let resumed = run(
+        &hub("resumed"),
+        2,
+        &[&reference[..], &["--resume", text(&hub("half"))]].concat(),
+    );
     assert!(
-        resumed.err.contains("resuming after epoch 1"),
+        resumed.err.contains("resuming after epoch 1") && !resumed.err.contains("planned for"),
         "{resumed:?}"
     );
-    run(&hub("straight"), 2, &[]);
+    run(&hub("straight"), 2, &reference);
     let trained = checkpoint(2);
     let mut files = RESULTS.to_vec();
     files.push(&trained);
     same(&hub("straight"), &hub("resumed"), &files);
     // and a checkpoint file will do as well as a hub
     let file = hub("half").join(checkpoint(1));
-    run(&hub("again"), 2, &["--resume", text(&file)]);
+    run(
+        &hub("again"),
+        2,
+        &[&reference[..], &["--resume", text(&file)]].concat(),
+    );
     same(&hub("straight"), &hub("again"), &files);
+}
+
+#[test]
+fn a_longer_plan_than_the_rate_was_planned_for_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (half, whole) = (dir.path().join("half"), dir.path().join("whole"));
+    run(&half, 1, &[]);
+    let resumed = run(&whole, 2, &["--resume", text(&half)]);
+    let told = "planned for --nepochs 1, and is for --nepochs 2 from here on";
+    assert!(resumed.err.contains(told), "{resumed:?}");
+    let log = fs::read_to_string(whole.join("runner.log")).unwrap();
+    assert!(log.contains(told), "{log}");
 }
 
 #[test]
