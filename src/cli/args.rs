@@ -146,6 +146,17 @@ impl OverrideArgs {
         self.group_limit = self.group_limit.or(Some(other.group_limit));
     }
 
+    /// Whether the probe's mode was typed.
+    pub(super) fn has_probe_mode(&self) -> bool {
+        self.probe_mode.is_some()
+    }
+
+    /// The same, for a probe as it is: not idealized, and no mask unless one was typed.
+    pub(super) fn with_own_probe(&mut self) {
+        self.probe_mode = Some(ProbeMode::Custom);
+        self.probe_mask = self.probe_mask.or(Some(false));
+    }
+
     /// The flags as the scenario takes them.
     pub(super) fn overrides(&self, amp_vmax: Option<f64>) -> Overrides {
         Overrides {

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use ndarray::Axis;
+use ndarray::{Array2, Axis};
+use num_complex::Complex32;
 
 use super::args::{Instead, NumericsArg, OverrideArgs, ReadingArgs, RunArgs};
 use super::exit::Exit;
@@ -19,10 +20,12 @@ use crate::ground::json;
 use crate::ground::par::Pool;
 use crate::hub::reconstruction;
 use crate::pipeline::score::Reconstruction;
-use crate::pipeline::score::versus::{Pair, versus};
-use crate::pipeline::{Request, simulated};
+use crate::pipeline::score::versus::{Outcome, Pair, versus};
+use crate::pipeline::{self, Request, simulated};
 use crate::report::versus::{Images, page, pictures, terminal};
+use crate::score::versus::ProbeOf;
 
+const ACTION: &str = "comparing network and engine";
 /// The page, beside both hubs.
 const PAGE: &str = "comparison.html";
 /// Epochs of the network: at five it has only begun.
@@ -70,10 +73,11 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     modes: Option<usize>,
     /// The network's probe: a guess will do for an engine, which refines it; a network needs it right
-    /// [default: engine with --data, given with a scenario, which knows it].
+    /// [default: engine with --data, given with a simulation, which knows it, and with --probe-mode].
     #[arg(long, value_enum)]
     network_probe: Option<ProbeArg>,
-    /// Which numerics of the network; it trains for 20 epochs unless told otherwise, with --data in batches of 4.
+    /// Which numerics of the network. Unless told otherwise it trains for 20 epochs, on as many groups as a half has
+    /// patterns, with --data in batches of 4, and infers as many.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     numerics: NumericsArg,
     /// Seed of both.
@@ -93,67 +97,136 @@ pub(super) struct CompareArgs {
 
 pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     let out = &args.output_dir;
-    let action = "comparing network and engine";
     if out.exists() {
-        return Err(Error::input(action)
+        return Err(Error::input(ACTION)
             .at(out.display())
             .got("something that is there already")
             .need("a directory that does not exist yet"));
     }
+    let known = known(args)?;
     let mut told = network(args);
     let request = run::request(&told)?;
     told.overrides
         .or_else(&instead(&request, args.data.is_some()));
-    let mut request = run::request(&told)?;
+    let request = run::request(&told)?;
+    pipeline::check(&request)?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
     let data = match &args.data {
         Some(path) => path.clone(),
         None => out.join(format!("{}.npz", request.scenario.name)),
     };
-    let solver = engine(args, &data);
+    let solver = engine(args, &data, "engine", args.modes);
     solver.check()?;
-
-    fs::create_dir_all(out).map_err(|e| Error::io(action).at(out.display()).because(e))?;
-    if args.data.is_none() {
-        write_dataset(&data, &simulated(&request, &pool)?)?;
-    }
-    let solved = reconstruct::run(&solver)?;
-    let known = match &args.data {
-        Some(_) => ProbeArg::Engine,
-        None => ProbeArg::Given,
+    fs::create_dir_all(out).map_err(|e| Error::io(ACTION).at(out.display()).because(e))?;
+    let work = Work {
+        args,
+        known,
+        told,
+        request,
+        solver,
+        data,
+        pool,
     };
-    if args.network_probe.unwrap_or(known) == ProbeArg::Engine {
-        let mut probe = reconstruction::probe(&solver.output_dir)?;
-        if probe.len_of(Axis(0)) > 1 {
-            // the strongest of several modes explains less than the best single one
-            let alone = ReconstructArgs::new(data, out.join(ALONE), args.engine, args.iterations)
-                .with(
-                    Some(1),
-                    args.seed,
-                    args.threads,
-                    args.quiet,
-                    args.reading.clone(),
-                );
-            reconstruct::run(&alone)?;
-            probe = reconstruction::probe(&alone.output_dir)?;
+    work.done().map_err(|e| match e.advice() {
+        Some(_) => e,
+        None => e.help(format!("what was done so far is in {}", out.display())),
+    })
+}
+
+/// What is to be done, once it is known that it can be.
+struct Work<'a> {
+    args: &'a CompareArgs,
+    known: ProbeArg,
+    told: RunArgs,
+    request: Request,
+    solver: ReconstructArgs,
+    data: PathBuf,
+    pool: Pool,
+}
+
+impl Work<'_> {
+    /// The engine, the network, the page.
+    fn done(mut self) -> Result<Exit> {
+        let out = &self.args.output_dir;
+        if self.args.data.is_none() {
+            write_dataset(&self.data, &simulated(&self.request, &self.pool)?)?;
         }
-        let probe = Values::Complex(probe.index_axis_move(Axis(0), 0).into_dyn());
-        let path = out.join(PROBE);
-        write_atomic(&path, &named_arrays(&[("probeGuess", probe)])?)?;
-        told.custom_probe = Some(path);
-        request = run::request(&told)?;
+        let mut exits = vec![reconstruct::run(&self.solver)?];
+        let mut notes = Vec::new();
+        let mut network_probe = ProbeOf::Given;
+        if self.known == ProbeArg::Engine {
+            let (probe, of) = self.refined(&mut exits)?;
+            if probe.iter().all(|z| z.is_finite()) {
+                network_probe = of;
+                let path = out.join(PROBE);
+                let probe = Values::Complex(probe.into_dyn());
+                write_atomic(&path, &named_arrays(&[("probeGuess", probe)])?)?;
+                self.told.custom_probe = Some(path);
+                self.told.overrides.with_own_probe();
+                self.request = run::request(&self.told)?;
+            } else {
+                let note = "the engine's probe is not finite, and the network has that of the data";
+                notes.push(note.to_owned());
+            }
+        }
+        exits.push(run::run(&self.told)?);
+        let read = |path: &Path| Reconstruction::read(path, &Told::default());
+        let mut found = versus(
+            Pair {
+                of: self.request.scenario.name.clone(),
+                network: read(&self.told.output_dir)?,
+                engine: read(&self.solver.output_dir)?,
+                network_probe,
+                run: self.request,
+            },
+            &self.pool,
+        )?;
+        found.versus.notes.splice(..0, notes);
+        show(out, &found)?;
+        let worst = exits.into_iter().find(|e| *e != Exit::Success);
+        Ok(worst.unwrap_or(Exit::Success))
     }
-    let exits = [run::run(&told)?, solved];
-    let read = |path: &Path| Reconstruction::read(path, &Told::default());
-    let found = versus(
-        Pair {
-            of: request.scenario.name.clone(),
-            network: read(&told.output_dir)?,
-            engine: read(&solver.output_dir)?,
-            run: request,
-        },
-        &pool,
-    )?;
+
+    /// The probe that the engine refined, of a single mode: the strongest of several explains less than the best single one.
+    fn refined(&self, exits: &mut Vec<Exit>) -> Result<(Array2<Complex32>, ProbeOf)> {
+        let mut probe = reconstruction::probe(&self.solver.output_dir)?;
+        let mut of = ProbeOf::Engine;
+        if probe.len_of(Axis(0)) > 1 {
+            let alone = engine(self.args, &self.data, ALONE, Some(1));
+            exits.push(reconstruct::run(&alone)?);
+            probe = reconstruction::probe(&alone.output_dir)?;
+            of = ProbeOf::EngineOfOneMode;
+        }
+        Ok((probe.index_axis_move(Axis(0), 0), of))
+    }
+}
+
+/// Whose probe the network gets.
+fn known(args: &CompareArgs) -> Result<ProbeArg> {
+    let typed = args.overrides.has_probe_mode();
+    let refuse = |got: &str, help: &str| {
+        Err(Error::usage(ACTION)
+            .at("--network-probe engine")
+            .got(got)
+            .need("--data, and no --probe-mode")
+            .help(help))
+    };
+    match (args.network_probe, &args.data) {
+        (Some(ProbeArg::Engine), None) => refuse(
+            "a simulation, whose probe is known",
+            "leave the flag out; or compare --data with the NPZ that a comparison of the scenario leaves",
+        ),
+        (Some(ProbeArg::Engine), Some(_)) if typed => {
+            refuse("a --probe-mode as well", "one of the two decides")
+        }
+        (Some(probe), _) => Ok(probe),
+        (None, Some(_)) if !typed => Ok(ProbeArg::Engine),
+        (None, _) => Ok(ProbeArg::Given),
+    }
+}
+
+/// Pictures, figures and page.
+fn show(out: &Path, found: &Outcome) -> Result<()> {
     let images = Images {
         network: &found.network,
         engine: &found.engine,
@@ -167,8 +240,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     write_atomic(&out.join(PAGE), page(&found.versus, &drawn).as_bytes())?;
     out!("{}", terminal(&found.versus));
     outln!("{}", out.join(PAGE).display());
-    let worst = exits.into_iter().find(|e| *e != Exit::Success);
-    Ok(worst.unwrap_or(Exit::Success))
+    Ok(())
 }
 
 /// What makes a fair comparison of a request: every position seen, so that there is an area to compare, and steps enough to
@@ -205,15 +277,15 @@ fn network(args: &CompareArgs) -> RunArgs {
     }
 }
 
-fn engine(args: &CompareArgs, data: &Path) -> ReconstructArgs {
+fn engine(args: &CompareArgs, data: &Path, hub: &str, modes: Option<usize>) -> ReconstructArgs {
     ReconstructArgs::new(
         data.to_path_buf(),
-        args.output_dir.join("engine"),
+        args.output_dir.join(hub),
         args.engine,
         args.iterations,
     )
     .with(
-        args.modes,
+        modes,
         args.seed,
         args.threads,
         args.quiet,

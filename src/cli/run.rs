@@ -58,7 +58,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
         Ok(outcome)
     };
     session.work(&start, work, |log, outcome| {
-        tell(log, outcome);
+        tell(log, &request, outcome);
         if outcome.results.has_non_finite() {
             Exit::NonFinite
         } else {
@@ -285,13 +285,14 @@ fn status(outcome: &Outcome) -> &'static str {
 }
 
 /// The last lines: what came out.
-fn tell(log: &Log, outcome: &Outcome) {
+fn tell(log: &Log, request: &Request, outcome: &Outcome) {
     let r = &outcome.results;
     for warning in r.summary.warnings() {
         log.warn(warning);
     }
     if outcome.ending == Ending::Stopped {
-        log.warn("training stopped early: the loss had not fallen for 3 epochs");
+        let why = request.numerics.schedule().stops_when();
+        log.warn(format!("training stopped early: {why}"));
     }
     let bad = r
         .stitched

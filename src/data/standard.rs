@@ -13,8 +13,8 @@
 //! *Conventions.* `X` is the normalized amplitude of the training groups ([`super::domain::Normalized`]); the channels of a group
 //! share mean and spread, for they look through the same detector. Inference uses those of the training. Labels stay as they are.
 //!
-//! *Laws.* `|Z| <= sqrt(patterns)`; the mean of `Z` over the training patterns is zero; a common factor of all patterns
-//! changes nothing. *Source.* Centring and scaling of inputs: LeCun, Bottou, Orr, Mueller 2012, DOI
+//! *Laws.* Over the training patterns `|Z| <= sqrt(patterns)` and the mean of `Z` is zero; a common factor of all patterns
+//! changes nothing. A pattern of inference may deviate as far as it likes. Masked pixels count like others: the network knows no mask. *Source.* Centring and scaling of inputs: LeCun, Bottou, Orr, Mueller 2012, DOI
 //! 10.1007/978-3-642-35289-8_3, section 4.3.
 
 use super::domain::{Groups, Model, Normalized, Scale};

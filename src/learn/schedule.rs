@@ -102,6 +102,19 @@ impl Schedule {
         before.filter(|&b| b != epochs)
     }
 
+    /// The epochs that a cosine lies over.
+    pub fn planned(&self) -> Option<u64> {
+        self.planned
+    }
+
+    /// Why a training of this course ends before its plan.
+    pub fn stops_when(&self) -> &'static str {
+        match self.course {
+            Course::Plateau => "the loss had not fallen for 3 epochs",
+            Course::Cosine => "the loss had not been finite for 3 epochs",
+        }
+    }
+
     /// The learning rate of step `step` of `steps` planned, counted from 0 over all epochs.
     #[expect(
         clippy::cast_possible_truncation,

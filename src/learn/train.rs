@@ -74,7 +74,7 @@ pub struct Progress {
 pub enum Ending {
     /// All epochs were done.
     Finished,
-    /// The loss stopped falling.
+    /// The schedule said stop: see [`super::schedule`].
     Stopped,
     /// The observer asked for it, in the middle of an epoch, which does not count.
     Interrupted,
@@ -91,7 +91,7 @@ pub fn validation_split(groups: usize) -> usize {
     train.clamp(usize::from(groups > 0), groups)
 }
 
-/// Trains until the plan is fulfilled, the loss stops falling, or the observer says stop.
+/// Trains until the plan is fulfilled, or the schedule or the observer says stop.
 ///
 /// # Errors
 /// If there is no group to train on, or what the observer returns.

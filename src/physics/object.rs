@@ -61,7 +61,8 @@ pub enum Gauge {
 }
 
 impl Gauge {
-    /// Turns `object` (`[row, col]`) into the gauge, as the `probe` (the same shape) sees it. An object without a mean stays.
+    /// Turns `object` (`[row, col]`) into the gauge, as the `probe` (the same shape) sees it; of a group, in its centre. An object
+    /// without a finite mean stays as it is, and one whose phases nearly cancel gets what is left of them.
     pub fn fix<T: Scalar>(self, object: &mut [Complex<T>], probe: &[Complex<T>]) {
         if self == Self::AsGiven {
             return;
@@ -165,7 +166,9 @@ mod tests {
             for ((t, p), o) in turned.iter().zip(&plain).zip(&object) {
                 prop_assert!((t - p).norm() < 1e-12 && (t.norm() - o.norm()).abs() < 1e-12);
             }
+            let fixed = plain.clone();
             Gauge::AsGiven.fix(&mut plain, &probe);
+            prop_assert_eq!(&plain, &fixed);
             let mut none = vec![Complex::new(0.0, 0.0); 36];
             Gauge::PositiveMean.fix(&mut none, &probe);
             prop_assert!(none.iter().all(|z| z.norm() == 0.0));

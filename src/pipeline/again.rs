@@ -53,7 +53,7 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
                 event.configuration_hash
             ))
             .need(format!("{config}, that of the run's settings and files"))
-            .help("a file the run was given may have changed since"));
+            .help("a file the run was given may have changed since, or the numerics have, with the version: the hub's metadata name its own"));
     }
     let saved = event::tensors(hub, event)?;
     let recorded = records(hub)?;
@@ -71,8 +71,8 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
     let (mut adam, mut progress) = (checkpoint.adam, checkpoint.progress);
     let (epochs, first) = (progress.epochs, adam.t + 1);
     let plan = Plan {
-        // as the run planned them, for the learning rate depends on it; the observer ends it at the event
-        epochs: request.scenario.nepochs as u64,
+        // the learning rate depends on what was planned then; the observer ends it at the event
+        epochs: progress.schedule.planned().unwrap_or(event.epoch + 1),
         batch: request.scenario.batch_size,
         seed: request.seed,
     };

@@ -288,6 +288,10 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         request.seed
     ));
 
+    if request.numerics == NumericsChoice::Guarded && engine.standard().is_none() {
+        log.warn("the training patterns are all alike, or not finite: the network sees them as they are, not standardized");
+    }
+
     digests::weights(&mut trail, "initial weights", engine.model().weights());
 
     let config = request.training_hash()?;
@@ -435,7 +439,11 @@ fn restore(
         return Err(Error::usage(action)
             .at(path.display())
             .got("a checkpoint of another configuration")
-            .need("the same scenario, flags, seed, numerics and files (epochs may differ)"));
+            .need("the same scenario, flags, seed, numerics and files (epochs may differ)")
+            .help(format!(
+                "a version whose {} numerics learn otherwise makes other checkpoints too",
+                request.numerics.name()
+            )));
     }
     Ok(Some(c))
 }

@@ -78,6 +78,8 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// If it cannot be written.
     pub fn begin(&mut self, state: &Progress, weights: &[f32], adam: &Adam<f32>) -> Result<()> {
+        // of a training that goes on in place, whose checkpoint before it is to stay
+        self.event_epoch = event::read(self.hub.path())?.map(|e| e.epoch);
         self.save(state, weights, adam)
     }
 

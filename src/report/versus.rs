@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ground::json::Real;
 use crate::hub::picture::{Chart, Curve, Panel, Range, charts, panels};
 use crate::score::fidelity::Fidelity;
-use crate::score::versus::{Side, Versus};
+use crate::score::versus::{ProbeOf, Side, Versus};
 
 /// Pictures of the page: the file, what it shows, and its bytes.
 #[derive(Debug)]
@@ -260,6 +260,20 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// What each knew of the probe.
+fn begun(probe: ProbeOf) -> &'static str {
+    match probe {
+        ProbeOf::Given => {
+            "Both begin with the probe of the data, which of a simulation is the true one."
+        }
+        ProbeOf::Engine => "The network has the probe that the engine refined, on all patterns.",
+        ProbeOf::EngineOfOneMode => {
+            "The network has the probe that a second run of the engine, with one mode, refined on all patterns \
+             (<a href=\"engine_of_one_mode\">engine_of_one_mode</a>)."
+        }
+    }
+}
+
 /// The page: it needs nothing but the pictures beside it.
 pub fn page(v: &Versus, pictures: &[Picture]) -> String {
     let of = escaped(&v.of);
@@ -291,10 +305,12 @@ pub fn page(v: &Versus, pictures: &[Picture]) -> String {
     for note in &v.notes {
         let _ = writeln!(out, "<p>Note: {}</p>", escaped(note));
     }
-    out.push_str(
+    let _ = writeln!(
+        out,
         "<p>Figures are taken where both know the object, in the middle of the groups that the network inferred, after global \
-         phase and scale, ramp, shift and twin. The network did not train on these patterns; the engine used all. Both begin with the probe of the data, which of a simulation is the true one. \
-         The two hubs beside this page, <a href=\"network\">network</a> and <a href=\"engine\">engine</a>, say how each was made.</p>\n</html>\n",
+         phase and scale, ramp, shift and twin. The network did not train on these patterns; the engine used all. {} \
+         The two hubs beside this page, <a href=\"network\">network</a> and <a href=\"engine\">engine</a>, say how each was made.</p>\n</html>",
+        begun(v.network_probe)
     );
     out
 }

@@ -8,6 +8,18 @@ use super::fidelity::Fidelity;
 /// The version of the form.
 pub const SCHEMA: &str = "ptyproof.compare/1";
 
+/// Whence the network has its probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeOf {
+    /// The data or the scenario.
+    Given,
+    /// The engine, which refined it on all patterns.
+    Engine,
+    /// A second run of the engine with a single mode.
+    EngineOfOneMode,
+}
+
 /// One of the two.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Side {
@@ -26,6 +38,8 @@ pub struct Versus {
     pub of: String,
     /// How many patterns they have.
     pub patterns: usize,
+    /// Whence the network has its probe.
+    pub network_probe: ProbeOf,
     /// The network.
     pub network: Side,
     /// The engine.

@@ -1,6 +1,6 @@
 //! Network and engine on one page: of a scenario, of a file, and what cannot be compared.
 
-use super::scan::Scan;
+use super::scan::{SMALL, Scan};
 use super::{said, text};
 use std::fs;
 use std::path::Path;
@@ -92,31 +92,80 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
         page.contains("difference.png") && !page.contains("truth"),
         "{page}"
     );
-    // the network learned with the probe that the engine refined, unless told otherwise
-    let told = |out: &Path| {
-        let text = fs::read_to_string(out.join("network/run_metadata.json")).unwrap();
-        text.contains("custom_probe")
+    // the network learned with the probe that the engine refined
+    assert_eq!(probe_of(&out), (true, "engine".into()));
+    assert!(page.contains("the probe that the engine refined"), "{page}");
+}
+
+/// Whether the network was told a probe, as a custom one without a mask, and whence the page says it has it.
+fn probe_of(out: &Path) -> (bool, String) {
+    let read = |file: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(out.join(file)).unwrap()).unwrap()
     };
-    assert!(out.join("probe.npz").is_file() && told(&out));
-    let out = dir.path().join("given");
-    let args = ["compare", "--data", text(&data), "-q", "-o", text(&out)];
-    let given = ["--network-probe", "given"];
-    let short = SHORT.iter().skip(4).copied();
-    let done = said(
-        args.iter()
-            .chain(&given)
-            .copied()
-            .chain(["--nepochs", "1"])
-            .chain(short),
+    let told = &read("network/run_metadata.json")["cli_args"];
+    let named = told["custom_probe"].is_string();
+    assert_eq!(named, out.join("probe.npz").is_file());
+    let resolved = read("network/run_metadata.json").to_string();
+    assert!(
+        !named || resolved.contains("\"probe_mode\":\"custom\""),
+        "{resolved}"
     );
-    assert_eq!(done.code, 0, "{done:#?}");
-    assert!(!out.join("probe.npz").exists());
+    let of = read("comparison.json")["network_probe"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    (named, of)
+}
+
+#[test]
+fn the_network_gets_the_probe_that_it_is_said_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let scan = |probe| {
+        let path = dir.path().join(format!("probe_{probe}.npz"));
+        let scan = Scan {
+            n: 64,
+            side: 6,
+            origin: 40.0,
+            object: false,
+            probe,
+        };
+        scan.write(&path);
+        path
+    };
+    let (with, without) = (scan(true), scan(false));
+    for (k, (data, more, named, of)) in [
+        (&with, &["--network-probe", "given"][..], false, "given"),
+        (&with, &["--probe-mode", "idealized"], false, "given"),
+        (&with, &["--modes", "2"], true, "engine_of_one_mode"),
+        (&with, &["--scenario", "gs1_ideal"], true, "engine"),
+        (&without, &[], true, "engine"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let out = dir.path().join(k.to_string());
+        let args = ["compare", "--data", text(data), "-q", "-o", text(&out)];
+        let short = SHORT
+            .iter()
+            .copied()
+            .filter(|a| !["--base-total-images", "24"].contains(a));
+        let done = said(args.iter().chain(more).copied().chain(short));
+        assert_eq!(done.code, 0, "{more:?}: {done:#?}");
+        assert_eq!(probe_of(&out), (named, of.into()), "{more:?}");
+        assert_eq!(
+            out.join("engine_of_one_mode").exists(),
+            of == "engine_of_one_mode"
+        );
+    }
 }
 
 #[test]
 fn what_cannot_be_compared_is_refused_before_anything_is_done() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("page");
+    let small = dir.path().join("small.npz");
+    SMALL.write(&small);
+    let engines = ["--network-probe", "engine"];
     for (args, code, words) in [
         (vec!["--scenario", "no_such"], 2, "no_such"),
         (vec!["--data", "no such.npz"], 1, "no such.npz"),
@@ -126,6 +175,22 @@ fn what_cannot_be_compared_is_refused_before_anything_is_done() {
             "--iterations",
         ),
         (vec![], 2, "--data"),
+        // the network has no place for patterns of 16 pixels, which an engine would take
+        (vec!["--data", text(&small)], 2, "16"),
+        (
+            [&["--scenario", "gs1_ideal"], &engines[..]].concat(),
+            2,
+            "a simulation, whose probe is known",
+        ),
+        (
+            [
+                &["--data", text(&small), "--probe-mode", "idealized"],
+                &engines[..],
+            ]
+            .concat(),
+            2,
+            "a --probe-mode as well",
+        ),
     ] {
         let done = said(["compare", "-o", text(&out)].into_iter().chain(args));
         done.ended(code, &[words]);

@@ -2,6 +2,7 @@
 
 use super::{RESULTS, checkpoint, names, run, said, same, text, tiny};
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn one_epoch_and_one_more_are_two_epochs() {
@@ -107,27 +108,27 @@ fn a_checkpoint_cut_short_anywhere_is_refused() {
     }
 }
 
+/// Starts a tiny run, presses Ctrl-C at the line that says `until`, and gives what it said from there on.
 #[cfg(unix)]
-#[test]
-fn ctrl_c_leaves_a_hub_that_goes_on_to_the_same_end() {
+fn interrupted(hub: &Path, epochs: u32, until: &str, more: &[&str]) -> String {
     use super::program;
     use std::io::{BufRead, BufReader, Read};
     use std::process::{Command, Stdio};
 
-    let epochs = 5;
-    let dir = tempfile::tempdir().unwrap();
-    let (hub, partial) = (dir.path().join("hub"), dir.path().join("hub.partial"));
     let mut child = program()
-        .args(tiny(&hub, epochs, &[]))
+        .args(tiny(hub, epochs, more))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut err = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("epoch 1/5") {
+    while !line.contains(until) {
         line.clear();
-        assert!(err.read_line(&mut line).unwrap() > 0, "no epoch was told");
+        assert!(
+            err.read_line(&mut line).unwrap() > 0,
+            "no `{until}` was told"
+        );
     }
     let pid = child.id().to_string();
     assert!(
@@ -140,6 +141,31 @@ fn ctrl_c_leaves_a_hub_that_goes_on_to_the_same_end() {
     let mut rest = String::new();
     err.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    rest
+}
+
+#[cfg(unix)]
+#[test]
+fn an_event_before_an_interruption_is_done_again_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (hub, partial) = (dir.path().join("hub"), dir.path().join("hub.partial"));
+    let amid = ["--nphotons", "4.5e23", "--seed", "2"];
+    interrupted(&hub, 12, "epoch 2/12", &amid);
+    // a longer plan, whose rates are not those that the event came at
+    let more = [&amid[..], &["--resume", text(&partial)]].concat();
+    said(tiny(&hub, 16, &more)).ended(3, &["planned for --nepochs 12"]);
+    let step = said(["replay", text(&hub), "--step"]);
+    step.ended(0, &[]);
+    assert!(step.out.contains("as in the hub, to the bit"), "{step:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_a_hub_that_goes_on_to_the_same_end() {
+    let epochs = 5;
+    let dir = tempfile::tempdir().unwrap();
+    let (hub, partial) = (dir.path().join("hub"), dir.path().join("hub.partial"));
+    let rest = interrupted(&hub, epochs, "epoch 1/5", &[]);
     for word in ["stopping after this step", "--resume", text(&partial)] {
         assert!(rest.contains(word), "no `{word}` in {rest}");
     }

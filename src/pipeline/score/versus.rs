@@ -2,8 +2,8 @@
 //! each other, and on the detector.
 //!
 //! *Fairness.* Figures are taken where both know the object, in the middle of the groups that the network inferred. The network has not
-//! seen those patterns in training; the engine sees all. Each explains the patterns whose light falls on what it knows: their
-//! numbers are stated.
+//! seen those patterns in training; the engine sees all, and where it refined the network's probe, that probe has seen them too:
+//! [`Versus::network_probe`] says so. Each explains the patterns whose light falls on what it knows: their numbers are stated.
 
 use ndarray::Array2;
 use num_complex::Complex64;
@@ -15,7 +15,7 @@ use crate::ground::par::Pool;
 use crate::pipeline::Request;
 use crate::score::fidelity::{Alignment, Scored, fidelity};
 use crate::score::region::middle;
-use crate::score::versus::{Side, Versus};
+use crate::score::versus::{ProbeOf, Side, Versus};
 
 /// What is compared.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Pair {
     pub network: Reconstruction,
     /// The engine's hub.
     pub engine: Reconstruction,
+    /// Whence the network has its probe.
+    pub network_probe: ProbeOf,
     /// What the network's run was told.
     pub run: Request,
 }
@@ -78,7 +80,7 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
             .at(&pair.of)
             .got("no pixel that network and engine both know")
             .need("an overlap")
-            .help("more groups, --group-limit; or the network went non-finite: the summary in its hub says when")
+            .help("more groups, --group-limit; or one of them went non-finite: the summary in its hub says when")
     };
     let against = |p: &Array2<Complex64>, t: &Array2<Complex64>| -> Result<Scored> {
         fidelity(p, t, region, Alignment::Gauge).ok_or_else(nothing)
@@ -111,6 +113,7 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
             schema: crate::score::versus::SCHEMA.into(),
             of: pair.of,
             patterns: own.data.len(),
+            network_probe: pair.network_probe,
             network: Side {
                 fidelity: of_network,
                 detector: by_network,

@@ -52,14 +52,15 @@ pub(in crate::kernel::conv) fn conv(
     let most = (BLOCK / (PLACES * (inputs + outputs))).max(FEWEST);
     let threads = rayon::current_num_threads();
     // the bits of a tile do not depend on who else is in its block
-    let (blocks, sheets) = if tiles.count <= most && outputs > weights.width {
-        (1, (outputs / weights.width).min(threads))
+    let panels = outputs / weights.width;
+    let (blocks, sheets) = if tiles.count <= most && panels >= threads {
+        (1, panels.div_ceil(panels.div_ceil(threads)))
     } else {
         let blocks = tiles.count.div_ceil(most).next_multiple_of(threads);
         (blocks, 1)
     };
     let per_block = tiles.count.div_ceil(blocks);
-    let per_sheet = (outputs / weights.width).div_ceil(sheets) * weights.width;
+    let per_sheet = panels.div_ceil(sheets) * weights.width;
     let row_len = out.row_len();
     let to = Shared::new(out.data_mut());
     (0..tiles.count.div_ceil(per_block) * sheets)
