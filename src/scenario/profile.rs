@@ -131,7 +131,7 @@ impl ProfileRecord {
         let label = self.label.as_deref().unwrap_or("the profile");
         let sentence = |(field, s): (&String, &Skipped)| {
             format!(
-                "{label} prefers {field} = {}; the command line says {}.",
+                "{label} prefers {field} = {}; {} was asked for.",
                 s.preferred, s.replacement
             )
         };

@@ -59,8 +59,8 @@ fn a_flag_displaces_a_preference_on_record() {
     assert_eq!((s.group_count, s.neighbor_count), (100, 7));
     insta::assert_json_snapshot!(s.profile());
     insta::assert_snapshot!(s.warnings().join("\n"), @r"
-    stable_profile_gs2_ideal prefers group_count = 128; the command line says 100.
-    stable_profile_gs2_ideal prefers neighbor_count = 4; the command line says 7.
+    stable_profile_gs2_ideal prefers group_count = 128; 100 was asked for.
+    stable_profile_gs2_ideal prefers neighbor_count = 4; 7 was asked for.
     ");
 }
 
