@@ -3,8 +3,10 @@
 //! * [`canvas`]: sizes, in integers;
 //! * [`place`]: the linear operator patches → canvas and its adjoint;
 //! * `bands`: the same operator for many patches, on threads;
-//! * [`stitch`](mod@stitch): the weighted average of overlapping patches.
+//! * [`stitch`](mod@stitch): the weighted average of overlapping patches;
+//! * [`agree`](mod@agree): global phases on which patches agree where they overlap.
 
+pub mod agree;
 mod bands;
 pub mod canvas;
 pub mod place;

@@ -11,7 +11,7 @@ use super::score::ScoreArgs;
 use crate::data::contents::Unit;
 use crate::data::formats::{Format, Told};
 use crate::error::{Error, Result};
-use crate::pipeline::NumericsChoice;
+use crate::pipeline::{NumericsChoice, Phases};
 use crate::scenario::{ObjectKind, Overrides, ProbeMode};
 
 /// A numerical verification harness for ptychography.
@@ -193,6 +193,24 @@ pub(super) enum NumericsArg {
     Reference,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PhasesArg {
+    /// The gauge of the numerics, each object for itself.
+    Own,
+    /// Turned until overlapping objects agree; they are all in memory then.
+    Overlaps,
+}
+
+impl From<PhasesArg> for Phases {
+    fn from(p: PhasesArg) -> Self {
+        match p {
+            PhasesArg::Own => Self::Own,
+            PhasesArg::Overlaps => Self::Overlaps,
+        }
+    }
+}
+
 impl From<NumericsArg> for NumericsChoice {
     fn from(n: NumericsArg) -> Self {
         match n {
@@ -228,6 +246,10 @@ pub(super) struct RunArgs {
     /// Which numerics.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     pub(super) numerics: NumericsArg,
+    /// Global phases of the inferred objects: each its own, or as they agree where they overlap [default: own].
+    #[arg(long, value_enum)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) phases: Option<PhasesArg>,
     /// Seed of weights, shuffling and photon noise.
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub(super) seed: u64,

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array2, Axis};
 use num_complex::Complex32;
 
-use super::args::{Instead, NumericsArg, OverrideArgs, ReadingArgs, RunArgs};
+use super::args::{Instead, NumericsArg, OverrideArgs, PhasesArg, ReadingArgs, RunArgs};
 use super::exit::Exit;
 use super::reconstruct::{self, EngineArg, ReconstructArgs};
 use super::run;
@@ -80,6 +80,9 @@ pub(super) struct CompareArgs {
     /// patterns, with --data in batches of 4, and infers as many.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     numerics: NumericsArg,
+    /// Global phases of the objects that the network infers [default: overlaps, with guarded numerics].
+    #[arg(long, value_enum)]
+    phases: Option<PhasesArg>,
     /// Seed of both.
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
@@ -257,6 +260,7 @@ fn instead(request: &Request, measured: bool) -> Instead {
 }
 
 fn network(args: &CompareArgs) -> RunArgs {
+    let guarded = args.numerics == NumericsArg::Guarded;
     RunArgs {
         scenario: args.scenario.clone(),
         output_dir: args.output_dir.join("network"),
@@ -266,6 +270,7 @@ fn network(args: &CompareArgs) -> RunArgs {
         custom_object: None,
         object_phase: false,
         numerics: args.numerics,
+        phases: args.phases.or(guarded.then_some(PhasesArg::Overlaps)),
         seed: args.seed,
         resume: None,
         threads: args.threads,

@@ -132,6 +132,7 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
         probe,
         object,
         object_phase: args.object_phase,
+        phases: args.phases.map(Into::into).unwrap_or_default(),
         digests,
         resume: args.resume.clone(),
     })

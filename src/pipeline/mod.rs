@@ -15,12 +15,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView3};
 use num_complex::Complex32;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::assemble::Stitcher;
+use crate::assemble::agree::agree;
 use crate::data::dataset::Dataset;
 use crate::data::npz::DataFile;
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ use crate::hub::{Hub, dir};
 use crate::kernel::isa::Isa;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::engine::Engine;
-use crate::learn::infer::infer_each;
+use crate::learn::infer::{infer, infer_each};
 use crate::learn::schedule::{Course, LEARNING_RATE, Schedule};
 use crate::learn::train::{Ending, Plan, Progress, train};
 use crate::network::adam::Adam;
@@ -101,10 +102,22 @@ pub struct Request {
     pub object: Option<Array2<Complex32>>,
     /// Whether the object gets a phase made from its amplitude.
     pub object_phase: bool,
+    /// Which global phases the inferred objects get, before they are stitched.
+    pub phases: Phases,
     /// Digests of the files handed in, by flag.
     pub digests: BTreeMap<String, String>,
     /// A checkpoint to go on from.
     pub resume: Option<PathBuf>,
+}
+
+/// Which global phase an inferred object gets: no pattern tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phases {
+    /// The gauge of the numerics, each object for itself.
+    #[default]
+    Own,
+    /// The same, then turned so that overlapping objects agree: [`crate::assemble::agree`].
+    Overlaps,
 }
 
 /// The data set that a request simulates, with its object and probe.
@@ -127,6 +140,7 @@ impl Request {
             probe: None,
             object: None,
             object_phase: false,
+            phases: Phases::Own,
             digests: BTreeMap::new(),
             resume: None,
         }
@@ -329,16 +343,31 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
     }
 
     digests::weights(&mut trail, "trained weights", engine.model().weights());
-    // every batch goes onto the canvas as it comes, so that the objects are never all in memory
+    // every batch goes onto the canvas as it comes, so that the objects are never all in memory, unless they have to agree
     let mut stitcher = Stitcher::new(&inference.grouping.centres, s.n.get(), s.reassemble_m)?;
     let (mut census, mut tally) = (Census::default(), Tally::default());
-    stages.time("inference", || {
-        infer_each(&mut engine, &inference, pool, |objects| {
-            tally.extend(objects.iter().copied());
-            census.extend(objects.iter().map(|z| f64::from(z.re + z.im)));
-            pool.run(|| stitcher.add(objects))
-        })
-    })?;
+    let mut take = |objects: ArrayView3<'_, Complex32>| {
+        tally.extend(objects.iter().copied());
+        census.extend(objects.iter().map(|z| f64::from(z.re + z.im)));
+        pool.run(|| stitcher.add(objects))
+    };
+    match request.phases {
+        Phases::Own => stages.time("inference", || {
+            infer_each(&mut engine, &inference, pool, &mut take)
+        })?,
+        Phases::Overlaps => {
+            let mut objects = stages.time("inference", || infer(&mut engine, &inference, pool));
+            let centres = &inference.grouping.centres;
+            let found = stages.time("agreeing", || {
+                pool.run(|| agree(&mut objects, centres, s.reassemble_m))
+            })?;
+            log.info(format!(
+                "phases of overlapping objects: {} rounds, the largest turn {:.3} rad at first, {:.4} rad at last",
+                found.rounds, found.first, found.last
+            ));
+            take(objects.view())?;
+        }
+    }
     if !census.is_finite() {
         log.warn(format!("inference: the objects are not finite: {census}"));
     }

@@ -105,6 +105,7 @@ fn probe_of(out: &Path) -> (bool, String) {
     let told = &read("network/run_metadata.json")["cli_args"];
     let named = told["custom_probe"].is_string();
     assert_eq!(named, out.join("probe.npz").is_file());
+    assert_eq!(told["phases"], "overlaps");
     let resolved = read("network/run_metadata.json").to_string();
     assert!(
         !named || resolved.contains("\"probe_mode\":\"custom\""),

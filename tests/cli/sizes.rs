@@ -1,7 +1,7 @@
 //! Every size of pattern and group, and probes from a file, each from the command to a whole hub.
 
 use super::input::Data;
-use super::{said, text};
+use super::{RESULTS, checkpoint, said, same, text};
 use ndarray::{Array2, Array3, Axis};
 use ndarray_npy::NpzWriter;
 use num_complex::{Complex32, Complex64};
@@ -208,4 +208,28 @@ fn a_run_that_goes_bad_says_so_with_exit_code_three_and_a_whole_hub() {
     };
     run("reference").ended(3, &["NaN", "step 1"]);
     run("guarded").ended(0, &[]);
+}
+
+#[test]
+fn objects_that_agree_are_of_the_same_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = |name: &str| dir.path().join(name);
+    let tiny =
+        "--scenario gs1_ideal --base-total-images 8 --group-count 4 --batch-size 2 --group-limit 4";
+    let tiny: Vec<&str> = tiny.split(' ').collect();
+    whole(&hub("own"), &tiny);
+    let agreed = whole(
+        &hub("agreed"),
+        &[&tiny[..], &["--phases", "overlaps"]].concat(),
+    );
+    assert_eq!(agreed["cli_args"]["phases"], "overlaps");
+    same(
+        &hub("own"),
+        &hub("agreed"),
+        &[RESULTS[0], RESULTS[1], &checkpoint(1)],
+    );
+    let stitched = |name: &str| fs::read(hub(name).join(RESULTS[3])).unwrap();
+    assert_ne!(stitched("own"), stitched("agreed"));
+    let log = fs::read_to_string(hub("agreed").join("runner.log")).unwrap();
+    assert!(log.contains("phases of overlapping objects"), "{log}");
 }
