@@ -80,7 +80,8 @@ pub(super) struct CompareArgs {
     /// patterns, with --data in batches of 4, and infers as many.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     numerics: NumericsArg,
-    /// Global phases of the objects that the network infers [default: overlaps, with guarded numerics].
+    /// Global phases of the objects that the network infers: each its own, or as they agree where they overlap
+    /// [default: own].
     #[arg(long, value_enum)]
     phases: Option<PhasesArg>,
     /// Seed of both.
@@ -260,7 +261,6 @@ fn instead(request: &Request, measured: bool) -> Instead {
 }
 
 fn network(args: &CompareArgs) -> RunArgs {
-    let guarded = args.numerics == NumericsArg::Guarded;
     RunArgs {
         scenario: args.scenario.clone(),
         output_dir: args.output_dir.join("network"),
@@ -270,7 +270,7 @@ fn network(args: &CompareArgs) -> RunArgs {
         custom_object: None,
         object_phase: false,
         numerics: args.numerics,
-        phases: args.phases.or(guarded.then_some(PhasesArg::Overlaps)),
+        phases: args.phases,
         seed: args.seed,
         resume: None,
         threads: args.threads,

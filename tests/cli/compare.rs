@@ -75,7 +75,16 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
         probe: true,
     }
     .write(&data);
-    let args = ["compare", "--data", text(&data), "-q", "-o", text(&out)];
+    let args = [
+        "compare",
+        "--data",
+        text(&data),
+        "-q",
+        "-o",
+        text(&out),
+        "--phases",
+        "overlaps",
+    ];
     let short: Vec<&str> = SHORT
         .iter()
         .copied()
@@ -83,6 +92,8 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
         .collect();
     let done = said(args.iter().copied().chain(short));
     assert_eq!(done.code, 0, "{done:#?}");
+    let log = fs::read_to_string(out.join("network/runner.log")).unwrap();
+    assert!(log.contains("phases of overlapping objects"), "{log}");
     assert!(
         !done.out.contains("(truth)") && done.out.contains("network against engine"),
         "{done:#?}"
@@ -105,7 +116,6 @@ fn probe_of(out: &Path) -> (bool, String) {
     let told = &read("network/run_metadata.json")["cli_args"];
     let named = told["custom_probe"].is_string();
     assert_eq!(named, out.join("probe.npz").is_file());
-    assert_eq!(told["phases"], "overlaps");
     let resolved = read("network/run_metadata.json").to_string();
     assert!(
         !named || resolved.contains("\"probe_mode\":\"custom\""),
