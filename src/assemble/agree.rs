@@ -4,12 +4,12 @@
 //! overlap they show the same object, and the phases follow from there, up to one for all that hang together.
 //!
 //! *Method.* What disagrees, `sum over patches k and pixels of |u_k p_k - C|^2` with `|u_k| = 1`, is made small by turns: the canvas `C` that
-//! is best for given phases is the weighted average that [`stitch`](super::stitch) makes; the phases that are best for a given canvas are
+//! is best for given phases is the weighted average that [`stitch`](mod@super::stitch) makes; the phases that are best for a given canvas are
 //! `u_k = <p_k, C> / |<p_k, C>|`, each patch for itself, `C` read bilinearly as the patch was laid onto it. Neither turn makes it larger. It
 //! ends when no patch turns by more than a milliradian, or after [`ROUNDS`].
 //!
 //! *Conventions.* Patches `[patch, N, N]`, complex object values, of which the central `M x M` counts, at offsets in object pixels, as in
-//! [`super::stitch`]. Phases in radians. What is not finite has no say. Memory: the patches and a canvas.
+//! [`mod@super::stitch`]. Phases in radians. What is not finite has no say. Memory: the patches and a canvas.
 //!
 //! *Laws.* Patches of one object, each turned by a smooth course of phases, come back to that object up to one phase; patches that agree
 //! stay; a common factor changes no turn; threads change no bit.
@@ -43,7 +43,7 @@ pub struct Agreement {
 /// Turns each patch so that overlaps agree. Uses the threads of the pool that it is called in.
 ///
 /// # Errors
-/// As [`super::stitch::stitch`].
+/// As [`stitch`](fn@super::stitch::stitch).
 pub fn agree(patches: &mut Array3<Complex32>, offsets: &[Position], m: usize) -> Result<Agreement> {
     let n = patches.len_of(Axis(1));
     let mut found = Agreement {

@@ -116,7 +116,7 @@ pub enum Phases {
     /// The gauge of the numerics, each object for itself.
     #[default]
     Own,
-    /// The same, then turned so that overlapping objects agree: [`crate::assemble::agree`].
+    /// The same, then turned so that overlapping objects agree: [`mod@crate::assemble::agree`].
     Overlaps,
 }
 
