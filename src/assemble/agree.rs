@@ -5,7 +5,7 @@
 //!
 //! *Method.* What disagrees, `sum over patches k and pixels of |u_k p_k - C|^2` with `|u_k| = 1`, is made small by turns: the canvas `C` that
 //! is best for given phases is the weighted average that [`stitch`](mod@super::stitch) makes; the phases that are best for a given canvas are
-//! `u_k = <p_k, C> / |<p_k, C>|`, each patch for itself, `C` read bilinearly as the patch was laid onto it. Neither turn makes it larger. It
+//! `u_k = <p_k, C> / |<p_k, C>|`, each patch for itself, `C` taken off as the patch was laid on ([`Stitched::placement`](super::Stitched::placement)). Neither turn makes it larger. It
 //! ends when no patch turns by more than a milliradian, or after [`ROUNDS`].
 //!
 //! *Conventions.* Patches `[patch, N, N]`, complex object values, of which the central `M x M` counts, at offsets in object pixels, as in
@@ -16,11 +16,11 @@
 //!
 //! *Source.* Angular synchronization by alternating least squares; compare Singer 2011, DOI 10.1016/j.acha.2010.02.001.
 
-use ndarray::{Array3, ArrayView2, Axis};
+use ndarray::{Array3, ArrayView2, Axis, s};
 use num_complex::{Complex32, Complex64};
 use rayon::prelude::*;
 
-use super::stitch::{Stitched, Stitcher};
+use super::stitch::stitch;
 use crate::error::Result;
 use crate::ground::geometry::Position;
 
@@ -45,22 +45,22 @@ pub struct Agreement {
 /// # Errors
 /// As [`stitch`](fn@super::stitch::stitch).
 pub fn agree(patches: &mut Array3<Complex32>, offsets: &[Position], m: usize) -> Result<Agreement> {
-    let n = patches.len_of(Axis(1));
     let mut found = Agreement {
         rounds: 0,
         first: 0.0,
         last: 0.0,
     };
-    while found.rounds < ROUNDS {
-        let mut stitcher = Stitcher::new(offsets, n, m)?;
-        stitcher.add(patches.view())?;
-        let canvas = stitcher.finish()?;
+    let mut stitched = stitch(patches.view(), offsets, m)?;
+    let placement = stitched.placement(offsets)?;
+    let top = (patches.len_of(Axis(1)) - m) / 2;
+    loop {
+        let under = placement.take(stitched.canvas.view())?;
         let turns: Vec<f64> = patches
             .axis_iter_mut(Axis(0))
             .into_par_iter()
-            .zip(offsets)
-            .map(|(mut patch, at)| {
-                let turn = turn(&patch.view(), *at, &canvas);
+            .zip(under.axis_iter(Axis(0)))
+            .map(|(mut patch, under)| {
+                let turn = turn(&patch.slice(s![top..top + m, top..top + m]), &under);
                 let factor = Complex32::new(turn.re as f32, turn.im as f32);
                 patch.mapv_inplace(|z| z * factor);
                 turn.arg().abs()
@@ -71,53 +71,22 @@ pub fn agree(patches: &mut Array3<Complex32>, offsets: &[Position], m: usize) ->
             found.first = found.last;
         }
         found.rounds += 1;
-        if found.last < SETTLED {
-            break;
+        if found.last < SETTLED || found.rounds == ROUNDS {
+            return Ok(found);
         }
+        stitched = stitch(patches.view(), offsets, m)?;
     }
-    Ok(found)
 }
 
-/// The phase that brings a patch nearest to the canvas, read as the patch was laid onto it: bilinearly.
-fn turn(patch: &ArrayView2<'_, Complex32>, at: Position, canvas: &Stitched) -> Complex64 {
-    let (n, m) = (patch.nrows(), canvas.m);
-    let top = (n - m) / 2;
-    // the canvas pixel before the first one that counts, and how far it lies behind that; the canvas was made for it
-    let place = |offset: f64, mean: f64| {
-        let place = canvas.pad as f64 + offset - mean;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "0 to the side of the canvas"
-        )]
-        let whole = place.floor().max(0.0) as usize;
-        (whole, place - place.floor())
-    };
-    let (row, y) = place(at.y, canvas.mean.y);
-    let (col, x) = place(at.x, canvas.mean.x);
-    let taps = [
-        (0, 0, (1.0 - y) * (1.0 - x)),
-        (0, 1, (1.0 - y) * x),
-        (1, 0, y * (1.0 - x)),
-        (1, 1, y * x),
-    ];
-    let mut sum = Complex64::new(0.0, 0.0);
-    for r in 0..m {
-        for c in 0..m {
-            let mut under = Complex64::new(0.0, 0.0);
-            for (down, right, weight) in taps {
-                if let Some(z) = canvas.canvas.get((row + r + down, col + c + right)) {
-                    under += Complex64::new(z.re.into(), z.im.into()) * weight;
-                }
-            }
-            let p = patch[[top + r, top + c]];
-            let part = Complex64::new(p.re.into(), (-p.im).into()) * under;
-            // what is not finite spoils its place, not the phases of all whom it meets
-            if part.is_finite() {
-                sum += part;
-            }
-        }
-    }
+/// The phase that brings a patch nearest to what is on the canvas under it.
+fn turn(patch: &ArrayView2<'_, Complex32>, under: &ArrayView2<'_, Complex32>) -> Complex64 {
+    let wide = |z: &Complex32| Complex64::new(z.re.into(), z.im.into());
+    let parts = patch
+        .iter()
+        .zip(under)
+        .map(|(p, c)| wide(p).conj() * wide(c));
+    // what is not finite spoils its place, not the phases of all whom it meets
+    let sum: Complex64 = parts.filter(|part| part.is_finite()).sum();
     let modulus = sum.norm();
     if modulus > 0.0 && modulus.is_finite() {
         sum / modulus
@@ -129,9 +98,7 @@ fn turn(patch: &ArrayView2<'_, Complex32>, at: Position, canvas: &Stitched) -> C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::assemble::stitch::stitch;
     use crate::ground::par::Pool;
-    use ndarray::s;
     use proptest::prelude::*;
 
     const N: usize = 24;

@@ -22,6 +22,7 @@ use ndarray::{Array2, ArrayView3, Zip};
 use num_complex::Complex32;
 
 use super::bands::Bands;
+use super::place::Placement;
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, Position, ceil_index};
 
@@ -61,6 +62,20 @@ impl Stitched {
         Position::new(
             self.mean.x + col as f64 - origin,
             self.mean.y + row as f64 - origin,
+        )
+    }
+
+    /// How patches at these offsets, those it was stitched from, lie on the canvas: their central `M x M`.
+    ///
+    /// # Errors
+    /// If an offset is not finite.
+    pub fn placement(&self, offsets: &[Position]) -> Result<Placement<f32>> {
+        let shifts: Vec<[f32; 2]> = offsets.iter().map(|p| shift(*p, self.mean)).collect();
+        Placement::new(
+            self.m,
+            self.pad,
+            CanvasSize::new(self.canvas.nrows())?,
+            &shifts,
         )
     }
 

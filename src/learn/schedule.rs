@@ -108,11 +108,12 @@ impl Schedule {
     }
 
     /// Why a training of this course ends before its plan.
-    pub fn stops_when(&self) -> &'static str {
-        match self.course {
-            Course::Plateau => "the loss had not fallen for 3 epochs",
-            Course::Cosine => "the loss had not been finite for 3 epochs",
-        }
+    pub fn stops_when(&self) -> String {
+        let not = match self.course {
+            Course::Plateau => "fallen",
+            Course::Cosine => "been finite",
+        };
+        format!("the loss had not {not} for {STOP_PATIENCE} epochs")
     }
 
     /// The learning rate of step `step` of `steps` planned, counted from 0 over all epochs.

@@ -365,7 +365,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
                 "phases of overlapping objects: {} rounds, the largest turn {:.3} rad at first, {:.4} rad at last",
                 found.rounds, found.first, found.last
             ));
-            take(objects.view())?;
+            stages.time("stitching", || take(objects.view()))?;
         }
     }
     if !census.is_finite() {
