@@ -6,13 +6,13 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::compare::CompareArgs;
+use super::overrides::OverrideArgs;
 use super::reconstruct::ReconstructArgs;
 use super::score::ScoreArgs;
 use crate::data::contents::Unit;
 use crate::data::formats::{Format, Told};
 use crate::error::{Error, Result};
 use crate::pipeline::{NumericsChoice, Phases};
-use crate::scenario::{ObjectKind, Overrides, ProbeMode};
 
 /// A numerical verification harness for ptychography.
 #[derive(Debug, Parser)]
@@ -61,127 +61,6 @@ pub(super) enum Command {
     Score(Box<ScoreArgs>),
     /// Try all readings of a data file on its patterns: what they support, contradict, cannot decide.
     Doctor(DoctorArgs),
-}
-
-/// Flags that displace what a scenario says.
-#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
-#[command(next_help_heading = "Overrides (each wins over the profile, and is recorded)")]
-pub(super) struct OverrideArgs {
-    /// Scan positions per channel of a group, before the factors.
-    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
-    base_total_images: Option<usize>,
-    /// Groups per training step.
-    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
-    batch_size: Option<usize>,
-    /// Pixels at the object's rim without scan positions.
-    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true)]
-    buffer: Option<f64>,
-    /// Side of a group: 1, 2 or 3.
-    #[arg(long, value_name = "SIDE", allow_negative_numbers = true)]
-    gridsize: Option<usize>,
-    /// Groups of each half, before the factor.
-    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
-    group_count: Option<usize>,
-    /// Groups used for inference, at most.
-    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
-    group_limit: Option<usize>,
-    /// Factor on the number of groups.
-    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
-    group_multiplier: Option<usize>,
-    /// Factor on the number of patterns.
-    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
-    image_multiplier: Option<usize>,
-    /// Neighbours that a group's members are drawn from.
-    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
-    neighbor_count: Option<usize>,
-    /// Training epochs.
-    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
-    nepochs: Option<usize>,
-    /// Mean photons per pattern.
-    #[arg(long, value_name = "PHOTONS", allow_negative_numbers = true)]
-    nphotons: Option<f64>,
-    /// Synthetic object: lines, grf, points or diagonals.
-    #[arg(long, value_name = "KIND")]
-    object: Option<ObjectKind>,
-    /// Seed of the object, and of the groups drawn after it.
-    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
-    object_seed: Option<u32>,
-    /// Whether the network fills the border outside the central half.
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    probe_big: Option<bool>,
-    /// Whether the model masks the probe.
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    probe_mask: Option<bool>,
-    /// Probe: idealized or custom.
-    #[arg(long, value_name = "MODE")]
-    probe_mode: Option<ProbeMode>,
-    /// The normalized probe's mean amplitude is 1 over this.
-    #[arg(long, value_name = "SCALE", allow_negative_numbers = true)]
-    probe_scale: Option<f64>,
-    /// Seed of the scan.
-    #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
-    sim_seed: Option<u32>,
-    /// Share of the positions that test.
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
-    split_fraction: Option<f64>,
-}
-
-/// Numbers that a command puts where nobody typed one.
-#[derive(Debug)]
-pub(super) struct Instead {
-    pub(super) nepochs: usize,
-    pub(super) batch_size: Option<usize>,
-    pub(super) group_count: Option<usize>,
-    pub(super) group_limit: usize,
-}
-
-impl OverrideArgs {
-    /// The same, with `other` where nobody typed a number. The number of groups stays where a factor on it was typed.
-    pub(super) fn or_else(&mut self, other: &Instead) {
-        self.nepochs = self.nepochs.or(Some(other.nepochs));
-        self.batch_size = self.batch_size.or(other.batch_size);
-        if self.group_multiplier.is_none() {
-            self.group_count = self.group_count.or(other.group_count);
-        }
-        self.group_limit = self.group_limit.or(Some(other.group_limit));
-    }
-
-    /// Whether the probe's mode was typed.
-    pub(super) fn has_probe_mode(&self) -> bool {
-        self.probe_mode.is_some()
-    }
-
-    /// The same, for a probe as it is: not idealized, and no mask unless one was typed.
-    pub(super) fn with_own_probe(&mut self) {
-        self.probe_mode = Some(ProbeMode::Custom);
-        self.probe_mask = self.probe_mask.or(Some(false));
-    }
-
-    /// The flags as the scenario takes them.
-    pub(super) fn overrides(&self, amp_vmax: Option<f64>) -> Overrides {
-        Overrides {
-            nepochs: self.nepochs,
-            group_limit: self.group_limit,
-            image_multiplier: self.image_multiplier,
-            group_multiplier: self.group_multiplier,
-            group_count: self.group_count,
-            gridsize: self.gridsize,
-            probe_mode: self.probe_mode,
-            probe_scale: self.probe_scale,
-            probe_big: self.probe_big,
-            probe_mask: self.probe_mask,
-            object: self.object,
-            object_seed: self.object_seed,
-            sim_seed: self.sim_seed,
-            buffer: self.buffer,
-            neighbor_count: self.neighbor_count,
-            nphotons: self.nphotons,
-            split_fraction: self.split_fraction,
-            amp_vmax,
-            base_total_images: self.base_total_images,
-            batch_size: self.batch_size,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array2, Axis};
 use num_complex::Complex32;
 
-use super::args::{Instead, NumericsArg, OverrideArgs, PhasesArg, ReadingArgs, RunArgs};
+use super::args::{NumericsArg, PhasesArg, ReadingArgs, RunArgs};
 use super::exit::Exit;
+use super::overrides::{Instead, OverrideArgs};
 use super::reconstruct::{self, EngineArg, ReconstructArgs};
 use super::run;
 use super::session::cores;

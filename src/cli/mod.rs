@@ -27,6 +27,7 @@ mod history;
 mod hub;
 mod inspect;
 mod limits;
+mod overrides;
 mod progress;
 mod reconstruct;
 mod replay;

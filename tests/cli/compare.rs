@@ -23,6 +23,12 @@ const SHORT: [&str; 12] = [
     "1",
 ];
 
+/// The same for a file, which holds what it holds.
+fn short_of_file<'a>() -> impl Iterator<Item = &'a str> {
+    let displaced = ["--base-total-images", "24"];
+    SHORT.into_iter().filter(move |a| !displaced.contains(a))
+}
+
 #[test]
 fn a_scenario_is_simulated_learned_solved_and_compared_with_its_truth() {
     let dir = tempfile::tempdir().unwrap();
@@ -85,12 +91,7 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
         "--phases",
         "overlaps",
     ];
-    let short: Vec<&str> = SHORT
-        .iter()
-        .copied()
-        .filter(|a| !["--base-total-images", "24"].contains(a))
-        .collect();
-    let done = said(args.iter().copied().chain(short));
+    let done = said(args.iter().copied().chain(short_of_file()));
     assert_eq!(done.code, 0, "{done:#?}");
     let log = fs::read_to_string(out.join("network/runner.log")).unwrap();
     assert!(log.contains("phases of overlapping objects"), "{log}");
@@ -156,11 +157,7 @@ fn the_network_gets_the_probe_that_it_is_said_to() {
     {
         let out = dir.path().join(k.to_string());
         let args = ["compare", "--data", text(data), "-q", "-o", text(&out)];
-        let short = SHORT
-            .iter()
-            .copied()
-            .filter(|a| !["--base-total-images", "24"].contains(a));
-        let done = said(args.iter().chain(more).copied().chain(short));
+        let done = said(args.iter().chain(more).copied().chain(short_of_file()));
         assert_eq!(done.code, 0, "{more:?}: {done:#?}");
         assert_eq!(probe_of(&out), (named, of.into()), "{more:?}");
         assert_eq!(

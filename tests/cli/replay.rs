@@ -7,6 +7,9 @@ use std::fs;
 /// So bright that the square of the first gradient is beyond float32, on any machine.
 const BLINDING: [&str; 4] = ["--nphotons", "1e30", "--seed", "2"];
 
+/// So bright that the square of one gradient is just below float32 in the first epoch, and beyond it in the second.
+pub(super) const AMID: [&str; 4] = ["--nphotons", "4.5e23", "--seed", "2"];
+
 #[test]
 fn an_event_is_told_written_and_done_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -62,9 +65,7 @@ fn an_event_is_told_written_and_done_again() {
 fn an_event_amid_a_training_is_done_again_at_the_rate_it_was_planned_with() {
     let folder = tempfile::tempdir().unwrap();
     let hub = folder.path().join("hub");
-    // the square of one gradient is just below float32 in the first epoch, and beyond it in the second of six
-    let amid = ["--nphotons", "4.5e23", "--seed", "2"];
-    said(tiny(&hub, 6, &amid)).ended(3, &["step 4 (epoch 1)"]);
+    said(tiny(&hub, 6, &AMID)).ended(3, &["step 4 (epoch 1)"]);
     let step = said(["replay", text(&hub), "--step"]);
     step.ended(0, &[]);
     assert!(step.out.contains("as in the hub, to the bit"), "{step:?}");

@@ -147,12 +147,13 @@ fn interrupted(hub: &Path, epochs: u32, until: &str, more: &[&str]) -> String {
 #[cfg(unix)]
 #[test]
 fn an_event_before_an_interruption_is_done_again_after_it() {
+    use super::replay::AMID;
+
     let dir = tempfile::tempdir().unwrap();
     let (hub, partial) = (dir.path().join("hub"), dir.path().join("hub.partial"));
-    let amid = ["--nphotons", "4.5e23", "--seed", "2"];
-    interrupted(&hub, 12, "epoch 2/12", &amid);
+    interrupted(&hub, 12, "epoch 2/12", &AMID);
     // a longer plan, whose rates are not those that the event came at
-    let more = [&amid[..], &["--resume", text(&partial)]].concat();
+    let more = [&AMID[..], &["--resume", text(&partial)]].concat();
     said(tiny(&hub, 16, &more)).ended(3, &["planned for --nepochs 12"]);
     let step = said(["replay", text(&hub), "--step"]);
     step.ended(0, &[]);
