@@ -110,6 +110,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     }
     let known = known(args)?;
     let mut told = network(args);
+    told.overrides.or_undivided();
     let request = run::request(&told)?;
     told.overrides
         .or_else(&instead(&request, args.data.is_some()));

@@ -6,7 +6,6 @@ use super::exit::Exit;
 use super::run::{facts, snapshot};
 use crate::data::formats;
 use crate::data::group::Grouping;
-use crate::data::split::by_y;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::ground::json;
@@ -37,7 +36,7 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
             (s, positions)
         }
     };
-    let split = by_y(&positions, scenario.split_fraction)?;
+    let split = scenario.divide(&positions)?;
     let group = |indices: &[usize]| -> Result<(usize, Grouping)> {
         let half: Vec<Position> = indices.iter().map(|&i| positions[i]).collect();
         let mut rng = NumpyLegacy::new(REPORT_SEED);

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{ObjectKind, Overrides, ProbeMode};
+use crate::scenario::{ObjectKind, Overrides, ProbeMode, Splitting};
 
 /// Flags that displace what a scenario says.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -63,6 +63,9 @@ pub(super) struct OverrideArgs {
     /// Seed of the scan.
     #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     sim_seed: Option<u32>,
+    /// Which positions train and which are then inferred: halves (one half, the other) or none (all, and all).
+    #[arg(long, value_name = "HOW")]
+    split: Option<Splitting>,
     /// Share of the positions that test.
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     split_fraction: Option<f64>,
@@ -86,6 +89,13 @@ impl OverrideArgs {
             self.group_count = self.group_count.or(other.group_count);
         }
         self.group_limit = self.group_limit.or(Some(other.group_limit));
+    }
+
+    /// The same, with nothing split unless a split was typed, or the share of one.
+    pub(super) fn or_undivided(&mut self) {
+        if self.split_fraction.is_none() {
+            self.split = self.split.or(Some(Splitting::None));
+        }
     }
 
     /// Whether the probe's mode was typed.
@@ -118,6 +128,7 @@ impl OverrideArgs {
             buffer: self.buffer,
             neighbor_count: self.neighbor_count,
             nphotons: self.nphotons,
+            split: self.split,
             split_fraction: self.split_fraction,
             amp_vmax,
             base_total_images: self.base_total_images,

@@ -1,4 +1,4 @@
-//! Training and test half, by the position's `y`.
+//! Training and test half, by the position's `y`; or all positions for both.
 //!
 //! *Source.* Reference description, section f.
 
@@ -12,6 +12,30 @@ pub struct Split {
     pub train: Vec<usize>,
     /// The rest.
     pub test: Vec<usize>,
+}
+
+/// Every position trains and tests, in the same order as halves have.
+///
+/// # Errors
+/// If there is none.
+pub fn undivided(positions: &[Position]) -> Result<Split> {
+    if positions.is_empty() {
+        return Err(Error::input("choosing positions to train on and to infer")
+            .got("no position")
+            .need("at least one"));
+    }
+    let order = ascending(positions);
+    Ok(Split {
+        train: order.clone(),
+        test: order,
+    })
+}
+
+/// Indices by `y`, equal ones by index.
+fn ascending(positions: &[Position]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..positions.len()).collect();
+    order.sort_by(|&a, &b| positions[a].y.total_cmp(&positions[b].y));
+    order
 }
 
 /// The number of test positions: `total * fraction`, a half rounded to the even number.
@@ -37,8 +61,7 @@ pub fn by_y(positions: &[Position], fraction: f64) -> Result<Split> {
             .got(fraction)
             .need("a number between 0 and 1, both excluded"));
     }
-    let mut order: Vec<usize> = (0..positions.len()).collect();
-    order.sort_by(|&a, &b| positions[a].y.total_cmp(&positions[b].y));
+    let mut order = ascending(positions);
     let tests = test_count(positions.len(), fraction);
     let test = order.split_off(positions.len() - tests);
     if order.is_empty() || test.is_empty() {
@@ -74,6 +97,17 @@ mod tests {
                 prop_assert!(top <= bottom);
             }
         }
+    }
+
+    #[test]
+    fn undivided_is_both_halves_one_after_the_other() {
+        let positions = [3.0, 1.0, 2.0, 1.0].map(|y| Position::new(0.0, y));
+        let halves = by_y(&positions, 0.5).unwrap();
+        let all = undivided(&positions).unwrap();
+        assert_eq!(all.train, [halves.train, halves.test].concat());
+        assert_eq!(all.train, all.test);
+        let none = undivided(&[]).unwrap_err().to_string();
+        assert!(none.contains("at least one"), "{none}");
     }
 
     #[test]

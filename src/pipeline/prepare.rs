@@ -15,7 +15,7 @@ use crate::assemble::{Jitter, Layout};
 use crate::data::container::Container;
 use crate::data::dataset::Dataset;
 use crate::data::group::Grouping;
-use crate::data::split::{Split, by_y};
+use crate::data::split::Split;
 use crate::data::standard::Standard;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
@@ -187,7 +187,7 @@ pub struct Grouped {
 /// # Errors
 /// If there are too few positions, or an offset has no canvas.
 pub fn group(s: &Scenario, positions: &[Position], rng: &mut NumpyLegacy) -> Result<Grouped> {
-    let split = by_y(positions, s.split_fraction)?;
+    let split = s.divide(positions)?;
     let half =
         |indices: &[usize]| -> Vec<Position> { indices.iter().map(|&i| positions[i]).collect() };
     let (train_positions, test_positions) = (half(&split.train), half(&split.test));

@@ -5,7 +5,7 @@
 //! snapshot; whatever was displaced is in [`Scenario::overrides`] and [`Scenario::profile`].
 //!
 //! *Conventions.* `total = base * gs^2 * image_multiplier`; the test half gets
-//! `total * split` rounded half to even, the train half the rest; `group_count` includes the group
+//! `total * split` rounded half to even, the train half the rest ([`Splitting::None`]: both get all); `group_count` includes the group
 //! multiplier and is at most the smaller half.
 //!
 //! *Source.* Reference description, sections c, f and o.
@@ -39,8 +39,9 @@ pub use profile::ProfileRecord;
 pub use snapshot::Snapshot;
 
 use crate::assemble::Layout;
+use crate::data::split::{Split, by_y, undivided};
 use crate::error::{Error, Result};
-use crate::ground::geometry::{CanvasSize, GridSize, PatchSize};
+use crate::ground::geometry::{CanvasSize, GridSize, PatchSize, Position};
 use resolve::resolve;
 
 /// Training epochs where no flag says otherwise (the published runs).
@@ -112,6 +113,24 @@ named! {
     }
 }
 
+named! {
+    /// Which positions train the network, and which it then infers.
+    #[derive(Default)]
+    Splitting "the split" {
+        /// One half, and the other ([`by_y`]).
+        #[default]
+        Halves = "halves",
+        /// All, and all ([`undivided`]): what is inferred has been seen, as an engine sees it.
+        None = "none",
+    }
+}
+
+impl Splitting {
+    fn is_halves(&self) -> bool {
+        *self == Self::Halves
+    }
+}
+
 /// Every number of a run. Read through a [`Scenario`], which guarantees what is said here.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
@@ -167,13 +186,16 @@ pub struct Settings {
     pub reassemble_m: usize,
     /// Seed of the scan and of the grouping.
     pub sim_seed: u32,
-    /// Share of the positions that make the test half; in (0, 1).
+    /// Which positions train, and which are inferred. Not written where it is halves, as it was before there was a choice.
+    #[serde(skip_serializing_if = "Splitting::is_halves")]
+    pub split: Splitting,
+    /// Share of the positions that make the test half; in (0, 1). Without effect where nothing is split.
     pub split_fraction: f64,
-    /// Positions of the test half; at least 1.
+    /// Positions of the test half, or all; at least 1.
     pub test_count: usize,
     /// `base_total_images * gs^2 * image_multiplier`; below 2^32.
     pub total_images: usize,
-    /// Positions of the train half; at least 1.
+    /// Positions of the train half, or all; at least 1.
     pub train_count: usize,
 }
 
@@ -291,6 +313,17 @@ impl Scenario {
     /// Groups that inference uses: `min(group_limit, test_count)`.
     pub fn inference_groups(&self) -> usize {
         self.group_limit.min(self.test_count)
+    }
+
+    /// Which of these positions train, and which are inferred.
+    ///
+    /// # Errors
+    /// As [`by_y`] and [`undivided`].
+    pub fn divide(&self, positions: &[Position]) -> Result<Split> {
+        match self.split {
+            Splitting::Halves => by_y(positions, self.split_fraction),
+            Splitting::None => undivided(positions),
+        }
     }
 
     /// How a group lies on its canvas.

@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ObjectKind, ProbeMode};
+use super::{ObjectKind, ProbeMode, Splitting};
 
 /// One field for each flag; `None` where the flag was not given. Values are checked when a scenario
 /// is resolved.
@@ -43,6 +43,8 @@ pub struct Overrides {
     pub neighbor_count: Option<usize>,
     /// `--nphotons`: mean photons per pattern.
     pub nphotons: Option<f64>,
+    /// `--split`: which positions train.
+    pub split: Option<Splitting>,
     /// `--split-fraction`: share of the test half.
     pub split_fraction: Option<f64>,
     /// `--amp-vmax`: upper end of the amplitude picture.

@@ -6,7 +6,7 @@ use super::profile::Profile;
 use super::snapshot::Entry;
 use super::{
     BATCH_SIZE, GROUP_LIMIT, NEPOCHS, Overrides, ProfileRecord, Scenario, Settings, Snapshot,
-    Source,
+    Source, Splitting,
 };
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, GridSize, PatchSize};
@@ -103,6 +103,7 @@ pub(super) fn resolve(
         probe_scale: l.settle("probe_scale", flags.probe_scale, inputs.probe_scale),
         reassemble_m: entry.reassemble_m.unwrap_or(shared.reassemble_m),
         sim_seed: l.settle("sim_seed", flags.sim_seed, shared.sim_seed),
+        split: l.settle("split", flags.split, Splitting::default()),
         split_fraction,
         test_count: 0,
         total_images: 0,
@@ -231,8 +232,21 @@ fn count(
             .need(format!("at most {}", u32::MAX))
         })?;
     s.total_images = total;
-    s.test_count = share(total, s.split_fraction);
-    s.train_count = total - s.test_count;
+    match s.split {
+        Splitting::Halves => {
+            s.test_count = share(total, s.split_fraction);
+            s.train_count = total - s.test_count;
+        }
+        Splitting::None => {
+            (s.train_count, s.test_count) = (total, total);
+            if l.place("split_fraction").starts_with("--") {
+                l.note(
+                    "split_fraction",
+                    "has no effect: with --split none every position trains and is inferred",
+                );
+            }
+        }
+    }
     let least = s.train_count.min(s.test_count);
     if least == 0 {
         return Err(refuse(s, l.place("split_fraction"))
@@ -240,7 +254,8 @@ fn count(
                 "{} of {total} images: {} to train and {} to test",
                 s.split_fraction, s.train_count, s.test_count
             ))
-            .need("at least one of each"));
+            .need("at least one of each")
+            .help("--split none trains on every position, and infers every one"));
     }
     let mut groups = base_groups.checked_mul(s.group_multiplier);
     let asked = l.place("group_count").starts_with("--") || s.group_multiplier > 1;
@@ -257,10 +272,13 @@ fn count(
         Some(g) if (1..=least).contains(&g) => g,
         _ => {
             let most = least / s.group_multiplier;
-            let halves = format!(
-                "{least}, the smaller of {} train and {} test positions",
-                s.train_count, s.test_count
-            );
+            let halves = match s.split {
+                Splitting::Halves => format!(
+                    "{least}, the smaller of {} train and {} test positions",
+                    s.train_count, s.test_count
+                ),
+                Splitting::None => format!("{least}, the number of positions"),
+            };
             let e = refuse(s, l.place("group_count"))
                 .got(match (groups, s.group_multiplier) {
                     (Some(g), 1) => format!("{g} groups"),
@@ -283,13 +301,17 @@ fn count(
             l.note("neighbor_count", note);
         }
     } else if s.neighbor_count < c - 1 || s.neighbor_count >= least {
+        let who = match s.split {
+            Splitting::Halves => "the smaller half has",
+            Splitting::None => "the scan has",
+        };
         return Err(refuse(s, l.place("neighbor_count"))
             .got(s.neighbor_count)
             .need(if least < c {
-                format!("at least {}, and the smaller half has only {least} positions", c - 1)
+                format!("at least {}, and {who} only {least} positions", c - 1)
             } else {
                 format!(
-                    "{} to {}: a group of {c} needs {} neighbours, and the smaller half has {least} positions",
+                    "{} to {}: a group of {c} needs {} neighbours, and {who} {least} positions",
                     c - 1,
                     least - 1,
                     c - 1
@@ -298,7 +320,10 @@ fn count(
             .help(if least < c {
                 "Raise --base-total-images.".to_owned()
             } else {
-                format!("Set --neighbor-count {}.", s.neighbor_count.clamp(c - 1, least - 1))
+                format!(
+                    "Set --neighbor-count {}.",
+                    s.neighbor_count.clamp(c - 1, least - 1)
+                )
             }));
     }
     Ok(())

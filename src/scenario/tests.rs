@@ -283,6 +283,7 @@ fn any_flags() -> impl Strategy<Value = Overrides> {
         (
             proptest::option::of(any::<u32>()),
             proptest::option::of(0usize..4),
+            proptest::option::of(0usize..2),
         ),
     )
         .prop_map(|(a, b, c, d)| Overrides {
@@ -301,6 +302,7 @@ fn any_flags() -> impl Strategy<Value = Overrides> {
             probe_big: c.3,
             object_seed: d.0,
             object: d.1.map(|i| ObjectKind::ALL[i]),
+            split: d.2.map(|i| Splitting::ALL[i]),
             ..Overrides::default()
         })
 }
@@ -312,7 +314,11 @@ proptest! {
         if let Ok(s) = made(&name, &flags) {
             let c = s.gridsize.channels();
             prop_assert_eq!(s.total_images, s.base_total_images * c * s.image_multiplier);
-            prop_assert_eq!(s.train_count + s.test_count, s.total_images);
+            let counted = match s.split {
+                Splitting::Halves => s.total_images,
+                Splitting::None => 2 * s.total_images,
+            };
+            prop_assert_eq!(s.train_count + s.test_count, counted);
             prop_assert!(s.group_count >= 1 && s.group_count <= s.train_count.min(s.test_count));
             prop_assert!(s.nepochs >= 1 && s.batch_size >= 1 && s.group_limit >= 1);
             prop_assert!(s.split_fraction > 0.0 && s.split_fraction < 1.0);
@@ -332,6 +338,7 @@ proptest! {
                 ("base_total_images", flags.base_total_images.is_some()),
                 ("batch_size", flags.batch_size.is_some()),
                 ("buffer", flags.buffer.is_some()),
+                ("split", flags.split.is_some()),
                 ("split_fraction", flags.split_fraction.is_some()),
                 ("nphotons", flags.nphotons.is_some()),
                 ("probe_big", flags.probe_big.is_some()),

@@ -20,6 +20,16 @@ pub enum ProbeOf {
     EngineOfOneMode,
 }
 
+/// Which patterns the network was trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainedOn {
+    /// Those that it then inferred, and no others: it has seen what the engine has seen.
+    Inferred,
+    /// One half, and it inferred the other: it has seen none of what is compared.
+    OtherHalf,
+}
+
 /// One of the two.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Side {
@@ -40,6 +50,8 @@ pub struct Versus {
     pub patterns: usize,
     /// Whence the network has its probe.
     pub network_probe: ProbeOf,
+    /// Which patterns the network was trained on.
+    pub network_trained_on: TrainedOn,
     /// The network.
     pub network: Side,
     /// The engine.

@@ -52,6 +52,8 @@ fn a_scenario_is_simulated_learned_solved_and_compared_with_its_truth() {
     // both on the same pixels of the same region
     assert_eq!(side("network")["region"], side("engine")["region"]);
     assert!(side("network")["pixels"].as_u64().unwrap() > 100);
+    assert_eq!(found["network_trained_on"], "inferred");
+    assert!(page.contains("have seen the same patterns"), "{page}");
     // the engine has the probe, and noise is small: it explains what it was given
     assert!(
         found["engine"]["detector"]["residual"].as_f64().unwrap() < 0.2,
@@ -90,6 +92,8 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
         text(&out),
         "--phases",
         "overlaps",
+        "--split",
+        "halves",
     ];
     let done = said(args.iter().copied().chain(short_of_file()));
     assert_eq!(done.code, 0, "{done:#?}");
@@ -107,6 +111,9 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
     // the network learned with the probe that the engine refined
     assert_eq!(probe_of(&out), (true, "engine".into()));
     assert!(page.contains("the probe that the engine refined"), "{page}");
+    assert!(page.contains("trained on the other half"), "{page}");
+    let figures = fs::read_to_string(out.join("comparison.json")).unwrap();
+    assert!(figures.contains("\"other_half\""), "{figures}");
 }
 
 /// Whether the network was told a probe, as a custom one without a mask, and whence the page says it has it.

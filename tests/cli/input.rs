@@ -381,7 +381,32 @@ fn one_pattern_alone_cannot_both_train_and_test() {
     place.refused(
         2,
         &with_data(&file),
-        &["split_fraction", "1 images", "at least one of each"],
+        &[
+            "split_fraction",
+            "1 images",
+            "at least one of each",
+            "--split none",
+        ],
+    );
+}
+
+#[test]
+fn one_pattern_that_is_not_split_is_trained_on_and_inferred() {
+    let place = Place::new();
+    let file = place.path("data.npz");
+    Data::new(1).write(&file);
+    let hub = place.path("hub");
+    let short = ["--split", "none", "--nepochs", "1", "--split-fraction"];
+    let args = with_data(&file).into_iter().chain(short).chain(["0.5"]);
+    let done = said(["run", "-o", text(&hub)].into_iter().chain(args));
+    assert!(done.code == 0 || done.code == 3, "{done:#?}");
+    let log = fs::read_to_string(hub.join("runner.log")).unwrap();
+    assert!(log.contains("groups: 1 to train on, 1 to infer"), "{log}");
+    assert!(log.contains("split_fraction = 0.5: has no effect"), "{log}");
+    place.refused(
+        2,
+        &[&with_data(&file)[..], &["--split", "some"]].concat(),
+        &["`some`", "halves, none"],
     );
 }
 

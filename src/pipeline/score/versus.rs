@@ -1,9 +1,9 @@
 //! A network's reconstruction and an engine's of the same data, on the same pixels: against the truth where there is one, against
 //! each other, and on the detector.
 //!
-//! *Fairness.* Figures are taken where both know the object, in the middle of the groups that the network inferred. The network has not
-//! seen those patterns in training; the engine sees all, and where it refined the network's probe, that probe has seen them too:
-//! [`Versus::network_probe`] says so. Each explains the patterns whose light falls on what it knows: their numbers are stated.
+//! *Fairness.* Figures are taken where both know the object, in the middle of the groups that the network inferred. The engine sees all
+//! patterns. Neither sees the object, so the network may train on those that it infers, or on others: [`Versus::network_trained_on`] says which,
+//! and [`Versus::network_probe`] whether its probe is one that the engine refined, and so has seen all patterns too. Each explains the patterns whose light falls on what it knows: their numbers are stated.
 
 use ndarray::Array2;
 use num_complex::Complex64;
@@ -13,9 +13,10 @@ use super::{ACTION, measured, onto, own, positions};
 use crate::error::{Error, Result};
 use crate::ground::par::Pool;
 use crate::pipeline::Request;
+use crate::scenario::Splitting;
 use crate::score::fidelity::{Alignment, Scored, fidelity};
 use crate::score::region::middle;
-use crate::score::versus::{ProbeOf, Side, Versus};
+use crate::score::versus::{ProbeOf, Side, TrainedOn, Versus};
 
 /// What is compared.
 #[derive(Debug)]
@@ -114,6 +115,10 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
             of: pair.of,
             patterns: own.data.len(),
             network_probe: pair.network_probe,
+            network_trained_on: match pair.run.scenario.split {
+                Splitting::Halves => TrainedOn::OtherHalf,
+                Splitting::None => TrainedOn::Inferred,
+            },
             network: Side {
                 fidelity: of_network,
                 detector: by_network,
