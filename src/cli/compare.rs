@@ -30,9 +30,13 @@ const ACTION: &str = "comparing network and engine";
 /// The page, beside both hubs.
 const PAGE: &str = "comparison.html";
 /// Epochs of the network: at five it has only begun.
-const EPOCHS: usize = 20;
+const EPOCHS: usize = 40;
 /// Groups per step with measured data: many small steps learn more in the same time than few large ones.
 const BATCH: usize = 4;
+/// Side of a group with measured data: patterns that share an object settle what one alone leaves open.
+const GRIDSIZE: usize = 2;
+/// Share of a pattern's side that is stitched, with measured data: groups are drawn, so that smaller patches leave holes between them.
+const STITCHED: (usize, usize) = (3, 8);
 /// The probe that the engine refined, as the network gets it.
 const PROBE: &str = "probe.npz";
 /// The hub of a second run of the engine with a single mode, where the first had several: the network knows one.
@@ -77,14 +81,14 @@ pub(super) struct CompareArgs {
     /// [default: engine with --data, given with a simulation, which knows it, and with --probe-mode].
     #[arg(long, value_enum)]
     network_probe: Option<ProbeArg>,
-    /// Which numerics of the network. Unless told otherwise it trains for 20 epochs, on as many groups as a half has
-    /// patterns, with --data in batches of 4, and infers as many.
+    /// Which numerics of the network. Unless told otherwise it trains for 40 epochs on as many groups as there are patterns,
+    /// and infers as many; with --data in groups of four (--gridsize 2), batches of 4, and the central three eighths
+    /// (--reassemble-m) are stitched. With --split halves it trains on one half and infers the other.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     numerics: NumericsArg,
-    /// Global phases of the objects that the network infers: each its own, or as they agree where they overlap
-    /// [default: own].
-    #[arg(long, value_enum)]
-    phases: Option<PhasesArg>,
+    /// Global phases of the objects that the network infers: each its own, or as they agree where they overlap.
+    #[arg(long, value_enum, default_value_t = PhasesArg::Overlaps)]
+    phases: PhasesArg,
     /// Seed of both.
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
@@ -112,8 +116,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     let mut told = network(args);
     told.overrides.or_undivided();
     let request = run::request(&told)?;
-    told.overrides
-        .or_else(&instead(&request, args.data.is_some()));
+    told.overrides.or_else(&instead(args, &request));
     let request = run::request(&told)?;
     pipeline::check(&request)?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
@@ -251,14 +254,18 @@ fn show(out: &Path, found: &Outcome) -> Result<()> {
 
 /// What makes a fair comparison of a request: every position seen, so that there is an area to compare, and steps enough to
 /// have learned.
-fn instead(request: &Request, measured: bool) -> Instead {
+fn instead(args: &CompareArgs, request: &Request) -> Instead {
     let s = &request.scenario;
     let all = s.train_count.min(s.test_count);
+    let alone = args.data.is_some() && args.scenario.is_none();
+    let sharing = alone && s.neighbor_count < all;
     Instead {
         nepochs: EPOCHS,
-        batch_size: measured.then_some(BATCH),
+        batch_size: args.data.is_some().then_some(BATCH),
         group_count: (s.group_count < all).then_some(all),
         group_limit: all,
+        gridsize: sharing.then_some(GRIDSIZE),
+        reassemble_m: alone.then_some(s.n.get() * STITCHED.0 / STITCHED.1),
     }
 }
 
@@ -272,7 +279,7 @@ fn network(args: &CompareArgs) -> RunArgs {
         custom_object: None,
         object_phase: false,
         numerics: args.numerics,
-        phases: args.phases,
+        phases: Some(args.phases),
         seed: args.seed,
         resume: None,
         threads: args.threads,

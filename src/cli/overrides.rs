@@ -60,6 +60,9 @@ pub(super) struct OverrideArgs {
     /// The normalized probe's mean amplitude is 1 over this.
     #[arg(long, value_name = "SCALE", allow_negative_numbers = true)]
     probe_scale: Option<f64>,
+    /// Side of the central part of each inferred object that is stitched.
+    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true)]
+    reassemble_m: Option<usize>,
     /// Seed of the scan.
     #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     sim_seed: Option<u32>,
@@ -78,6 +81,8 @@ pub(super) struct Instead {
     pub(super) batch_size: Option<usize>,
     pub(super) group_count: Option<usize>,
     pub(super) group_limit: usize,
+    pub(super) gridsize: Option<usize>,
+    pub(super) reassemble_m: Option<usize>,
 }
 
 impl OverrideArgs {
@@ -89,6 +94,8 @@ impl OverrideArgs {
             self.group_count = self.group_count.or(other.group_count);
         }
         self.group_limit = self.group_limit.or(Some(other.group_limit));
+        self.gridsize = self.gridsize.or(other.gridsize);
+        self.reassemble_m = self.reassemble_m.or(other.reassemble_m);
     }
 
     /// The same, with nothing split unless a split was typed, or the share of one.
@@ -128,6 +135,7 @@ impl OverrideArgs {
             buffer: self.buffer,
             neighbor_count: self.neighbor_count,
             nphotons: self.nphotons,
+            reassemble_m: self.reassemble_m,
             split: self.split,
             split_fraction: self.split_fraction,
             amp_vmax,

@@ -43,6 +43,8 @@ pub struct Overrides {
     pub neighbor_count: Option<usize>,
     /// `--nphotons`: mean photons per pattern.
     pub nphotons: Option<f64>,
+    /// `--reassemble-m`: side of the central part of each patch that is stitched, pixels.
+    pub reassemble_m: Option<usize>,
     /// `--split`: which positions train.
     pub split: Option<Splitting>,
     /// `--split-fraction`: share of the test half.
@@ -153,7 +155,7 @@ impl Ledger {
     pub(super) fn place(&self, field: &str) -> String {
         let cli = |o: &&Override| o.field == field && o.source == Source::Cli;
         if self.0.iter().any(|o| cli(&o)) {
-            format!("--{}", field.replace('_', "-"))
+            format!("--{}", field.to_lowercase().replace('_', "-"))
         } else {
             field.to_owned()
         }

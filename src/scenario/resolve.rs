@@ -101,7 +101,11 @@ pub(super) fn resolve(
         probe_mask,
         probe_mode: l.settle("probe_mode", flags.probe_mode, inputs.probe_mode),
         probe_scale: l.settle("probe_scale", flags.probe_scale, inputs.probe_scale),
-        reassemble_m: entry.reassemble_m.unwrap_or(shared.reassemble_m),
+        reassemble_m: l.settle(
+            "reassemble_M",
+            flags.reassemble_m,
+            entry.reassemble_m.unwrap_or(shared.reassemble_m),
+        ),
         sim_seed: l.settle("sim_seed", flags.sim_seed, shared.sim_seed),
         split: l.settle("split", flags.split, Splitting::default()),
         split_fraction,
@@ -172,7 +176,7 @@ fn check(s: &Settings, l: &Ledger) -> Result<()> {
             .need("a finite number of pixels, 0 or more"));
     }
     if !(1..=s.n.get()).contains(&s.reassemble_m) {
-        return Err(refuse(s, "reassemble_M")
+        return Err(refuse(s, l.place("reassemble_M"))
             .got(s.reassemble_m)
             .need(format!("1 to N = {}", s.n.get())));
     }

@@ -2,14 +2,15 @@
 //!
 //! *Conventions.* `FRC(q) = Re sum F1 conj(F2) / sqrt(sum |F1|^2 sum |F2|^2)` over the ring of frequencies that round to `q` of the
 //! transform of a square, from ring 1 to Nyquist. Of each image its mean over what is known is taken off first, what is not known
-//! is zero, and a cosine rim of an eighth of the side brings the border to zero: an edge that both share would correlate.
+//! is continued from what is, of each image for itself (`continued`), and a cosine rim of an eighth of the side brings the border to zero:
+//! an edge that both share would correlate.
 //! Frequencies are in cycles per pixel; Nyquist is 1/2.
 //!
 //! *Thresholds.* One half, and half a bit of information per pixel, `(0.2071 + 1.9102 / sqrt n) / (1.2071 + 0.9102 / sqrt n)` with `n`
 //! values on the ring (the images are complex, so that both halves of a ring count). A curve ends at its first crossing.
 //!
 //! *Law.* An image correlates with itself by 1 on every ring; neither a factor nor the order of the two matters; independent
-//! noise has no correlation.
+//! noise has no correlation, nor has it where holes of both are at the same places.
 //!
 //! *Source.* Saxton, Baumeister 1982, doi:10.1111/j.1365-2818.1982.tb00405.x; van Heel, Schatz 2005,
 //! doi:10.1016/j.jsb.2005.05.009.
@@ -21,6 +22,7 @@ use ndarray::Array2;
 use num_complex::Complex64;
 use serde::Serialize;
 
+use super::continued::continued;
 use crate::ground::json::Real;
 use crate::kernel::fft::{Fft2, Scratch};
 
@@ -100,11 +102,15 @@ pub fn frc(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Frc> {
     let rim: Vec<f64> = (0..side).map(|k| taper(k, side)).collect();
     let [fa, fb] = [0, 1].map(|which| {
         let mut image = vec![Complex64::ZERO; side * side];
+        let mut told = vec![false; side * side];
         for (k, v) in image.iter_mut().enumerate() {
-            let (r, c) = (k / side, k % side);
-            if let Some(z) = known(r, c) {
-                *v = (z[which] - mean[which]) * (rim[r] * rim[c]);
+            if let Some(z) = known(k / side, k % side) {
+                (*v, told[k]) = (z[which] - mean[which], true);
             }
+        }
+        continued(&mut image, &told, side);
+        for (k, v) in image.iter_mut().enumerate() {
+            *v *= rim[k / side] * rim[k % side];
         }
         Fft2::<f64>::new(side).forward(&mut image, &mut Scratch::default());
         image
@@ -307,6 +313,32 @@ mod tests {
             frc(&flat, &b).is_none()
                 && frc(&flat.mapv(|_| Complex64::new(f64::NAN, 0.0)), &b).is_none()
         );
+    }
+
+    #[test]
+    fn holes_that_both_have_do_not_correlate() {
+        // both have the same coarse object, and fine noise of their own, a hundredth of it
+        let n = 128;
+        let coarse = |r: usize, c: usize| 1.0 + (0.09 * r as f64).sin() * (0.07 * c as f64).cos();
+        let (mut a, mut b) = (noise(n, 6) * 0.02, noise(n, 7) * 0.02);
+        for image in [&mut a, &mut b] {
+            for ((r, c), z) in image.indexed_iter_mut() {
+                // holes of 5 x 5, a ninth of all
+                let hole = r % 15 < 5 && c % 15 < 5;
+                *z += if hole { f64::NAN } else { coarse(r, c) };
+            }
+        }
+        let fine = |a: &Array2<Complex64>, b: &Array2<Complex64>| {
+            let rings = &frc(a, b).unwrap().rings[n / 4..];
+            rings.iter().map(|r| r.correlation.get()).sum::<f64>() / rings.len() as f64
+        };
+        assert!(fine(&a, &b) < 0.1, "{}", fine(&a, &b));
+        let half = frc(&a, &b).unwrap().half;
+        assert!(half.of_nyquist.get() < 0.35, "{half:?}");
+        // and would, filled with one number
+        let filled =
+            |a: &Array2<Complex64>| a.mapv(|z| if z.is_nan() { Complex64::ONE } else { z });
+        assert!(fine(&filled(&a), &filled(&b)) > 0.9);
     }
 
     #[test]

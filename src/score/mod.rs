@@ -17,6 +17,7 @@
     reason = "array views are passed by value, as ndarray does"
 )]
 
+mod continued;
 pub mod detector;
 pub mod evaluation;
 pub mod fidelity;
