@@ -19,6 +19,7 @@ use super::stats::{ArrayStats, Stats};
 use crate::data::npz::read_plane;
 use crate::error::{Error, Result};
 use crate::ground::json;
+use crate::scenario::Splitting;
 use crate::verify::health::Vitals;
 use crate::verify::history::History;
 use crate::verify::stage::Stages;
@@ -369,7 +370,13 @@ impl Look<'_> {
             );
         }
         let [train, test, total] = [m.train_count, m.test_count, m.total_images];
-        if train + test != total {
+        let undivided = m.configuration["settings"]["split"] == Splitting::None.name();
+        let counted = if undivided {
+            train == total && test == total
+        } else {
+            train + test == total
+        };
+        if !counted {
             let what = format!("{train} to train and {test} to test are not the {total} images");
             self.tell(dir::METADATA, what);
         }

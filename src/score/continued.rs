@@ -26,7 +26,11 @@ pub(super) fn continued(image: &mut [Complex64], known: &[bool], side: usize) {
     if unknown.is_empty() || unknown.len() == image.len() {
         return;
     }
-    let told = (image.iter().zip(known)).filter_map(|(z, &k)| k.then(|| z.norm()));
+    let told = image
+        .iter()
+        .zip(known)
+        .filter(|(_, k)| **k)
+        .map(|(z, _)| z.norm());
     let settled = SETTLED * told.fold(0.0, f64::max);
     let omega = 2.0 / (1.0 + (PI / (side + 1) as f64).sin());
     for _ in 0..SWEEPS * side {
@@ -92,7 +96,7 @@ mod tests {
 
     #[test]
     fn where_nothing_or_everything_is_known_nothing_changes() {
-        let plane = image(|y, x| Complex64::new(y, x));
+        let plane = image(Complex64::new);
         for known in [true, false] {
             let mut same = plane.clone();
             continued(&mut same, &[known; SIDE * SIDE], SIDE);
