@@ -6,7 +6,7 @@ use ptyproof::error::Result;
 use ptyproof::ground::par::Pool;
 use ptyproof::learn::infer::infer;
 use ptyproof::learn::sentinel::{Finding, Place, Sentinel};
-use ptyproof::learn::train::{Observer, Plan, Progress, step, train};
+use ptyproof::learn::train::{Observer, Plan, Progress, Validation, step, train};
 use ptyproof::network::adam::Adam;
 use ptyproof::pipeline::prepare::{self, Ready};
 use ptyproof::pipeline::{NumericsChoice, Request};
@@ -73,6 +73,7 @@ fn scenario(c: &mut Criterion, name: &str) {
                 epochs: 1,
                 batch: s.batch_size,
                 seed: 1,
+                validation: Validation::HeldOut,
             };
             let mut progress = Progress::default();
             train(

@@ -6,7 +6,7 @@ use ptyproof::error::Result;
 use ptyproof::ground::par::Pool;
 use ptyproof::learn::replay::{numerics, replay};
 use ptyproof::learn::sentinel::Finding;
-use ptyproof::learn::train::{Observer, Plan, Progress, train};
+use ptyproof::learn::train::{Observer, Plan, Progress, Validation, train};
 use ptyproof::network::adam::Adam;
 use ptyproof::pipeline::prepare::{Ready, ready};
 use ptyproof::pipeline::{NumericsChoice, Request};
@@ -58,6 +58,7 @@ fn listen(scenario: &str, choice: NumericsChoice, harm: impl Fn(&mut Ready)) -> 
         epochs: 1,
         batch: 2,
         seed: 1,
+        validation: Validation::HeldOut,
     };
     let mut heard = Listener::default();
     train(

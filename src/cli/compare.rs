@@ -33,9 +33,9 @@ const PAGE: &str = "comparison.html";
 const EPOCHS: usize = 40;
 /// Groups per step with measured data: many small steps learn more in the same time than few large ones.
 const BATCH: usize = 4;
-/// Side of a group with measured data: patterns that share an object settle what one alone leaves open.
+/// Side of a group with data and no scenario: patterns that share an object settle what one alone leaves open.
 const GRIDSIZE: usize = 2;
-/// Share of a pattern's side that is stitched, with measured data: groups are drawn, so that smaller patches leave holes between them.
+/// Share of a pattern's side that is stitched, with data and no scenario: groups are drawn, so that smaller patches leave holes between them.
 const STITCHED: (usize, usize) = (3, 8);
 /// The probe that the engine refined, as the network gets it.
 const PROBE: &str = "probe.npz";
@@ -82,13 +82,15 @@ pub(super) struct CompareArgs {
     #[arg(long, value_enum)]
     network_probe: Option<ProbeArg>,
     /// Which numerics of the network. Unless told otherwise it trains for 40 epochs on as many groups as there are patterns,
-    /// and infers as many; with --data in groups of four (--gridsize 2), batches of 4, and the central three eighths
-    /// (--reassemble-m) are stitched. With --split halves it trains on one half and infers the other.
+    /// and infers as many; with --data in batches of 4; with --data and no --scenario in groups of four (--gridsize 2) where there
+    /// are enough, of which the central three eighths are stitched (--reassemble-m). With --split halves (or a --split-fraction)
+    /// it trains on one part and infers the other.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     numerics: NumericsArg,
-    /// Global phases of the objects that the network infers: each its own, or as they agree where they overlap.
-    #[arg(long, value_enum, default_value_t = PhasesArg::Overlaps)]
-    phases: PhasesArg,
+    /// Global phases of the objects that the network infers: each its own, or as they agree where they overlap
+    /// [default: overlaps; own with --numerics reference].
+    #[arg(long, value_enum)]
+    phases: Option<PhasesArg>,
     /// Seed of both.
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
@@ -257,15 +259,17 @@ fn show(out: &Path, found: &Outcome) -> Result<()> {
 fn instead(args: &CompareArgs, request: &Request) -> Instead {
     let s = &request.scenario;
     let all = s.train_count.min(s.test_count);
-    let alone = args.data.is_some() && args.scenario.is_none();
-    let sharing = alone && s.neighbor_count < all;
+    let by_itself = args.data.is_some() && args.scenario.is_none();
+    // a group's members are its first position and others of its neighbours
+    let others = GRIDSIZE * GRIDSIZE - 1;
+    let sharing = by_itself && (others..all).contains(&s.neighbor_count);
     Instead {
         nepochs: EPOCHS,
         batch_size: args.data.is_some().then_some(BATCH),
         group_count: (s.group_count < all).then_some(all),
         group_limit: all,
         gridsize: sharing.then_some(GRIDSIZE),
-        reassemble_m: alone.then_some(s.n.get() * STITCHED.0 / STITCHED.1),
+        reassemble_m: by_itself.then_some(s.n.get() * STITCHED.0 / STITCHED.1),
     }
 }
 
@@ -279,7 +283,10 @@ fn network(args: &CompareArgs) -> RunArgs {
         custom_object: None,
         object_phase: false,
         numerics: args.numerics,
-        phases: Some(args.phases),
+        phases: args.phases.or(match args.numerics {
+            NumericsArg::Guarded => Some(PhasesArg::Overlaps),
+            NumericsArg::Reference => None,
+        }),
         seed: args.seed,
         resume: None,
         threads: args.threads,

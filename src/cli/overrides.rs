@@ -21,7 +21,7 @@ pub(super) struct OverrideArgs {
     /// Side of a group: 1, 2 or 3.
     #[arg(long, value_name = "SIDE", allow_negative_numbers = true)]
     gridsize: Option<usize>,
-    /// Groups of each half, before the factor.
+    /// Groups to train on, before the factor.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     group_count: Option<usize>,
     /// Groups used for inference, at most.
@@ -61,15 +61,17 @@ pub(super) struct OverrideArgs {
     #[arg(long, value_name = "SCALE", allow_negative_numbers = true)]
     probe_scale: Option<f64>,
     /// Side of the central part of each inferred object that is stitched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[arg(long, value_name = "PIXELS", allow_negative_numbers = true)]
     reassemble_m: Option<usize>,
     /// Seed of the scan.
     #[arg(long, value_name = "SEED", allow_negative_numbers = true)]
     sim_seed: Option<u32>,
-    /// Which positions train and which are then inferred: halves (one half, the other) or none (all, and all).
+    /// What groups are drawn from: halves (of one to train, of the other to infer) or none (of all positions, for both).
     #[arg(long, value_name = "HOW")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     split: Option<Splitting>,
-    /// Share of the positions that test.
+    /// Share of the positions that test, where there are halves.
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     split_fraction: Option<f64>,
 }

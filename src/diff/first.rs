@@ -9,7 +9,7 @@ use crate::hub::dir;
 use crate::verify::stage::{Stage, Stages};
 
 /// Fields of the metadata that say what was run.
-const SETTINGS: [&str; 19] = [
+const SETTINGS: [&str; 20] = [
     "buffer",
     "configuration",
     "group_count",
@@ -25,6 +25,7 @@ const SETTINGS: [&str; 19] = [
     "scenario",
     "seeds",
     "sim_seed",
+    "split",
     "split_fraction",
     "test_count",
     "total_images",

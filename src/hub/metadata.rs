@@ -163,7 +163,10 @@ pub struct RunMetadata {
     pub scenario: String,
     /// Seed of scan and noise.
     pub sim_seed: u64,
-    /// Share of the patterns that are for testing.
+    /// `none` where groups of both were drawn from all patterns, which then train and test; absent where there are halves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    /// Share of the patterns that are for testing, where there are halves.
     pub split_fraction: Real,
     /// Patterns for testing.
     pub test_count: u64,

@@ -370,7 +370,7 @@ impl Look<'_> {
             );
         }
         let [train, test, total] = [m.train_count, m.test_count, m.total_images];
-        let undivided = m.configuration["settings"]["split"] == Splitting::None.name();
+        let undivided = m.split.as_deref() == Some(Splitting::None.name());
         let counted = if undivided {
             train == total && test == total
         } else {

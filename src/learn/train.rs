@@ -1,7 +1,7 @@
 //! Training: epochs of steps, watched by an observer, resumable to the bit.
 //!
-//! *Conventions.* The last `n - floor(0.95 n)` groups validate; the rest are put in a new order every
-//! epoch, by a stream of `(seed, "shuffle", epoch)`; the last batch may be smaller. Metrics have the
+//! *Conventions.* The last `n - floor(0.95 n)` groups validate, and as many of those that train where none is to be held out
+//! ([`Validation`]); the others are put in a new order every epoch, by a stream of `(seed, "shuffle", epoch)`; the last batch may be smaller. Metrics have the
 //! reference's names and definitions: `loss` is the mean over samples, the other losses are plain means
 //! over batches, all while the weights change; `val_*` follow after the epoch.
 //!
@@ -26,6 +26,31 @@ use crate::verify::steps::{StepHistory, StepRecord};
 /// Share of the training groups that validate.
 const VALIDATION: f64 = 0.05;
 
+/// Which groups the losses after each epoch are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Validation {
+    /// The last twentieth, which does not train: how well is foretold what was not seen.
+    #[default]
+    HeldOut,
+    /// As many, spread evenly over all, which train: how well is explained what was seen, with the weights that the epoch ended with.
+    Seen,
+}
+
+impl Validation {
+    /// Which of this many groups train, and which validate.
+    pub fn divide(self, groups: usize) -> (Vec<usize>, Vec<usize>) {
+        let trains = validation_split(groups);
+        match self {
+            Self::HeldOut => ((0..trains).collect(), (trains..groups).collect()),
+            Self::Seen => {
+                let count = groups - trains;
+                let spread = (0..count).map(|k| (2 * k + 1) * groups / (2 * count));
+                ((0..groups).collect(), spread.collect())
+            }
+        }
+    }
+}
+
 /// What a run of training is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -35,6 +60,8 @@ pub struct Plan {
     pub batch: usize,
     /// Seed of the order of groups.
     pub seed: u64,
+    /// Which groups are held out, if any.
+    pub validation: Validation,
 }
 
 /// Who watches the training, and may stop it.
@@ -113,7 +140,7 @@ pub fn train(
             ))
             .need("at least one of each"));
     }
-    let trains = validation_split(data.len());
+    let (trains, validation) = plan.validation.divide(data.len());
     // an event of the training before a resumption is in that hub
     let had_one = progress.steps.records.iter().any(StepRecord::is_bad);
     let mut sentinel = if had_one {
@@ -121,12 +148,11 @@ pub fn train(
     } else {
         Sentinel::default()
     };
-    let validation: Vec<usize> = (trains..data.len()).collect();
     while progress.epochs < plan.epochs {
         if progress.schedule.stop {
             return Ok(Ending::Stopped);
         }
-        let mut order: Vec<usize> = (0..trains).collect();
+        let mut order = trains.clone();
         Stream::new(plan.seed, "shuffle", progress.epochs).shuffle(&mut order);
         let steps = order.len().div_ceil(plan.batch) as u64;
         let (first, planned) = (progress.epochs * steps, plan.epochs * steps);
@@ -305,6 +331,19 @@ fn record_epoch(progress: &mut Progress, train: &Means, validation: &Means, rate
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_held_out_trains_and_validation_is_spread_over_it() {
+        assert_eq!(Validation::HeldOut.divide(256).0.len(), 243);
+        let (trains, validates) = Validation::Seen.divide(256);
+        assert_eq!(trains, (0..256).collect::<Vec<_>>());
+        assert_eq!(validates.len(), 13);
+        let steps: Vec<usize> = validates.windows(2).map(|w| w[1] - w[0]).collect();
+        assert!(steps.iter().all(|s| (19..=20).contains(s)), "{steps:?}");
+        assert_eq!([validates[0], validates[12]], [9, 246]);
+        assert_eq!(Validation::Seen.divide(1), (vec![0], vec![]));
+        assert_eq!(Validation::Seen.divide(0), (vec![], vec![]));
+    }
 
     #[test]
     fn the_published_validation_splits() {

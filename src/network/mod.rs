@@ -4,5 +4,6 @@ pub mod adam;
 pub mod architecture;
 pub mod layers;
 pub mod model;
+mod outputs;
 pub mod parameters;
 pub mod workspace;

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::architecture::{Architecture, Branch, OUTER_CHANNELS};
 use super::layers::{Activation, add, max_pool, max_pool_backward, upsample, upsample_backward};
+use super::outputs::{fill_logits, fill_outputs};
 use super::parameters::{Tensor, tensors};
 use super::workspace::{DecoderMaps, Maps, Workspace};
 use crate::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
@@ -382,92 +383,6 @@ fn add_channels<T: Kernels>(to: &mut FeatureMap<T>, first: usize, from: &Feature
             }
         }
     }
-}
-
-/// Whether pixel `(row, col)` of side `n` lies in the central half, where the heads write.
-fn central(n: usize, row: usize, col: usize) -> bool {
-    let inside = |k: usize| (n / 4..n - n / 4).contains(&k);
-    inside(row) && inside(col)
-}
-
-/// Applies the activations of a head and of the outer branch, and sets the rest to zero.
-fn fill_outputs<T: Kernels>(
-    a: &Architecture,
-    maps: &DecoderMaps<T>,
-    activation: Activation,
-    out: &mut [T],
-) {
-    let (n, c, q) = (a.n, a.channels, a.n / 4);
-    let images = maps.logits.images();
-    out[..images * n * n * c]
-        .par_chunks_exact_mut(n * n * c)
-        .enumerate()
-        .for_each(|(image, out)| {
-            for (p, to) in out.chunks_exact_mut(c).enumerate() {
-                let (row, col) = (p / n, p % n);
-                if central(n, row, col) {
-                    let from = maps.logits.pixel(image, row - q, col - q);
-                    to.iter_mut()
-                        .zip(from)
-                        .for_each(|(t, &x)| *t = activation.value(x));
-                } else if let Some(outer) = &maps.outer {
-                    let from = outer.logits.pixel(image, row, col);
-                    to.iter_mut()
-                        .zip(from)
-                        .for_each(|(t, &x)| *t = Activation::Swish.value(x));
-                } else {
-                    to.fill(T::zero());
-                }
-            }
-        });
-}
-
-/// The adjoint of [`fill_outputs`]: gradients before the activations.
-fn fill_logits<T: Kernels>(
-    a: &Architecture,
-    maps: &DecoderMaps<T>,
-    activation: Activation,
-    d_out: &[T],
-    d: &mut DecoderMaps<T>,
-) {
-    let (n, c, q) = (a.n, a.channels, a.n / 4);
-    let gradient = |image: usize, row: usize, col: usize| {
-        let p = (image * n + row) * n + col;
-        d_out[p * c..(p + 1) * c].iter()
-    };
-    each_pixel(&mut d.logits, |image, row, col, to| {
-        let x = maps.logits.pixel(image, row, col);
-        for ((t, &x), &g) in to.iter_mut().zip(x).zip(gradient(image, row + q, col + q)) {
-            *t = g * activation.derivative(x);
-        }
-    });
-    if let (Some(outer), Some(d_outer)) = (&maps.outer, &mut d.outer) {
-        each_pixel(&mut d_outer.logits, |image, row, col, to| {
-            if central(n, row, col) {
-                return to.fill(T::zero());
-            }
-            let x = outer.logits.pixel(image, row, col);
-            for ((t, &x), &g) in to.iter_mut().zip(x).zip(gradient(image, row, col)) {
-                *t = g * Activation::Swish.derivative(x);
-            }
-        });
-    }
-}
-
-/// Calls `f` with image, row, column and channels of every pixel.
-fn each_pixel<T: Kernels>(
-    map: &mut FeatureMap<T>,
-    f: impl Fn(usize, usize, usize, &mut [T]) + Sync,
-) {
-    let (row_len, stride, channels) = (map.row_len(), map.stride(), map.channels());
-    map.bands_mut(8).for_each(|band| {
-        for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
-            let pixels = row[stride..row_len - stride].chunks_exact_mut(stride);
-            for (col, pixel) in pixels.enumerate() {
-                f(band.image, band.first_row + k, col, &mut pixel[..channels]);
-            }
-        }
-    });
 }
 
 #[cfg(test)]

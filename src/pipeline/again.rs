@@ -75,6 +75,7 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
         epochs: progress.schedule.planned().unwrap_or(event.epoch + 1),
         batch: request.scenario.batch_size,
         seed: request.seed,
+        validation: request.validation(),
     };
     let mut until = Until {
         step: event.step,

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use ndarray::ArrayView3;
+use ndarray::{Array3, ArrayView3, Axis, s};
 use num_complex::Complex32;
 
 use crate::assemble::Stitcher;
@@ -30,10 +30,11 @@ use crate::hub::{Hub, dir};
 use crate::kernel::isa::Isa;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::engine::Engine;
-use crate::learn::infer::{infer, infer_each};
+use crate::learn::infer::infer_each;
 use crate::learn::train::{Ending, Plan, Progress, train};
 use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
+use crate::scenario::Splitting;
 use crate::score::compare;
 use crate::verify::stage::{Stages, Tally};
 use crate::verify::steps::StepRecord;
@@ -155,9 +156,13 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
     });
     let padded = grouped.layout.padded_size(grouped.jitter)?;
     log.info(format!(
-        "groups: {} to train on, {} to infer; canvas {} (jitter {}); k = {:.6} / {:.6}, s = {}",
+        "groups: {} to train on, {} to infer{}; canvas {} (jitter {}); k = {:.6} / {:.6}, s = {}",
         training.len(),
         inference.len(),
+        match s.split {
+            Splitting::Halves => "",
+            Splitting::None => ", of the same positions",
+        },
         padded.get(),
         grouped.jitter.get(),
         training.normalization.factor(),
@@ -188,6 +193,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         epochs: s.nepochs as u64,
         batch: s.batch_size,
         seed: request.seed,
+        validation: request.validation(),
     };
     let ending = stages.time("training", || {
         let mut watch = Watch::new(hub, log, ctx.stop, &architecture, config, plan);
@@ -217,36 +223,52 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
     }
 
     digests::weights(&mut trail, "trained weights", engine.model().weights());
-    // every batch goes onto the canvas as it comes, so that the objects are never all in memory, unless they have to agree
-    let mut stitcher = Stitcher::new(&inference.grouping.centres, s.n.get(), s.reassemble_m)?;
+    // every batch goes onto the canvas as it comes; objects that have to agree are kept until they do, as far as they are stitched
+    let (centres, m) = (&inference.grouping.centres, s.reassemble_m);
     let (mut census, mut tally) = (Census::default(), Tally::default());
-    let mut take = |objects: ArrayView3<'_, Complex32>| {
+    let mut count = |objects: &ArrayView3<'_, Complex32>| {
         tally.extend(objects.iter().copied());
         census.extend(objects.iter().map(|z| f64::from(z.re + z.im)));
-        pool.run(|| stitcher.add(objects))
     };
-    match request.phases {
-        Phases::Own => stages.time("inference", || {
-            infer_each(&mut engine, &inference, pool, &mut take)
-        })?,
-        Phases::Overlaps => {
-            let mut objects = stages.time("inference", || infer(&mut engine, &inference, pool));
-            let centres = &inference.grouping.centres;
-            let found = stages.time("agreeing", || {
-                pool.run(|| agree(&mut objects, centres, s.reassemble_m))
+    let stitcher = match request.phases {
+        Phases::Own => {
+            let mut stitcher = Stitcher::new(centres, s.n.get(), m)?;
+            stages.time("inference", || {
+                infer_each(&mut engine, &inference, pool, |objects| {
+                    count(&objects);
+                    pool.run(|| stitcher.add(objects))
+                })
             })?;
+            stitcher
+        }
+        Phases::Overlaps => {
+            let (mut middles, mut at) = (Array3::zeros((inference.len(), m, m)), 0);
+            let rim = (s.n.get() - m) / 2;
+            stages.time("inference", || {
+                infer_each(&mut engine, &inference, pool, |objects| {
+                    count(&objects);
+                    let end = at + objects.len_of(Axis(0));
+                    let middle = objects.slice(s![.., rim..rim + m, rim..rim + m]);
+                    middles.slice_mut(s![at..end, .., ..]).assign(&middle);
+                    at = end;
+                    Ok(())
+                })
+            })?;
+            let found = stages.time("agreeing", || pool.run(|| agree(&mut middles, centres, m)))?;
             log.info(format!(
                 "phases of overlapping objects: {} rounds, the largest turn {:.3} rad at first, {:.4} rad at last",
                 found.rounds, found.first, found.last
             ));
-            stages.time("stitching", || take(objects.view()))?;
+            let mut stitcher = Stitcher::new(centres, m, m)?;
+            stages.time("stitching", || pool.run(|| stitcher.add(middles.view())))?;
+            stitcher
         }
-    }
+    };
     if !census.is_finite() {
         log.warn(format!("inference: the objects are not finite: {census}"));
     }
     let stitched = stages.time("stitching", || stitcher.finish())?;
-    let patches = [inference.grouping.members.len(), s.n.get(), s.n.get()];
+    let patches = [inference.len(), s.n.get(), s.n.get()];
     digests::results(&mut trail, tally, &patches, &stitched);
     hub.write_json(dir::STAGES, &trail)?;
     counters.insert("stitch_dropped_pixels".into(), stitched.dropped as u64);

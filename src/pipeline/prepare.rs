@@ -168,13 +168,13 @@ pub fn data(
 /// Both halves and their groups.
 #[derive(Debug)]
 pub struct Grouped {
-    /// Which positions are in which half.
+    /// Which positions train, and which are inferred.
     pub split: Split,
-    /// Groups of the training half; members index that half.
+    /// Groups of those that train; members index those.
     pub train: Grouping,
-    /// Groups of the test half.
+    /// Groups of those that are inferred.
     pub test: Grouping,
-    /// Groups of the test half that inference uses.
+    /// The groups of them that inference uses.
     pub inference: Grouping,
     /// How a group lies on its canvas.
     pub layout: Layout,
@@ -188,9 +188,9 @@ pub struct Grouped {
 /// If there are too few positions, or an offset has no canvas.
 pub fn group(s: &Scenario, positions: &[Position], rng: &mut NumpyLegacy) -> Result<Grouped> {
     let split = s.divide(positions)?;
-    let half =
+    let of =
         |indices: &[usize]| -> Vec<Position> { indices.iter().map(|&i| positions[i]).collect() };
-    let (train_positions, test_positions) = (half(&split.train), half(&split.test));
+    let (train_positions, test_positions) = (of(&split.train), of(&split.test));
     let mut draw = |positions: &[Position], count| {
         Grouping::draw(positions, s.gridsize, count, s.neighbor_count, rng)
     };
@@ -220,10 +220,10 @@ pub fn containers(
     data: &Dataset,
     grouped: &Grouped,
 ) -> Result<(Container, Container)> {
-    // one half after the other: neither outlives its container
-    let container = |name, subset, half: &[usize], grouping: &Grouping| {
-        let half = data.subset(half, subset)?;
-        Container::new(name, &half.patterns, grouping.clone(), s.nphotons)
+    // one part after the other: neither outlives its container
+    let container = |name, subset, part: &[usize], grouping: &Grouping| {
+        let part = data.subset(part, subset)?;
+        Container::new(name, &part.patterns, grouping.clone(), s.nphotons)
     };
     Ok((
         container("train", "train", &grouped.split.train, &grouped.train)?,

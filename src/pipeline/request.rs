@@ -12,7 +12,8 @@ use crate::data::npz::DataFile;
 use crate::error::{Error, Result};
 use crate::hub::file::digest_text;
 use crate::learn::schedule::{Course, LEARNING_RATE, Schedule};
-use crate::scenario::Scenario;
+use crate::learn::train::Validation;
+use crate::scenario::{Scenario, Splitting};
 
 /// Which numerics a run uses: see [`crate::physics::object`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -106,6 +107,14 @@ impl Request {
         }
     }
 
+    /// Which groups a training holds out: none where nothing is split, for all of them are to be explained.
+    pub fn validation(&self) -> Validation {
+        match self.scenario.split {
+            Splitting::Halves => Validation::HeldOut,
+            Splitting::None => Validation::Seen,
+        }
+    }
+
     /// All that a checkpoint must agree with: everything but the number of epochs and what comes
     /// after training.
     ///
@@ -117,6 +126,9 @@ impl Request {
         if let Value::Object(fields) = &mut settings {
             for later in ["nepochs", "group_limit", "amp_vmax", "reassemble_M", "name"] {
                 fields.remove(later);
+            }
+            if self.scenario.split == Splitting::None {
+                fields.remove("split_fraction");
             }
         }
         Ok(json!({

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ground::json::Real;
 use crate::hub::picture::{Chart, Curve, Panel, Range, charts, panels};
 use crate::score::fidelity::Fidelity;
-use crate::score::versus::{ProbeOf, Side, TrainedOn, Versus};
+use crate::score::versus::{ProbeOf, Side, Versus};
 
 /// Pictures of the page: the file, what it shows, and its bytes.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ pub fn terminal(v: &Versus) -> String {
         let _ = writeln!(out, "{name:42} {n:>10} {e:>10}");
     }
     let _ = writeln!(out, "\n{}", between(v));
-    let _ = writeln!(out, "{}", seen(v.network_trained_on));
+    let _ = writeln!(out, "{}", seen(v));
     for note in &v.notes {
         let _ = writeln!(out, "note: {note}");
     }
@@ -262,15 +262,19 @@ fn escaped(text: &str) -> String {
 }
 
 /// What each has seen of the patterns.
-fn seen(trained_on: TrainedOn) -> &'static str {
-    match trained_on {
-        TrainedOn::Inferred => {
-            "Network and engine have seen the same patterns, all of them, and neither an object."
-        }
-        TrainedOn::OtherHalf => {
-            "The network was trained on the other half of the patterns and has seen none of these; the engine used all."
-        }
+fn seen(v: &Versus) -> String {
+    let (all, s) = (v.patterns, v.network_seen);
+    if [s.trained, s.inferred, s.both] == [all; 3] {
+        return "Network and engine have seen the same patterns, all of them, and neither an object.".into();
     }
+    let known = match s.both {
+        0 => "none of which it had seen".to_owned(),
+        both => format!("{both} of which it had seen"),
+    };
+    format!(
+        "The network was trained on {} patterns and inferred {}, {known}; the engine used all {all}.",
+        s.trained, s.inferred
+    )
 }
 
 /// What each knew of the probe.
@@ -323,7 +327,7 @@ pub fn page(v: &Versus, pictures: &[Picture]) -> String {
         "<p>Figures are taken where both know the object, in the middle of the groups that the network inferred, after global \
          phase and scale, ramp, shift and twin. {} {} \
          The two hubs beside this page, <a href=\"network\">network</a> and <a href=\"engine\">engine</a>, say how each was made.</p>\n</html>",
-        seen(v.network_trained_on),
+        seen(v),
         begun(v.network_probe)
     );
     out

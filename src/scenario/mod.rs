@@ -5,7 +5,7 @@
 //! snapshot; whatever was displaced is in [`Scenario::overrides`] and [`Scenario::profile`].
 //!
 //! *Conventions.* `total = base * gs^2 * image_multiplier`; the test half gets
-//! `total * split` rounded half to even, the train half the rest ([`Splitting::None`]: both get all); `group_count` includes the group
+//! `total * split_fraction` rounded half to even, the train half the rest ([`Splitting::None`]: both get all); `group_count` includes the group
 //! multiplier and is at most the smaller half.
 //!
 //! *Source.* Reference description, sections c, f and o.
@@ -114,13 +114,14 @@ named! {
 }
 
 named! {
-    /// Which positions train the network, and which it then infers.
+    /// What the groups that train the network are drawn from, and those that it infers.
     #[derive(Default)]
     Splitting "the split" {
         /// One half, and the other ([`by_y`]).
         #[default]
         Halves = "halves",
-        /// All, and all ([`undivided`]): what is inferred has been seen, as an engine sees it.
+        /// All, and all ([`undivided`]): no group is held out, and with as many groups as positions what is inferred has been seen, as
+        /// an engine sees it.
         None = "none",
     }
 }

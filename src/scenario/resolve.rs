@@ -246,7 +246,7 @@ fn count(
             if l.place("split_fraction").starts_with("--") {
                 l.note(
                     "split_fraction",
-                    "has no effect: with --split none every position trains and is inferred",
+                    "has no effect: with --split none all positions train and are inferred",
                 );
             }
         }
@@ -259,7 +259,7 @@ fn count(
                 s.split_fraction, s.train_count, s.test_count
             ))
             .need("at least one of each")
-            .help("--split none trains on every position, and infers every one"));
+            .help("--split none draws both from all positions"));
     }
     let mut groups = base_groups.checked_mul(s.group_multiplier);
     let asked = l.place("group_count").starts_with("--") || s.group_multiplier > 1;

@@ -165,6 +165,29 @@ fn what_cannot_be_run_is_refused_with_both_numbers() {
         (
             "gs1_ideal",
             Overrides {
+                reassemble_m: Some(65),
+                ..o()
+            },
+        ),
+        (
+            "gs1_ideal",
+            Overrides {
+                split: Some(Splitting::None),
+                group_count: Some(513),
+                ..o()
+            },
+        ),
+        (
+            "gs2_ideal",
+            Overrides {
+                split: Some(Splitting::None),
+                neighbor_count: Some(1024),
+                ..o()
+            },
+        ),
+        (
+            "gs1_ideal",
+            Overrides {
                 nphotons: Some(bad),
                 ..o()
             },
@@ -284,6 +307,7 @@ fn any_flags() -> impl Strategy<Value = Overrides> {
             proptest::option::of(any::<u32>()),
             proptest::option::of(0usize..4),
             proptest::option::of(0usize..2),
+            proptest::option::of(0usize..70),
         ),
     )
         .prop_map(|(a, b, c, d)| Overrides {
@@ -303,6 +327,7 @@ fn any_flags() -> impl Strategy<Value = Overrides> {
             object_seed: d.0,
             object: d.1.map(|i| ObjectKind::ALL[i]),
             split: d.2.map(|i| Splitting::ALL[i]),
+            reassemble_m: d.3,
             ..Overrides::default()
         })
 }
@@ -321,6 +346,7 @@ proptest! {
             prop_assert_eq!(s.train_count + s.test_count, counted);
             prop_assert!(s.group_count >= 1 && s.group_count <= s.train_count.min(s.test_count));
             prop_assert!(s.nepochs >= 1 && s.batch_size >= 1 && s.group_limit >= 1);
+            prop_assert!((1..=s.n.get()).contains(&s.reassemble_m));
             prop_assert!(s.split_fraction > 0.0 && s.split_fraction < 1.0);
             prop_assert!(s.buffer >= 0.0 && s.buffer <= 195.0);
             prop_assert!(s.nphotons.is_finite() && s.nphotons > 0.0);
@@ -339,6 +365,7 @@ proptest! {
                 ("batch_size", flags.batch_size.is_some()),
                 ("buffer", flags.buffer.is_some()),
                 ("split", flags.split.is_some()),
+                ("reassemble_M", flags.reassemble_m.is_some()),
                 ("split_fraction", flags.split_fraction.is_some()),
                 ("nphotons", flags.nphotons.is_some()),
                 ("probe_big", flags.probe_big.is_some()),

@@ -4,10 +4,10 @@
 //! place, and on every ring where they have little of their own the edges correlate. So each image is continued into its holes from its own
 //! pixels: every unknown pixel becomes the mean of its neighbours (the discrete Laplace equation), those outside left out.
 //!
-//! *Conventions.* A square, row by row. Known pixels stay.
+//! *Conventions.* A square, row by row. Known pixels stay. It ends when nothing changes by more than 1e-6 of the largest known value.
 //!
-//! *Laws.* A plane is continued exactly across a hole; nothing exceeds the largest and the least of what is known; where nothing is
-//! known nothing changes.
+//! *Laws.* A plane is continued across a hole as that plane; nothing exceeds the largest and the least of what is known; where nothing
+//! is known nothing changes.
 //!
 //! *Source.* Successive over-relaxation: Young 1954, doi:10.1090/S0002-9947-1954-0059635-7.
 
@@ -17,7 +17,7 @@ use num_complex::Complex64;
 
 /// Changes below this share of the largest value are none.
 const SETTLED: f64 = 1e-6;
-/// The most sweeps, in sides of the square: over-relaxed ones settle within a few.
+/// The most sweeps, in widths of the widest hole: over-relaxed ones settle within a few.
 const SWEEPS: usize = 8;
 
 /// Continues `image` to where `known` says that it is not known. What is there beforehand is where it begins.
@@ -32,8 +32,10 @@ pub(super) fn continued(image: &mut [Complex64], known: &[bool], side: usize) {
         .filter(|(_, k)| **k)
         .map(|(z, _)| z.norm());
     let settled = SETTLED * told.fold(0.0, f64::max);
-    let omega = 2.0 / (1.0 + (PI / (side + 1) as f64).sin());
-    for _ in 0..SWEEPS * side {
+    // the best factor for a square hole of this width
+    let width = 2 * farthest(known, side);
+    let omega = 2.0 / (1.0 + (PI / (width + 1) as f64).sin());
+    for _ in 0..SWEEPS * width {
         let mut most = 0.0f64;
         for &k in &unknown {
             let (row, col) = (k / side, k % side);
@@ -58,6 +60,32 @@ pub(super) fn continued(image: &mut [Complex64], known: &[bool], side: usize) {
     }
 }
 
+/// How many steps up, down, left or right the farthest unknown pixel is from a known one.
+fn farthest(known: &[bool], side: usize) -> usize {
+    let mut steps: Vec<usize> = known
+        .iter()
+        .map(|&k| if k { 0 } else { 2 * side })
+        .collect();
+    let mut nearer = |k: usize, than: usize| steps[k] = steps[k].min(steps[than] + 1);
+    for k in 0..side * side {
+        if k >= side {
+            nearer(k, k - side);
+        }
+        if k % side > 0 {
+            nearer(k, k - 1);
+        }
+    }
+    for k in (0..side * side).rev() {
+        if k + side < side * side {
+            nearer(k, k + side);
+        }
+        if k % side + 1 < side {
+            nearer(k, k + 1);
+        }
+    }
+    steps.into_iter().max().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +102,7 @@ mod tests {
     #[test]
     fn a_plane_is_continued_across_holes_and_what_is_known_stays() {
         let plane = image(|y, x| Complex64::new(0.3 * y - 0.2 * x, 1.0 + 0.1 * x));
-        // two holes, neither at the border
+        // two holes within, one of a single pixel; a plane has no business at a border, where outside has no say
         let known: Vec<bool> = (0..SIDE * SIDE)
             .map(|k| {
                 let (r, c) = (k / SIDE, k % SIDE);
@@ -91,6 +119,26 @@ mod tests {
         for ((z, p), k) in holes.iter().zip(&plane).zip(&known) {
             assert!((z - p).norm() < 1e-4, "{z} {p}");
             assert!(!k || z == p);
+        }
+    }
+
+    #[test]
+    fn a_corner_takes_what_is_beside_it_and_the_widest_hole_is_found() {
+        let mut known = vec![true; SIDE * SIDE];
+        let hole = |r: usize, c: usize| r < 5 && c >= SIDE - 7;
+        for (k, known) in known.iter_mut().enumerate() {
+            *known = !hole(k / SIDE, k % SIDE);
+        }
+        assert_eq!(farthest(&known, SIDE), 5);
+        assert_eq!(farthest(&[true; SIDE * SIDE], SIDE), 0);
+        // constant on two sides: constant in the corner
+        let mut corner = image(|r, c| {
+            let inside = hole(r as usize, c as usize);
+            Complex64::new(if inside { -3.0 } else { 2.5 }, 0.5)
+        });
+        continued(&mut corner, &known, SIDE);
+        for z in corner {
+            assert!((z - Complex64::new(2.5, 0.5)).norm() < 1e-4, "{z}");
         }
     }
 

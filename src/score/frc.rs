@@ -109,8 +109,10 @@ pub fn frc(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Frc> {
             }
         }
         continued(&mut image, &told, side);
+        // what was continued has a mean of its own, which the rim would spread over the first rings
+        let left = image.iter().sum::<Complex64>() / (side * side) as f64;
         for (k, v) in image.iter_mut().enumerate() {
-            *v *= rim[k / side] * rim[k % side];
+            *v = (*v - left) * (rim[k / side] * rim[k % side]);
         }
         Fft2::<f64>::new(side).forward(&mut image, &mut Scratch::default());
         image

@@ -20,14 +20,15 @@ pub enum ProbeOf {
     EngineOfOneMode,
 }
 
-/// Which patterns the network was trained on.
+/// What the network has seen of the patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TrainedOn {
-    /// Those that it then inferred, and no others: it has seen what the engine has seen.
-    Inferred,
-    /// One half, and it inferred the other: it has seen none of what is compared.
-    OtherHalf,
+pub struct Seen {
+    /// Patterns that it was trained on.
+    pub trained: usize,
+    /// Patterns that it inferred.
+    pub inferred: usize,
+    /// Patterns that it inferred and was trained on.
+    pub both: usize,
 }
 
 /// One of the two.
@@ -50,8 +51,8 @@ pub struct Versus {
     pub patterns: usize,
     /// Whence the network has its probe.
     pub network_probe: ProbeOf,
-    /// Which patterns the network was trained on.
-    pub network_trained_on: TrainedOn,
+    /// What the network has seen of them.
+    pub network_seen: Seen,
     /// The network.
     pub network: Side,
     /// The engine.

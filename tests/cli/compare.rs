@@ -52,8 +52,15 @@ fn a_scenario_is_simulated_learned_solved_and_compared_with_its_truth() {
     // both on the same pixels of the same region
     assert_eq!(side("network")["region"], side("engine")["region"]);
     assert!(side("network")["pixels"].as_u64().unwrap() > 100);
-    assert_eq!(found["network_trained_on"], "inferred");
-    assert!(page.contains("have seen the same patterns"), "{page}");
+    // half of the groups were asked for, of all patterns: what was not trained on is counted
+    let seen = &found["network_seen"];
+    assert_eq!(
+        [&seen["trained"], &seen["inferred"], &seen["both"]],
+        [12, 24, 12]
+    );
+    let told =
+        "trained on 12 patterns and inferred 24, 12 of which it had seen; the engine used all 24";
+    assert!(page.contains(told) && done.out.contains(told), "{page}");
     // the engine has the probe, and noise is small: it explains what it was given
     assert!(
         found["engine"]["detector"]["residual"].as_f64().unwrap() < 0.2,
@@ -90,8 +97,6 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
         "-q",
         "-o",
         text(&out),
-        "--phases",
-        "overlaps",
         "--split",
         "halves",
     ];
@@ -111,9 +116,74 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
     // the network learned with the probe that the engine refined
     assert_eq!(probe_of(&out), (true, "engine".into()));
     assert!(page.contains("the probe that the engine refined"), "{page}");
-    assert!(page.contains("trained on the other half"), "{page}");
-    let figures = fs::read_to_string(out.join("comparison.json")).unwrap();
-    assert!(figures.contains("\"other_half\""), "{figures}");
+    let told = "inferred 18, none of which it had seen; the engine used all 36";
+    assert!(page.contains(told), "{page}");
+}
+
+#[test]
+fn what_nobody_typed_is_what_the_help_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (dir.path().join("scan.npz"), dir.path().join("page"));
+    let scan = Scan {
+        n: 64,
+        side: 4,
+        origin: 40.0,
+        object: true,
+        probe: true,
+    };
+    scan.write(&data);
+    let short = ["--iterations", "2", "--threads", "1", "-q"];
+    let args = ["compare", "--data", text(&data), "-o", text(&out)];
+    let done = said(args.into_iter().chain(short));
+    assert_eq!(done.code, 0, "{done:#?}");
+    let told = |file: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(out.join(file)).unwrap()).unwrap()
+    };
+    let run = told("network/run_metadata.json");
+    let settings = &run["configuration"]["settings"];
+    assert_eq!(
+        [
+            &run["nepochs"],
+            &run["group_count"],
+            &run["group_limit"],
+            &settings["gridsize"],
+            &settings["batch_size"]
+        ],
+        [40, 16, 16, 2, 4]
+    );
+    assert_eq!(settings["split"], "none");
+    assert_eq!(run["cli_args"]["reassemble_m"], 24);
+    assert_eq!(run["cli_args"]["phases"], "overlaps");
+    let seen = &told("comparison.json")["network_seen"];
+    assert_eq!(seen["trained"], 16);
+    assert!(
+        done.out
+            .contains("have seen the same patterns, all of them"),
+        "{done:#?}"
+    );
+    // everything that reads such a run: its files, its score, itself
+    let hub = out.join("network");
+    for args in [
+        &["hub", "verify", text(&hub)][..],
+        &["score", text(&hub)],
+        &["chain", text(&hub)],
+        &["hub", "diff", text(&hub), text(&hub)],
+    ] {
+        let done = said(args.iter().copied());
+        assert_eq!(done.code, 0, "{args:?}: {done:#?}");
+    }
+    // an account that does not add up is told
+    let file = hub.join("run_metadata.json");
+    let spoilt = fs::read_to_string(&file)
+        .unwrap()
+        .replace("\"train_count\": 16", "\"train_count\": 8");
+    fs::write(&file, spoilt).unwrap();
+    said(["hub", "verify", text(&hub)]).ended(1, &[]);
+    assert!(
+        said(["hub", "verify", text(&hub)])
+            .out
+            .contains("8 to train and 16 to test are not the 16 images")
+    );
 }
 
 /// Whether the network was told a probe, as a custom one without a mask, and whence the page says it has it.

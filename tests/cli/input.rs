@@ -402,7 +402,10 @@ fn one_pattern_that_is_not_split_is_trained_on_and_inferred() {
     let done = said(args.into_iter().chain(short).chain(all));
     assert!(done.code == 0 || done.code == 3, "{done:#?}");
     let log = fs::read_to_string(hub.join("runner.log")).unwrap();
-    assert!(log.contains("groups: 1 to train on, 1 to infer"), "{log}");
+    assert!(
+        log.contains("groups: 1 to train on, 1 to infer, of the same positions"),
+        "{log}"
+    );
     assert!(log.contains("split_fraction = 0.5: has no effect"), "{log}");
     place.refused(
         2,

@@ -48,6 +48,7 @@ fn metadata(v: f64) -> RunMetadata {
         elapsed_seconds: Real(v),
         nphotons: Real(v),
         probe_scale: Real(v),
+        split: None,
         split_fraction: Real(v),
         ..Default::default()
     };

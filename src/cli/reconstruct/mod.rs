@@ -159,6 +159,7 @@ fn metadata(
         probe_mode: "custom".into(),
         probe_scale: Real(1.0),
         scenario: ready.name.clone(),
+        split: None,
         split_fraction: Real(1.0),
         timestamp: started.into(),
         total_images: patterns,

@@ -7,7 +7,7 @@
 mod load;
 pub mod versus;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
@@ -15,7 +15,7 @@ use num_complex::{Complex32, Complex64};
 pub use load::Reconstruction;
 
 use super::Request;
-use super::prepare;
+use super::prepare::{self, Grouped};
 use crate::align::Gauge;
 use crate::assemble::stitch::{SEEN, stitch};
 use crate::data::dataset::Dataset;
@@ -28,6 +28,7 @@ use crate::score::evaluation::{Evaluation, crop, evaluate};
 use crate::score::fidelity::{Alignment, Region, Scored, fidelity};
 use crate::score::region::middle;
 use crate::score::scores::{self, Scores};
+use crate::score::versus::Seen;
 use crate::solve::{Estimate, Problem};
 
 const ACTION: &str = "scoring a reconstruction";
@@ -76,6 +77,7 @@ struct Own {
     truth: Option<Array2<Complex32>>,
     data: Dataset,
     reassembly: usize,
+    seen: Seen,
 }
 
 impl Own {
@@ -196,6 +198,7 @@ fn own(request: &Request, pool: &Pool) -> Result<Own> {
     let data = prepare::data(request, &specimen, pool, &mut BTreeMap::new())?;
     let mut rng = specimen.rng.clone();
     let grouped = pool.run(|| prepare::group(s, &data.positions, &mut rng))?;
+    let seen = seen(request, &grouped);
     let centres = grouped.inference.centres;
     let n = s.n.get();
     let ones = Array3::from_elem((centres.len(), n, n), Complex32::ONE);
@@ -209,7 +212,27 @@ fn own(request: &Request, pool: &Pool) -> Result<Own> {
         truth: specimen.object,
         data,
         reassembly: s.reassemble_m,
+        seen,
     })
+}
+
+/// The patterns that a run's groups are made of.
+fn seen(request: &Request, grouped: &Grouped) -> Seen {
+    let (trains, _) = request.validation().divide(grouped.train.len());
+    let c = grouped.train.channels;
+    let trained: BTreeSet<usize> = trains
+        .iter()
+        .flat_map(|g| &grouped.train.members[g * c..(g + 1) * c])
+        .map(|&m| grouped.split.train[m])
+        .collect();
+    let inferred: BTreeSet<usize> = (grouped.inference.members.iter())
+        .map(|&m| grouped.split.test[m])
+        .collect();
+    Seen {
+        trained: trained.len(),
+        inferred: inferred.len(),
+        both: trained.intersection(&inferred).count(),
+    }
 }
 
 /// Pixel `[0, 0]` of an image on the pixels of another: where both know their place, there; else corner on corner for equal

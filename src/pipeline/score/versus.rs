@@ -2,8 +2,8 @@
 //! each other, and on the detector.
 //!
 //! *Fairness.* Figures are taken where both know the object, in the middle of the groups that the network inferred. The engine sees all
-//! patterns. Neither sees the object, so the network may train on those that it infers, or on others: [`Versus::network_trained_on`] says which,
-//! and [`Versus::network_probe`] whether its probe is one that the engine refined, and so has seen all patterns too. Each explains the patterns whose light falls on what it knows: their numbers are stated.
+//! patterns. Neither sees the object, so the network may train on those that it infers, or on others: [`Versus::network_seen`] says how many
+//! of each, and [`Versus::network_probe`] whether its probe is one that the engine refined, which has seen all patterns too. Each explains the patterns whose light falls on what it knows: their numbers are stated.
 
 use ndarray::Array2;
 use num_complex::Complex64;
@@ -13,10 +13,9 @@ use super::{ACTION, measured, onto, own, positions};
 use crate::error::{Error, Result};
 use crate::ground::par::Pool;
 use crate::pipeline::Request;
-use crate::scenario::Splitting;
 use crate::score::fidelity::{Alignment, Scored, fidelity};
 use crate::score::region::middle;
-use crate::score::versus::{ProbeOf, Side, TrainedOn, Versus};
+use crate::score::versus::{ProbeOf, Side, Versus};
 
 /// What is compared.
 #[derive(Debug)]
@@ -115,10 +114,7 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
             of: pair.of,
             patterns: own.data.len(),
             network_probe: pair.network_probe,
-            network_trained_on: match pair.run.scenario.split {
-                Splitting::Halves => TrainedOn::OtherHalf,
-                Splitting::None => TrainedOn::Inferred,
-            },
+            network_seen: own.seen,
             network: Side {
                 fidelity: of_network,
                 detector: by_network,

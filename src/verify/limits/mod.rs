@@ -18,19 +18,23 @@
 //!
 //! *Source.* Reference description, sections h, j and m.
 
+mod offsets;
+mod ones;
+mod report;
+
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, s};
-use serde::Serialize;
-use serde_json::Value;
-
-use crate::assemble::{Jitter, Layout, Placement, required_canvas};
+use crate::assemble::{Jitter, Layout, required_canvas};
 use crate::data::group::Grouping;
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, Position};
-
-/// Added to the weight before the division (the reference's guard in the model's reassembly).
-pub const NORM_EPSILON: f32 = 1e-3;
+use offsets::{combined, largest, stats};
+pub use ones::NORM_EPSILON;
+use ones::ones;
+pub use report::{
+    Additions, AxisStats, CanvasReport, CoordinateStats, LimitsReport, Metadata, OffsetsReport,
+    ReassemblyReport, ReportMetadata, SubsetReport, WorstPosition,
+};
 
 /// How many groups are reassembled for the sums, at most (the reference's limit).
 pub const GROUP_LIMIT: usize = 64;
@@ -44,24 +48,7 @@ pub enum CanvasRule {
     Legacy,
 }
 
-/// What the report says about itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Metadata {
-    /// Label of the run.
-    pub label: String,
-    /// Scenario name.
-    pub scenario: String,
-    /// Where the scenario came from.
-    pub snapshot: String,
-    /// RFC 3339, given by the caller.
-    pub timestamp: String,
-    /// The scenario's parameters as the reference lists them.
-    pub parameters: BTreeMap<String, Value>,
-    /// What was changed by hand.
-    pub overrides: BTreeMap<String, Value>,
-}
-
-/// One half of a scan and its groups.
+/// One half of a scan, or all of it, and its groups.
 #[derive(Debug, Clone, Copy)]
 pub struct Subset<'a> {
     /// Positions the groups were drawn from.
@@ -70,165 +57,6 @@ pub struct Subset<'a> {
     pub requested_groups: usize,
     /// The groups made.
     pub grouping: &'a Grouping,
-}
-
-/// The report; its fields serialise as those of the reference's `reassembly_<scenario>.json`, with
-/// ours beside them under `additions`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LimitsReport {
-    /// What only this program reports.
-    pub additions: Additions,
-    /// The reference's `metadata`.
-    pub metadata: ReportMetadata,
-    /// `test` and `train`.
-    pub subsets: BTreeMap<String, SubsetReport>,
-}
-
-/// [`Metadata`] with the canvas that came of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ReportMetadata {
-    #[serde(flatten)]
-    given: Metadata,
-    /// The room for jitter at the end, in pixels.
-    pub legacy_max_position_jitter: usize,
-    /// The nominal step within a group, in pixels.
-    pub legacy_offset: usize,
-    /// The canvas at the end, in pixels.
-    pub padded_size: usize,
-}
-
-/// What the reference does not report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Additions {
-    /// Patch pixels that lose weight over the edge of the padded canvas, in the groups reassembled.
-    pub dropped_pixels: BTreeMap<String, usize>,
-    /// The position that needs the largest canvas.
-    pub worst_position: WorstPosition,
-}
-
-/// The position that needs the largest canvas of all.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WorstPosition {
-    /// Channel within the group; 0 is the seed.
-    pub channel: usize,
-    /// Whether the padded canvas of its subset holds it.
-    pub fits: bool,
-    /// Group within the subset.
-    pub group: usize,
-    /// Index into the subset.
-    pub index: usize,
-    /// The even canvas that holds a patch there, in pixels.
-    pub required: usize,
-    /// The scan position itself, `[x, y]`.
-    pub scan: [f64; 2],
-    /// `test` or `train`.
-    pub subset: String,
-    /// Combined x, as the canvas sees it.
-    pub x: f64,
-    /// Combined y.
-    pub y: f64,
-}
-
-impl WorstPosition {
-    fn max_abs(&self) -> f64 {
-        Position::new(self.x, self.y).max_abs()
-    }
-}
-
-/// One subset of the report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SubsetReport {
-    /// Groups made.
-    pub actual_groups: usize,
-    /// Required against padded.
-    pub canvas: CanvasReport,
-    /// `[groups, N, N, C]`.
-    pub diffraction_shape: [usize; 4],
-    /// How far positions stray.
-    pub offsets: OffsetsReport,
-    /// Positions the groups were drawn from.
-    pub point_count: usize,
-    /// What a field of ones comes to.
-    pub reassembly: ReassemblyReport,
-    /// Groups asked for.
-    pub requested_groups: usize,
-    /// `ok`: a subset that cannot be measured is an error here, not a status.
-    pub status: &'static str,
-    /// `test` or `train`.
-    pub subset: String,
-}
-
-/// Required against padded.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CanvasReport {
-    /// `padded_size >= required_canvas`.
-    pub fits_canvas: bool,
-    /// Largest combined coordinate, in absolute value.
-    pub max_combined_abs_offset: f64,
-    /// Difference, in pixels; negative where the canvas is too small.
-    pub padded_minus_required: i64,
-    /// The canvas of the run when it comes to this subset.
-    pub padded_size: usize,
-    /// Ratio.
-    pub padded_to_required_ratio: f64,
-    /// The canvas that the rule asks for.
-    pub required_canvas: usize,
-}
-
-/// Statistics of the three kinds of coordinates.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct OffsetsReport {
-    /// Centre plus relative.
-    pub combined: CoordinateStats,
-    /// Group centres.
-    pub coords_offsets: CoordinateStats,
-    /// Negated member offsets.
-    pub coords_relative: CoordinateStats,
-}
-
-/// Statistics of one kind of coordinates.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CoordinateStats {
-    /// `[x, y]` largest absolute values.
-    pub axis_abs_max: [f64; 2],
-    /// Per axis.
-    pub axis_stats: [AxisStats; 2],
-    /// The larger of the two.
-    pub max_abs: f64,
-    /// `[groups, 1, 2, members]`.
-    pub shape: [usize; 4],
-}
-
-/// Statistics along one axis, in object pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct AxisStats {
-    /// Largest absolute value.
-    pub abs_max: f64,
-    /// 0 = x, 1 = y.
-    pub axis: usize,
-    /// Largest.
-    pub max: f64,
-    /// Mean.
-    pub mean: f64,
-    /// Smallest.
-    pub min: f64,
-    /// Population standard deviation.
-    pub std: f64,
-}
-
-/// What a field of ones comes to on the padded and on the required canvas.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ReassemblyReport {
-    /// Groups reassembled.
-    pub group_limit_used: usize,
-    /// `1 - padded_sum / required_sum`.
-    pub loss_fraction: f64,
-    /// On the padded canvas; float32.
-    pub padded_sum: f64,
-    /// Side of the required canvas, even.
-    pub reassembly_canvas_size: usize,
-    /// On the required canvas; float32.
-    pub required_sum: f64,
 }
 
 /// Measures the canvas of both subsets, train first: the room that train needs is still there for test.
@@ -280,58 +108,6 @@ pub fn limits(
     })
 }
 
-impl LimitsReport {
-    /// Whether every subset fits its canvas: what the exit code of the command says.
-    pub fn fits(&self) -> bool {
-        self.subsets.values().all(|s| s.canvas.fits_canvas)
-    }
-
-    /// The report as a page of Markdown.
-    pub fn to_markdown(&self) -> String {
-        let m = &self.metadata;
-        let mut page = format!(
-            "# Reassembly limits: {}\n\nScenario `{}`, padded canvas {} px (jitter {}).\n\n\
-             | subset | points | groups | max offset | required | padded | fits | sum kept on padded | loss |\n\
-             |---|---|---|---|---|---|---|---|---|\n",
-            m.given.label, m.given.scenario, m.padded_size, m.legacy_max_position_jitter
-        );
-        for (name, s) in &self.subsets {
-            let (c, r) = (&s.canvas, &s.reassembly);
-            page += &format!(
-                "| {name} | {} | {} | {:.3} | {} | {} | {} | {} of {} | {:.4} % |\n",
-                s.point_count,
-                s.actual_groups,
-                c.max_combined_abs_offset,
-                c.required_canvas,
-                c.padded_size,
-                if c.fits_canvas { "yes" } else { "**no**" },
-                r.padded_sum,
-                r.required_sum,
-                100.0 * r.loss_fraction
-            );
-        }
-        let w = &self.additions.worst_position;
-        page += &format!(
-            "\nThe position that needs the largest canvas, {} px, is ({:.3}, {:.3}): group {}, channel {} of \
-             `{}`, position {} of that half (by ascending y) at ({:.3}, {:.3}). It {} on the padded canvas.\n",
-            w.required,
-            w.x,
-            w.y,
-            w.group,
-            w.channel,
-            w.subset,
-            w.index,
-            w.scan[0],
-            w.scan[1],
-            if w.fits { "fits" } else { "does **not** fit" }
-        );
-        for (name, dropped) in &self.additions.dropped_pixels {
-            page += &format!("Patch pixels lost over the edge, `{name}`: {dropped}.\n");
-        }
-        page
-    }
-}
-
 fn check(name: &str, g: &Grouping, layout: Layout) -> Result<()> {
     let error = || Error::input("measuring the canvas").at(format!("{name} groups"));
     let c = layout.gridsize.channels();
@@ -355,18 +131,6 @@ fn check(name: &str, g: &Grouping, layout: Layout) -> Result<()> {
             .need("finite positions in object pixels")),
         None => Ok(()),
     }
-}
-
-fn combined(g: &Grouping) -> Vec<Position> {
-    let member = |(i, r): (usize, &Position)| {
-        let c = g.centres[i / g.channels];
-        Position::new(c.x + r.x, c.y + r.y)
-    };
-    g.relative.iter().enumerate().map(member).collect()
-}
-
-fn largest(positions: &[Position]) -> f64 {
-    positions.iter().fold(0.0, |a, p| p.max_abs().max(a))
 }
 
 fn even(n: usize, required: usize) -> usize {
@@ -457,89 +221,6 @@ fn worst_position(
         x: p.x,
         y: p.y,
     })
-}
-
-fn stats(positions: &[Position], members: usize) -> CoordinateStats {
-    let x = axis_stats(0, positions.iter().map(|p| p.x));
-    let y = axis_stats(1, positions.iter().map(|p| p.y));
-    CoordinateStats {
-        axis_abs_max: [x.abs_max, y.abs_max],
-        axis_stats: [x, y],
-        max_abs: x.abs_max.max(y.abs_max),
-        shape: [positions.len() / members, 1, 2, members],
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a count of positions")]
-fn axis_stats(axis: usize, values: impl Iterator<Item = f64> + Clone) -> AxisStats {
-    // From +0.0, so that the mean of negative zeros is zero as in the published files.
-    let sum = |v: &mut dyn Iterator<Item = f64>| v.fold(0.0, |a, b| a + b);
-    let n = values.clone().count() as f64;
-    let mean = sum(&mut values.clone()) / n;
-    let variance = sum(&mut values.clone().map(|v| (v - mean) * (v - mean))) / n;
-    AxisStats {
-        abs_max: values.clone().fold(0.0, |a, v| v.abs().max(a)),
-        axis,
-        max: values.clone().fold(f64::NEG_INFINITY, f64::max),
-        mean,
-        min: values.fold(f64::INFINITY, f64::min),
-        std: variance.sqrt(),
-    }
-}
-
-/// The sum over groups and pixels of `S / (W + NORM_EPSILON)` for ones of side `n`, and how many
-/// patch pixels fell over the edge. Pixels and their sums over groups are float32; the sum over
-/// pixels is rounded to float32 once, at the end.
-fn ones(
-    n: usize,
-    channels: usize,
-    side: CanvasSize,
-    combined: &[Position],
-) -> Result<(f64, usize)> {
-    let pad = (side.get() - n) / 2;
-    let patch = Array2::from_elem((n, n), 1.0f32);
-    let mut centre = Array2::zeros((n, n));
-    centre
-        .slice_mut(s![n / 4..n / 4 + n / 2, n / 4..n / 4 + n / 2])
-        .fill(1.0f32);
-    let empty = Array2::<f32>::zeros((side.get(), side.get()));
-    let (mut total, mut seen, mut weight) = (empty.clone(), empty.clone(), empty);
-    let mut dropped = 0;
-    for group in combined.chunks(channels) {
-        let placement = Placement::new(n, pad, side, &shifts(group))?;
-        dropped += placement.dropped();
-        for k in 0..placement.len() {
-            placement.add(k, patch.view(), seen.view_mut());
-            placement.add(k, centre.view(), weight.view_mut());
-        }
-        // Footprints overlap: a pixel is emptied when it is counted, so it counts once.
-        for k in 0..placement.len() {
-            let (rows, cols) = placement.bounds(k);
-            for at in rows.flat_map(|y| cols.clone().map(move |x| [y, x])) {
-                total[at] += seen[at] / (weight[at] + NORM_EPSILON);
-                seen[at] = 0.0;
-                weight[at] = 0.0;
-            }
-        }
-    }
-    let sum: f64 = total.iter().map(|v| f64::from(v.abs())).sum();
-    Ok((rounded(sum), dropped))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "float32 is the type of a shift and of the sum"
-)]
-fn shifts(group: &[Position]) -> Vec<[f32; 2]> {
-    group
-        .iter()
-        .map(|p| [-(p.x as f32), -(p.y as f32)])
-        .collect()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the sum is float32")]
-fn rounded(sum: f64) -> f64 {
-    f64::from(sum as f32)
 }
 
 #[cfg(test)]
