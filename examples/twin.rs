@@ -12,6 +12,7 @@
 #![allow(clippy::print_stdout, reason = "a table for people")]
 
 use num_complex::Complex32;
+use ptyproof::assemble::central;
 use ptyproof::error::{Error, Result};
 use ptyproof::kernel::fft::{Fft2, Scratch};
 use ptyproof::physics::expose::patch;
@@ -54,9 +55,8 @@ fn row(name: &str) -> Result<[String; 5]> {
         to_far_field(&fft, &mut exit, &mut Scratch::default());
         exit.iter().map(|z| z.norm()).collect()
     };
-    let rim = (n - m) / 2;
     let stitched = |patch: &[Complex32]| -> Vec<f64> {
-        let inside = |k: &usize| [k / n, k % n].iter().all(|i| (rim..rim + m).contains(i));
+        let inside = |k: &usize| [k / n, k % n].iter().all(|i| central(n, m).contains(i));
         let all = (0..n * n).filter(inside);
         all.map(|k| f64::from(patch[k].norm())).collect()
     };
@@ -78,8 +78,7 @@ fn row(name: &str) -> Result<[String; 5]> {
     }
     let one = truths.iter().sum::<f64>() / truths.len() as f64;
     flat.add(std::iter::repeat(one), truths.iter().copied());
-    let figures = [patterns, flat, mean, both].map(|a| a.relative());
-    let [patterns, flat, mean, both] = figures;
+    let [patterns, flat, mean, both] = [patterns, flat, mean, both].map(|a| a.relative());
     Ok([name.to_owned(), patterns, flat, mean, both])
 }
 

@@ -20,6 +20,7 @@ use ndarray::{Array3, ArrayView2, Axis, s};
 use num_complex::{Complex32, Complex64};
 use rayon::prelude::*;
 
+use super::canvas::central;
 use super::stitch::stitch;
 use crate::error::Result;
 use crate::ground::geometry::Position;
@@ -52,7 +53,7 @@ pub fn agree(patches: &mut Array3<Complex32>, offsets: &[Position], m: usize) ->
     };
     let mut stitched = stitch(patches.view(), offsets, m)?;
     let placement = stitched.placement(offsets)?;
-    let top = (patches.len_of(Axis(1)) - m) / 2;
+    let middle = central(patches.len_of(Axis(1)), m);
     loop {
         let under = placement.take(stitched.canvas.view())?;
         let turns: Vec<f64> = patches
@@ -60,7 +61,7 @@ pub fn agree(patches: &mut Array3<Complex32>, offsets: &[Position], m: usize) ->
             .into_par_iter()
             .zip(under.axis_iter(Axis(0)))
             .map(|(mut patch, under)| {
-                let turn = turn(&patch.slice(s![top..top + m, top..top + m]), &under);
+                let turn = turn(&patch.slice(s![middle.clone(), middle.clone()]), &under);
                 let factor = Complex32::new(turn.re as f32, turn.im as f32);
                 patch.mapv_inplace(|z| z * factor);
                 turn.arg().abs()
@@ -180,6 +181,22 @@ mod tests {
         };
         let (best, raw) = (modulus(&right), modulus(&turned(&right, by)));
         assert!(raw < 0.95 * best && (modulus(&on(1).0) / best - 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn patches_and_their_middles_agree_alike_even_or_odd() {
+        let (right, offsets) = scan();
+        for m in [M, M - 1] {
+            let mut whole = turned(&right, |k| (1.7 * k as f64).sin());
+            let middle =
+                |p: &Array3<Complex32>| p.slice(s![.., central(N, m), central(N, m)]).to_owned();
+            let mut part = middle(&whole);
+            let found = agree(&mut whole, &offsets, m).unwrap();
+            assert_eq!(agree(&mut part, &offsets, m).unwrap(), found);
+            assert_eq!(middle(&whole), part);
+            let canvas = |p: &Array3<Complex32>| stitch(p.view(), &offsets, m).unwrap().canvas;
+            assert_eq!(canvas(&whole), canvas(&part));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use ndarray::Array2;
 use num_complex::Complex32;
 use rayon::prelude::*;
 
+use super::canvas::central;
 use super::place::{Line, Reach, check_side, line, unusable};
 use super::run::Run;
 use crate::error::Result;
@@ -106,7 +107,7 @@ impl Bands {
         let patches = Stack {
             values,
             n,
-            corner: n / 2 - m / 2,
+            corner: central(n, m).start,
             m,
         };
         self.sums

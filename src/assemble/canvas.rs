@@ -23,6 +23,8 @@
 //! # Ok::<(), ptyproof::error::Error>(())
 //! ```
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, GridSize, PatchSize, ceil_index};
 
@@ -118,6 +120,12 @@ impl Jitter {
             Ok(self)
         }
     }
+}
+
+/// The central `m` of `n` pixels, as they are stitched: pixel `n / 2` of a patch is pixel `m / 2` of its centre. `m <= n`.
+pub fn central(n: usize, m: usize) -> Range<usize> {
+    let first = n / 2 - m / 2;
+    first..first + m
 }
 
 /// The canvas that holds a patch of side `n` moved by up to `max_abs` pixels: `n + ceil(2 max_abs)`,

@@ -13,6 +13,6 @@ pub mod place;
 mod run;
 pub mod stitch;
 
-pub use canvas::{Jitter, Layout, required_canvas};
+pub use canvas::{Jitter, Layout, central, required_canvas};
 pub use place::Placement;
 pub use stitch::{Stitched, Stitcher, stitch};

@@ -21,7 +21,7 @@ use crate::hub::metadata::{Artifacts, RunMetadata, Seeds, Versions};
 use crate::hub::{Hub, file, machine};
 use crate::learn::train::Ending;
 use crate::pipeline::{self, Context, Outcome, Request};
-use crate::scenario::{Measured, Scenario, Snapshot, Splitting};
+use crate::scenario::{Measured, Scenario, Snapshot};
 
 /// The snapshot in a file, or the built-in one.
 pub(super) fn snapshot(path: Option<&Path>) -> Result<Snapshot> {
@@ -236,7 +236,7 @@ fn metadata(
         profile: same(s.profile())?,
         scenario: s.name.clone(),
         sim_seed: u64::from(s.sim_seed),
-        split: (s.split != Splitting::default()).then(|| s.split.name().to_owned()),
+        split: s.split,
         split_fraction: Real(s.split_fraction),
         test_count: s.test_count as u64,
         timestamp: started.into(),

@@ -9,6 +9,7 @@
 
 use super::overview::NanOverview;
 use crate::ground::json::Real;
+use crate::scenario::Splitting;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -164,8 +165,8 @@ pub struct RunMetadata {
     /// Seed of scan and noise.
     pub sim_seed: u64,
     /// `none` where groups of both were drawn from all patterns, which then train and test; absent where there are halves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub split: Option<String>,
+    #[serde(default, skip_serializing_if = "Splitting::is_halves")]
+    pub split: Splitting,
     /// Share of the patterns that are for testing, where there are halves.
     pub split_fraction: Real,
     /// Patterns for testing.

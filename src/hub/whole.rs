@@ -370,11 +370,9 @@ impl Look<'_> {
             );
         }
         let [train, test, total] = [m.train_count, m.test_count, m.total_images];
-        let undivided = m.split.as_deref() == Some(Splitting::None.name());
-        let counted = if undivided {
-            train == total && test == total
-        } else {
-            train + test == total
+        let counted = match m.split {
+            Splitting::Halves => train + test == total,
+            Splitting::None => train == total && test == total,
         };
         if !counted {
             let what = format!("{train} to train and {test} to test are not the {total} images");

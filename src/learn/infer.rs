@@ -1,6 +1,6 @@
 //! Inference: the network's object for every group, without gradients.
 //!
-//! *Memory.* [`infer_each`] holds the objects of one batch, however many groups there are; [`infer`] keeps them all.
+//! *Memory.* [`infer_each`] holds the objects of one batch, however many groups there are; [`infer`] keeps what is asked for of all.
 //!
 //! *Source.* Reference description, section l.
 
@@ -8,19 +8,29 @@ use ndarray::{Array3, ArrayView3, Axis, s};
 use num_complex::Complex32;
 
 use super::engine::Engine;
+use crate::assemble::central;
 use crate::data::container::Container;
 use crate::error::Result;
 use crate::ground::par::Pool;
 
-/// The objects of all groups, `[group, row, col]`, complex64, normalized amplitude's object scale.
-pub fn infer(engine: &mut Engine<f32>, data: &Container, pool: &Pool) -> Array3<Complex32> {
-    let n = engine.physics().side();
-    let mut out = Array3::zeros((data.len(), n, n));
+/// The central `m x m` of the objects of all groups, `[group, row, col]`, complex64, normalized amplitude's object scale; `seen` is told
+/// of whole ones, batch by batch.
+pub fn infer(
+    engine: &mut Engine<f32>,
+    data: &Container,
+    m: usize,
+    pool: &Pool,
+    mut seen: impl FnMut(ArrayView3<'_, Complex32>),
+) -> Array3<Complex32> {
+    let middle = central(engine.physics().side(), m);
+    let mut out = Array3::zeros((data.len(), m, m));
     let mut at = 0;
     infer_each(engine, data, pool, |objects| {
         let end = at + objects.len_of(Axis(0));
-        out.slice_mut(s![at..end, .., ..]).assign(&objects);
+        let middles = objects.slice(s![.., middle.clone(), middle.clone()]);
+        out.slice_mut(s![at..end, .., ..]).assign(&middles);
         at = end;
+        seen(objects);
         Ok(())
     })
     .expect("copying does not fail");

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use ndarray::{Array3, ArrayView3, Axis, s};
+use ndarray::ArrayView3;
 use num_complex::Complex32;
 
 use crate::assemble::Stitcher;
@@ -30,7 +30,7 @@ use crate::hub::{Hub, dir};
 use crate::kernel::isa::Isa;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::engine::Engine;
-use crate::learn::infer::infer_each;
+use crate::learn::infer::{infer, infer_each};
 use crate::learn::train::{Ending, Plan, Progress, train};
 use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
@@ -242,18 +242,11 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
             stitcher
         }
         Phases::Overlaps => {
-            let (mut middles, mut at) = (Array3::zeros((inference.len(), m, m)), 0);
-            let rim = (s.n.get() - m) / 2;
-            stages.time("inference", || {
-                infer_each(&mut engine, &inference, pool, |objects| {
+            let mut middles = stages.time("inference", || {
+                infer(&mut engine, &inference, m, pool, |objects| {
                     count(&objects);
-                    let end = at + objects.len_of(Axis(0));
-                    let middle = objects.slice(s![.., rim..rim + m, rim..rim + m]);
-                    middles.slice_mut(s![at..end, .., ..]).assign(&middle);
-                    at = end;
-                    Ok(())
                 })
-            })?;
+            });
             let found = stages.time("agreeing", || pool.run(|| agree(&mut middles, centres, m)))?;
             log.info(format!(
                 "phases of overlapping objects: {} rounds, the largest turn {:.3} rad at first, {:.4} rad at last",

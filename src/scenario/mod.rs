@@ -127,7 +127,8 @@ named! {
 }
 
 impl Splitting {
-    fn is_halves(&self) -> bool {
+    /// Whether it is what it was before there was a choice.
+    pub(crate) fn is_halves(&self) -> bool {
         *self == Self::Halves
     }
 }

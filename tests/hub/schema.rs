@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use ptyproof::ground::json::{Real, from_text, to_text};
 use ptyproof::hub::metadata::{AmplitudeRange, RunMetadata};
 use ptyproof::hub::stats::{ArrayStats, OffsetStats, Stats};
+use ptyproof::scenario::Splitting;
 use ptyproof::verify::history::History;
 use ptyproof::verify::steps::{StepHistory, StepRecord};
 use ptyproof::verify::summary::Summary;
@@ -48,7 +49,7 @@ fn metadata(v: f64) -> RunMetadata {
         elapsed_seconds: Real(v),
         nphotons: Real(v),
         probe_scale: Real(v),
-        split: None,
+        split: Splitting::Halves,
         split_fraction: Real(v),
         ..Default::default()
     };

@@ -19,6 +19,7 @@ use crate::hub::{Hub, dir, file, machine};
 use crate::pipeline::reconstruct::{
     Begin, Context, Outcome, Ready, Request, prepare, probe_of, run as reconstruct,
 };
+use crate::scenario::Splitting;
 
 pub(super) use args::{EngineArg, ReconstructArgs};
 
@@ -159,7 +160,7 @@ fn metadata(
         probe_mode: "custom".into(),
         probe_scale: Real(1.0),
         scenario: ready.name.clone(),
-        split: None,
+        split: Splitting::Halves,
         split_fraction: Real(1.0),
         timestamp: started.into(),
         total_images: patterns,

@@ -7,7 +7,7 @@
 mod load;
 pub mod versus;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
@@ -28,7 +28,6 @@ use crate::score::evaluation::{Evaluation, crop, evaluate};
 use crate::score::fidelity::{Alignment, Region, Scored, fidelity};
 use crate::score::region::middle;
 use crate::score::scores::{self, Scores};
-use crate::score::versus::Seen;
 use crate::solve::{Estimate, Problem};
 
 const ACTION: &str = "scoring a reconstruction";
@@ -73,11 +72,10 @@ struct Own {
     place: [f64; 2],
     covered: Array2<bool>,
     probe: Array2<Complex32>,
-    centres: Vec<Position>,
+    grouped: Grouped,
     truth: Option<Array2<Complex32>>,
     data: Dataset,
     reassembly: usize,
-    seen: Seen,
 }
 
 impl Own {
@@ -118,7 +116,7 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
     if let Some(own) = own {
         own.place_on(&asked.of, &mut found)?;
         reassembly = own.reassembly;
-        centres = Some(own.centres);
+        centres = Some(own.grouped.inference.centres);
         if let (None, Some(truth)) = (&asked.truth, &own.truth) {
             let name = "the object of the run's own settings".to_owned();
             asked.truth = Some((name, Reconstruction::of(truth)));
@@ -198,41 +196,20 @@ fn own(request: &Request, pool: &Pool) -> Result<Own> {
     let data = prepare::data(request, &specimen, pool, &mut BTreeMap::new())?;
     let mut rng = specimen.rng.clone();
     let grouped = pool.run(|| prepare::group(s, &data.positions, &mut rng))?;
-    let seen = seen(request, &grouped);
-    let centres = grouped.inference.centres;
+    let centres = &grouped.inference.centres;
     let n = s.n.get();
     let ones = Array3::from_elem((centres.len(), n, n), Complex32::ONE);
-    let canvas = stitch(ones.view(), &centres, s.reassemble_m)?;
+    let canvas = stitch(ones.view(), centres, s.reassemble_m)?;
     let at = canvas.object_position(0, 0);
     Ok(Own {
         place: [at.y, at.x],
         covered: canvas.coverage.mapv(|w| w >= SEEN),
         probe: specimen.probe,
-        centres,
+        grouped,
         truth: specimen.object,
         data,
         reassembly: s.reassemble_m,
-        seen,
     })
-}
-
-/// The patterns that a run's groups are made of.
-fn seen(request: &Request, grouped: &Grouped) -> Seen {
-    let (trains, _) = request.validation().divide(grouped.train.len());
-    let c = grouped.train.channels;
-    let trained: BTreeSet<usize> = trains
-        .iter()
-        .flat_map(|g| &grouped.train.members[g * c..(g + 1) * c])
-        .map(|&m| grouped.split.train[m])
-        .collect();
-    let inferred: BTreeSet<usize> = (grouped.inference.members.iter())
-        .map(|&m| grouped.split.test[m])
-        .collect();
-    Seen {
-        trained: trained.len(),
-        inferred: inferred.len(),
-        both: trained.intersection(&inferred).count(),
-    }
 }
 
 /// Pixel `[0, 0]` of an image on the pixels of another: where both know their place, there; else corner on corner for equal

@@ -5,6 +5,8 @@
 //! patterns. Neither sees the object, so the network may train on those that it infers, or on others: [`Versus::network_seen`] says how many
 //! of each, and [`Versus::network_probe`] whether its probe is one that the engine refined, which has seen all patterns too. Each explains the patterns whose light falls on what it knows: their numbers are stated.
 
+use std::collections::BTreeSet;
+
 use ndarray::Array2;
 use num_complex::Complex64;
 
@@ -13,9 +15,10 @@ use super::{ACTION, measured, onto, own, positions};
 use crate::error::{Error, Result};
 use crate::ground::par::Pool;
 use crate::pipeline::Request;
+use crate::pipeline::prepare::Grouped;
 use crate::score::fidelity::{Alignment, Scored, fidelity};
 use crate::score::region::middle;
-use crate::score::versus::{ProbeOf, Side, Versus};
+use crate::score::versus::{ProbeOf, Seen, Side, Versus};
 
 /// What is compared.
 #[derive(Debug)]
@@ -72,7 +75,12 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
         ..t
     });
     let (rows, cols) = base.image.dim();
-    let scan = positions(Some(&own.centres), &network, Some(&own.data), base);
+    let scan = positions(
+        Some(&own.grouped.inference.centres),
+        &network,
+        Some(&own.data),
+        base,
+    );
     let (centres, side) = scan.ok_or_else(|| Error::bug(ACTION).got("a run without positions"))?;
     let region = middle(&centres, side, [rows, cols]);
     let nothing = || {
@@ -114,7 +122,7 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
             of: pair.of,
             patterns: own.data.len(),
             network_probe: pair.network_probe,
-            network_seen: own.seen,
+            network_seen: patterns_seen(&pair.run, &own.grouped),
             network: Side {
                 fidelity: of_network,
                 detector: by_network,
@@ -130,4 +138,23 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
         engine,
         truth: known.then_some(base),
     })
+}
+
+/// The patterns that a run's groups are made of.
+fn patterns_seen(request: &Request, grouped: &Grouped) -> Seen {
+    let (trains, _) = request.validation().divide(grouped.train.len());
+    let c = grouped.train.channels;
+    let trained: BTreeSet<usize> = trains
+        .iter()
+        .flat_map(|g| &grouped.train.members[g * c..(g + 1) * c])
+        .map(|&m| grouped.split.train[m])
+        .collect();
+    let inferred: BTreeSet<usize> = (grouped.inference.members.iter())
+        .map(|&m| grouped.split.test[m])
+        .collect();
+    Seen {
+        trained: trained.len(),
+        inferred: inferred.len(),
+        both: trained.intersection(&inferred).count(),
+    }
 }
