@@ -29,7 +29,8 @@ use crate::data::dataset::Labels;
 use crate::data::formats::Format;
 use crate::data::measurement::{JOULE_PER_EV, Measurement, PixelSize, known};
 use crate::data::npz::header::shape_text;
-use crate::data::npz::read::{modes_shape, stem};
+use crate::data::npz::image::modes_shape;
+use crate::data::npz::read::stem;
 use crate::error::Result;
 use crate::ground::geometry::Position;
 

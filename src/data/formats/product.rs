@@ -28,7 +28,8 @@ use crate::data::formats::Format;
 use crate::data::measurement::{Measurement, PixelSize, known};
 use crate::data::npz::archive::{ANY, Archive};
 use crate::data::npz::header::shape_text;
-use crate::data::npz::read::{modes_shape, stem};
+use crate::data::npz::image::modes_shape;
+use crate::data::npz::read::stem;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 

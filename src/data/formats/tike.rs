@@ -21,7 +21,9 @@ use crate::data::formats::Format;
 use crate::data::measurement::Measurement;
 use crate::data::npz::archive::{ANY, Archive, REAL};
 use crate::data::npz::header::shape_text;
-use crate::data::npz::read::{NpzPatterns, modes, stem};
+use crate::data::npz::image::modes;
+use crate::data::npz::read::stem;
+use crate::data::npz::stack::NpzPatterns;
 use crate::error::Result;
 use crate::ground::geometry::Position;
 

@@ -27,11 +27,14 @@
 
 pub(in crate::data) mod archive;
 pub(in crate::data) mod header;
+pub(in crate::data) mod image;
 pub(in crate::data) mod read;
+pub(in crate::data) mod stack;
 #[cfg(test)]
 mod tests;
 pub(in crate::data) mod write;
 
 pub use crate::data::contents::DataFile;
-pub use read::{image_of, read_array, read_dataset, read_npy, read_object, read_plane, read_probe};
+pub use image::{image_of, read_array, read_npy, read_object, read_plane, read_probe};
+pub use read::read_dataset;
 pub use write::{Values, named_arrays, write_dataset};

@@ -1,14 +1,16 @@
 //! An `.npz` archive or a `.npy` file: headers first, elements on demand, nothing on trust.
 
+mod parts;
+mod typed;
+
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, ArrayD, IxDyn, ShapeBuilder};
-use num_complex::Complex32;
+use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::header::{Dtype, Header, Kind, excerpt, shape_text};
+use super::header::{Dtype, Header, Kind, excerpt};
 use crate::error::{Error, Result};
 
 /// Most entries an archive may have.
@@ -237,56 +239,6 @@ impl Archive {
         })
     }
 
-    /// The real numbers of `key`, as float64, in their shape.
-    pub(in crate::data) fn doubles(&mut self, key: &str) -> Result<ArrayD<f64>> {
-        self.values(key, REAL, |d, b| d.complex(b).0)
-    }
-
-    /// A number of its own, whatever its shape, if `key` is there.
-    pub(in crate::data) fn number(&mut self, key: &str) -> Result<Option<f64>> {
-        if !self.has(key) {
-            return Ok(None);
-        }
-        let all = self.values(key, REAL, |d, b| d.complex(b).0)?;
-        match all.len() {
-            1 => Ok(all.first().copied()),
-            n => Err(self
-                .error()
-                .at(format!("key `{key}`"))
-                .got(format!("{n} numbers"))
-                .need("one")),
-        }
-    }
-
-    /// The truth values of `key`: booleans, or numbers that are not zero.
-    pub(in crate::data) fn truths(&mut self, key: &str) -> Result<ArrayD<bool>> {
-        const TRUTH: &[Kind] = &[Kind::Bool, Kind::Signed, Kind::Unsigned, Kind::Float];
-        self.values(key, TRUTH, |d, b| d.complex(b).0 != 0.0)
-    }
-
-    /// A short text under `key`, if that is what is there.
-    pub(in crate::data) fn text(&mut self, key: &str) -> Option<String> {
-        let entry = self.entries.iter().find(|e| e.key == key)?;
-        let header = entry.header.as_ref().ok()?;
-        let letters: u64 = header.descr.strip_prefix("<U")?.parse().ok()?;
-        if letters > 4096 || header.count() != Some(1) || entry.bytes != header.start + 4 * letters
-        {
-            return None;
-        }
-        let (index, start) = (entry.index, header.start);
-        let Store::Zip(zip) = &mut self.store else {
-            return None;
-        };
-        let mut bytes = Vec::new();
-        zip.by_index(index).ok()?.read_to_end(&mut bytes).ok()?;
-        let letters = bytes.get(usize::try_from(start).ok()?..)?.chunks_exact(4);
-        letters
-            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .filter(|c| *c != 0)
-            .map(char::from_u32)
-            .collect()
-    }
-
     /// The element type of `key`, as NumPy calls it.
     pub(in crate::data) fn descr(&self, key: &str) -> String {
         let entry = self.entries.iter().find(|e| e.key == key);
@@ -304,204 +256,6 @@ impl Archive {
     pub(in crate::data) fn is_row_major(&self, key: &str) -> bool {
         let entry = self.entries.iter().find(|e| e.key == key);
         entry.is_some_and(|e| e.header.as_ref().is_ok_and(|h| !h.fortran))
-    }
-
-    /// Hands over the real numbers of `key` in storage order, `batch` elements at a time.
-    pub(in crate::data) fn stream(
-        &mut self,
-        key: &str,
-        batch: usize,
-        take: &mut dyn FnMut(Vec<f32>) -> Result<()>,
-    ) -> Result<()> {
-        let (entry, header, dtype, count) = self.entry(key, REAL)?;
-        let (index, start, shown) = (entry.index, header.start, header.shape_text());
-        let place = refusal(&self.path).at(format!("key `{key}`"));
-        let damaged = |e: std::io::Error| damaged(refusal(&self.path), key, &shown, e);
-        let mut lost = None;
-        let mut run = |r: &mut dyn Read| -> Result<()> {
-            let mut left = count;
-            let mut bytes = vec![0; batch.min(count).saturating_mul(dtype.size)];
-            while left > 0 {
-                let now = batch.min(left);
-                let part = &mut bytes[..now * dtype.size];
-                r.read_exact(part).map_err(damaged)?;
-                let values = dtype.singles(part, |v| lost = lost.or(Some(v)));
-                left -= now;
-                take(values)?;
-            }
-            // at the end a zip entry's checksum is compared
-            match r.read(&mut [0]).map_err(damaged)? {
-                0 => Ok(()),
-                _ => Err(damaged(std::io::Error::other(
-                    "more bytes than the header says",
-                ))),
-            }
-        };
-        match &mut self.store {
-            Store::Npy(reader) => {
-                reader.seek(SeekFrom::Start(start)).map_err(damaged)?;
-                run(reader)
-            }
-            Store::Zip(zip) => {
-                let mut r = zip.by_index(index).map_err(|e| damaged(e.into()))?;
-                std::io::copy(&mut r.by_ref().take(start), &mut std::io::sink())
-                    .map_err(damaged)?;
-                run(&mut r)
-            }
-        }?;
-        match lost {
-            None => Ok(()),
-            Some(v) => Err(place
-                .got(format!("{v:e}, a number beyond float32"))
-                .need(format!("numbers up to {:e}", f32::MAX))),
-        }
-    }
-
-    /// The real numbers `first .. first + count` of `key` in storage order, by seeking.
-    pub(in crate::data) fn window(
-        &mut self,
-        key: &str,
-        first: usize,
-        count: usize,
-    ) -> Result<Vec<f32>> {
-        let (entry, header, dtype, all) = self.entry(key, REAL)?;
-        let (index, shown) = (entry.index, header.shape_text());
-        let error = refusal(&self.path).at(format!("key `{key}`"));
-        if first.checked_add(count).is_none_or(|end| end > all) {
-            return Err(error
-                .got(format!("elements {first} and the {count} after it"))
-                .need(format!("at most {all}")));
-        }
-        let from = header.start + (first * dtype.size) as u64;
-        let mut bytes = vec![0; count * dtype.size];
-        let damaged = |e: std::io::Error| damaged(refusal(&self.path), key, &shown, e);
-        let mut fill = |r: &mut dyn ReadSeek| -> Result<()> {
-            r.seek(SeekFrom::Start(from)).map_err(damaged)?;
-            r.read_exact(&mut bytes).map_err(damaged)
-        };
-        match &mut self.store {
-            Store::Npy(reader) => fill(reader)?,
-            Store::Zip(zip) => match zip.by_index_seek(index) {
-                Ok(mut r) => fill(&mut r)?,
-                Err(e) => {
-                    return Err(error
-                        .got("a compressed array")
-                        .need("one that is stored as it is, to read a part of it")
-                        .help("ptyproof convert IN OUT.npz --store writes one")
-                        .because(e));
-                }
-            },
-        }
-        let mut lost = 0;
-        let values = dtype.singles(&bytes, |_| lost += 1);
-        if lost > 0 {
-            return Err(error
-                .got(format!("{lost} numbers beyond float32"))
-                .need(format!("numbers up to {:e}", f32::MAX)));
-        }
-        Ok(values)
-    }
-
-    /// The real numbers of `key`, as float64.
-    pub(in crate::data) fn reals(&mut self, key: &str) -> Result<Array1<f64>> {
-        self.values(key, REAL, |d, b| d.complex(b).0)?
-            .into_dimensionality()
-            .map_err(|_| self.vector_error(key, REAL))
-    }
-
-    /// The real numbers of `key`, as float64, in a plane.
-    pub(super) fn plane(&mut self, key: &str) -> Result<Array2<f64>> {
-        let all = self.values(key, REAL, |d, b| d.complex(b).0)?;
-        let shape = shape_text(all.shape());
-        all.into_dimensionality().map_err(|_| {
-            self.error()
-                .at(key)
-                .got(format!("shape {shape}"))
-                .need("two axes, (rows, columns)")
-        })
-    }
-
-    /// The integers of `key`, as int64.
-    pub(in crate::data) fn integers(&mut self, key: &str) -> Result<Vec<i64>> {
-        let wide: Array1<i128> = self
-            .values(key, INTEGER, Dtype::integer)?
-            .into_dimensionality()
-            .map_err(|_| self.vector_error(key, INTEGER))?;
-        let place = |i| self.error().at(format!("key `{key}`, entry {i}"));
-        (wide.iter().enumerate())
-            .map(|(i, v)| {
-                i64::try_from(*v).map_err(|_| place(i).got(v).need("an integer below 2^63"))
-            })
-            .collect()
-    }
-
-    fn vector_error(&self, key: &str, kinds: &[Kind]) -> Error {
-        let shape = self.shape(key, kinds).unwrap_or_default();
-        self.error()
-            .at(format!("key `{key}`"))
-            .got(format!("shape {}", shape_text(&shape)))
-            .need("one axis, (patterns,)")
-    }
-
-    /// The real numbers of `key`, as float32; refused if a finite number does not fit.
-    pub(in crate::data) fn singles(&mut self, key: &str) -> Result<ArrayD<f32>> {
-        let mut narrow = Narrow::default();
-        let array = self.values(key, REAL, |d, b| narrow.one(d.complex(b).0))?;
-        self.fits(key, &narrow)?;
-        Ok(array)
-    }
-
-    /// The numbers of `key`, as complex64; refused if a finite number does not fit.
-    pub(in crate::data) fn complexes(&mut self, key: &str) -> Result<ArrayD<Complex32>> {
-        let mut narrow = Narrow::default();
-        let array = self.values(key, ANY, |d, b| {
-            let (re, im) = d.complex(b);
-            Complex32::new(narrow.one(re), narrow.one(im))
-        })?;
-        self.fits(key, &narrow)?;
-        Ok(array)
-    }
-
-    fn fits(&self, key: &str, narrow: &Narrow) -> Result<()> {
-        match narrow.first {
-            None => Ok(()),
-            Some(v) => Err(self
-                .error()
-                .at(format!("key `{key}`"))
-                .got(format!("{v:e} ({} numbers beyond float32)", narrow.lost))
-                .need(format!("numbers up to {:e}", f32::MAX))),
-        }
-    }
-}
-
-/// What can be read from any place.
-trait ReadSeek: Read + Seek {}
-impl<T: Read + Seek> ReadSeek for T {}
-
-fn damaged(error: Error, key: &str, shape: &str, e: std::io::Error) -> Error {
-    error
-        .at(format!("key `{key}`"))
-        .got("damaged or missing bytes")
-        .need(format!("an array of shape {shape}"))
-        .help("Copy the file again; it may have been cut short or changed on the way.")
-        .because(e)
-}
-
-/// Counts the finite numbers that are not finite as float32.
-#[derive(Debug, Default)]
-struct Narrow {
-    first: Option<f64>,
-    lost: usize,
-}
-
-impl Narrow {
-    fn one(&mut self, v: f64) -> f32 {
-        let s = v as f32;
-        if v.is_finite() && !s.is_finite() {
-            self.first.get_or_insert(v);
-            self.lost += 1;
-        }
-        s
     }
 }
 

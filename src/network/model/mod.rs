@@ -6,10 +6,12 @@
 //!
 //! *Source.* Reference description, section i.
 
+mod decoder;
+
 use rayon::prelude::*;
 
-use super::architecture::{Architecture, Branch, OUTER_CHANNELS};
-use super::layers::{Activation, add, max_pool, max_pool_backward, upsample, upsample_backward};
+use super::architecture::{Architecture, Branch};
+use super::layers::{Activation, add, max_pool, max_pool_backward};
 use super::outputs::{fill_logits, fill_outputs};
 use super::parameters::{Tensor, tensors};
 use super::workspace::{DecoderMaps, Maps, Workspace};
@@ -187,32 +189,6 @@ impl<T: Kernels> Model<T> {
         }
     }
 
-    fn decode(&self, branch: Branch, encoded: &FeatureMap<T>, maps: &mut DecoderMaps<T>) {
-        let a = &self.architecture;
-        for k in 0..a.decoder.len() {
-            let (before, rest) = maps.blocks.split_at_mut(k);
-            let block = &mut rest[0];
-            let x = before.last().map_or(encoded, |b| &b.raised);
-            self.relu(a.decoder_conv(branch, 2 * k), x, 0, &mut block.first);
-            self.relu(
-                a.decoder_conv(branch, 2 * k + 1),
-                &block.first,
-                0,
-                &mut block.second,
-            );
-            upsample(&block.second, &mut block.raised);
-        }
-        let last = &maps.blocks[a.decoder.len() - 1].raised;
-        self.linear(a.head(branch), last, &mut maps.logits);
-        if let Some(outer) = &mut maps.outer {
-            let first = a.decoded() - OUTER_CHANNELS;
-            self.relu(a.outer_conv(branch, 0), last, first, &mut outer.first);
-            self.relu(a.outer_conv(branch, 1), &outer.first, 0, &mut outer.second);
-            upsample(&outer.second, &mut outer.raised);
-            self.linear(a.outer_conv(branch, 2), &outer.raised, &mut outer.logits);
-        }
-    }
-
     /// From `ws.d_outputs` to the gradient of every weight, into `gradient` (flat, overwritten).
     /// Call after [`Model::forward`] on the same workspace.
     ///
@@ -279,59 +255,6 @@ impl<T: Kernels> Model<T> {
         }
     }
 
-    fn decode_backward(
-        &self,
-        branch: Branch,
-        (encoded, maps): (&FeatureMap<T>, &DecoderMaps<T>),
-        d: &mut DecoderMaps<T>,
-        d_encoded: &mut FeatureMap<T>,
-        (gradient, scratch): (&mut Parts<'_, T>, &mut Aligned<T>),
-    ) {
-        let a = &self.architecture;
-        let depth = a.decoder.len();
-        let last = &maps.blocks[depth - 1].raised;
-        let head = a.head(branch);
-        self.weights_backward(head, last, 0, &d.logits, (gradient, scratch));
-        self.input_backward(
-            head,
-            &d.logits,
-            Epilogue::Plain,
-            &mut d.blocks[depth - 1].raised,
-        );
-        if let (Some(outer), Some(d_outer)) = (&maps.outer, &mut d.outer) {
-            let conv = a.outer_conv(branch, 2);
-            self.weights_backward(conv, &outer.raised, 0, &d_outer.logits, (gradient, scratch));
-            self.input_backward(conv, &d_outer.logits, Epilogue::Plain, &mut d_outer.raised);
-            upsample_backward(&outer.second, &d_outer.raised, &mut d_outer.second);
-            let conv = a.outer_conv(branch, 1);
-            self.weights_backward(conv, &outer.first, 0, &d_outer.second, (gradient, scratch));
-            let gate = Epilogue::Gate(&outer.first);
-            self.input_backward(conv, &d_outer.second, gate, &mut d_outer.first);
-            let conv = a.outer_conv(branch, 0);
-            let first = a.decoded() - OUTER_CHANNELS;
-            self.weights_backward(conv, last, first, &d_outer.first, (gradient, scratch));
-            self.input_backward(conv, &d_outer.first, Epilogue::Plain, &mut d_outer.input);
-            add_channels(&mut d.blocks[depth - 1].raised, first, &d_outer.input);
-        }
-        for k in (0..depth).rev() {
-            let (before, rest) = d.blocks.split_at_mut(k);
-            let (block, d) = (&maps.blocks[k], &mut rest[0]);
-            upsample_backward(&block.second, &d.raised, &mut d.second);
-            let conv = a.decoder_conv(branch, 2 * k + 1);
-            self.weights_backward(conv, &block.first, 0, &d.second, (gradient, scratch));
-            self.input_backward(conv, &d.second, Epilogue::Gate(&block.first), &mut d.first);
-            let conv = a.decoder_conv(branch, 2 * k);
-            let x = if k == 0 {
-                encoded
-            } else {
-                &maps.blocks[k - 1].raised
-            };
-            self.weights_backward(conv, x, 0, &d.first, (gradient, scratch));
-            let to = before.last_mut().map_or(&mut *d_encoded, |b| &mut b.raised);
-            self.input_backward(conv, &d.first, Epilogue::Plain, to);
-        }
-    }
-
     /// What of a gradient belongs to each convolution.
     fn parts<'g>(&self, gradient: &'g mut [T]) -> Parts<'g, T> {
         let mut rest = gradient;
@@ -368,141 +291,5 @@ impl<T: Kernels> Model<T> {
     }
 }
 
-/// `to[.., first + c] += from[.., c]` over the channels of `from`.
-fn add_channels<T: Kernels>(to: &mut FeatureMap<T>, first: usize, from: &FeatureMap<T>) {
-    for image in 0..from.images() {
-        for row in 0..from.height() {
-            for col in 0..from.width() {
-                let pixel = &mut to.pixel_mut(image, row, col)[first..];
-                for (x, &y) in pixel
-                    .iter_mut()
-                    .zip(&from.pixel(image, row, col)[..from.channels()])
-                {
-                    *x = *x + y;
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wave(k: usize, f: f64) -> f64 {
-        ((k as f64 + 1.0) * f).sin()
-    }
-
-    fn tiny(outer: Option<usize>) -> Architecture {
-        Architecture {
-            n: 16,
-            channels: 2,
-            encoder: vec![3, 5],
-            decoder: vec![6],
-            outer,
-        }
-    }
-
-    #[test]
-    fn the_gradient_of_every_tensor_is_the_derivative() {
-        // L = <w, outputs>; per tensor, one random direction against central differences in f64
-        for outer in [None, Some(3)] {
-            let a = tiny(outer);
-            let weights: Vec<f64> = (0..a.parameters()).map(|k| 0.4 * wave(k, 1.9)).collect();
-            let mut ws = Workspace::new(&a, 2, true);
-            for (p, image) in (0..2 * 256).map(|k| (k % 256, k / 256)) {
-                let pixel = ws.input.pixel_mut(image, p / 16, p % 16);
-                pixel
-                    .iter_mut()
-                    .enumerate()
-                    .for_each(|(c, v)| *v = wave(p * 2 + c + image, 0.37));
-            }
-            let mut cotangent = [Vec::new(), Vec::new()];
-            for (b, w) in cotangent.iter_mut().enumerate() {
-                w.extend((0..2 * 512).map(|k| wave(k, 1.1 + b as f64)));
-            }
-            let loss = |weights: &[f64]| {
-                let model = Model::new(
-                    a.clone(),
-                    weights.to_vec(),
-                    1.7,
-                    Arithmetic::Fast,
-                    Isa::Portable,
-                );
-                let mut ws = ws.clone();
-                model.forward(&mut ws);
-                ws.outputs
-                    .iter()
-                    .zip(&cotangent)
-                    .flat_map(|(o, c)| o.iter().zip(c))
-                    .map(|(o, c)| o * c)
-                    .sum::<f64>()
-            };
-            let model = Model::new(
-                a.clone(),
-                weights.clone(),
-                1.7,
-                Arithmetic::Fast,
-                Isa::Portable,
-            );
-            let mut run = ws.clone();
-            model.forward(&mut run);
-            run.d_outputs.clone_from(&cotangent);
-            let mut gradient = vec![0.0; weights.len()];
-            model.backward(&mut run, &mut gradient);
-            for t in model.tensors() {
-                let h = 1e-6;
-                let moved = |h: f64| {
-                    let mut w = weights.clone();
-                    for k in t.range.clone() {
-                        w[k] += h * wave(k, 2.7);
-                    }
-                    loss(&w)
-                };
-                let numeric = (moved(h) - moved(-h)) / (2.0 * h);
-                let exact: f64 = t.range.clone().map(|k| gradient[k] * wave(k, 2.7)).sum();
-                let norm: f64 = gradient[t.range.clone()]
-                    .iter()
-                    .map(|g| g * g)
-                    .sum::<f64>()
-                    .sqrt();
-                assert!(norm > 0.0, "{}: no gradient at all", t.name);
-                assert!(
-                    (numeric - exact).abs() <= 1e-6 * norm.max(1e-3),
-                    "{}: numeric {numeric}, exact {exact}, norm {norm}",
-                    t.name
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_group_does_not_depend_on_its_batch() {
-        // the same bits alone and among others, whatever the batch
-        let a = tiny(Some(2));
-        let weights: Vec<f32> = (0..a.parameters())
-            .map(|k| 0.4 * wave(k, 1.9) as f32)
-            .collect();
-        let model = Model::new(a.clone(), weights, 1.0, Arithmetic::Fast, Isa::best());
-        let run = |groups: &[usize]| {
-            let mut ws = Workspace::new(&a, groups.len(), false);
-            for (image, &g) in groups.iter().enumerate() {
-                for p in 0..256 {
-                    let pixel = ws.input.pixel_mut(image, p / 16, p % 16);
-                    pixel
-                        .iter_mut()
-                        .for_each(|v| *v = wave(p + 300 * g, 0.37) as f32);
-                }
-            }
-            model.forward(&mut ws);
-            ws.outputs[0]
-                .chunks(512)
-                .map(<[f32]>::to_vec)
-                .collect::<Vec<_>>()
-        };
-        let together = run(&[0, 1, 2, 3]);
-        for (g, want) in together.iter().enumerate() {
-            assert_eq!(run(&[g])[0], *want);
-        }
-    }
-}
+mod tests;
