@@ -2,6 +2,7 @@
 
 use super::args::ChainArgs;
 use super::exit::Exit;
+use super::session::apart;
 use super::{run, told};
 use crate::error::{Error, Result};
 use crate::ground::json;
@@ -18,6 +19,8 @@ pub(super) fn run(args: &ChainArgs) -> Result<Exit> {
             .got("nothing")
             .need("a hub, or a data file"));
     }
+    let written = [&args.json, &args.markdown];
+    apart("balancing scales", path, written.into_iter().flatten())?;
     let mut notes = Vec::new();
     let hub = path.is_dir().then_some(path.as_path());
     let typed = match hub {

@@ -15,7 +15,7 @@ use super::run;
 use super::session::cores;
 use crate::data::formats::Told;
 use crate::data::npz::{Values, named_arrays, write_dataset};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ground::file::write_atomic;
 use crate::ground::json;
 use crate::ground::par::Pool;
@@ -81,6 +81,9 @@ pub(super) struct CompareArgs {
     /// [default: engine with --data, given with a simulation, which knows it, and with --probe-mode].
     #[arg(long, value_enum)]
     network_probe: Option<ProbeArg>,
+    /// The probe, key `probeGuess`, as with `run`: of the simulation, or the network's with --data.
+    #[arg(long, value_name = "FILE.npz")]
+    custom_probe: Option<PathBuf>,
     /// Which numerics of the network. Unless told otherwise it trains for 40 epochs on as many groups as there are patterns,
     /// and infers as many; with --data in batches of 4; with --data and no --scenario in groups of four (--gridsize 2) where there
     /// are enough, of which the central three eighths are stitched (--reassemble-m). With --split halves (or a --split-fraction)
@@ -117,11 +120,15 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     let known = known(args)?;
     let mut told = network(args);
     told.overrides.or_undivided();
-    let request = run::request(&told)?;
-    told.overrides.or_else(&instead(args, &request));
+    let mut least = network(args);
+    least.overrides.or_undivided();
+    least.overrides.or_least();
+    told.overrides
+        .or_else(&instead(args, &run::request(&least)?));
     let request = run::request(&told)?;
     pipeline::check(&request)?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
+    pipeline::lay_out(&request, &pool)?;
     let data = match &args.data {
         Some(path) => path.clone(),
         None => out.join(format!("{}.npz", request.scenario.name)),
@@ -138,9 +145,19 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
         data,
         pool,
     };
-    work.done().map_err(|e| match e.advice() {
-        Some(_) => e,
-        None => e.help(format!("what was done so far is in {}", out.display())),
+    work.done().map_err(|e| {
+        // nothing was done if nothing is in it, and the same command may be repeated
+        let empty = fs::remove_dir(out).is_ok();
+        if e.kind() == Kind::Interrupted {
+            e.help(format!(
+                "a comparison starts anew: run it again with another --output-dir; what was done so far is in {}",
+                out.display()
+            ))
+        } else if e.advice().is_some() || empty {
+            e
+        } else {
+            e.help(format!("what was done so far is in {}", out.display()))
+        }
     })
 }
 
@@ -181,8 +198,9 @@ impl Work<'_> {
             }
         }
         exits.push(run::run(&self.told)?);
+        let worst = (exits.into_iter().find(|e| *e != Exit::Success)).unwrap_or(Exit::Success);
         let read = |path: &Path| Reconstruction::read(path, &Told::default());
-        let mut found = versus(
+        let found = versus(
             Pair {
                 of: self.request.scenario.name.clone(),
                 network: read(&self.told.output_dir)?,
@@ -191,11 +209,23 @@ impl Work<'_> {
                 run: self.request,
             },
             &self.pool,
-        )?;
+        );
+        let mut found = match found {
+            Ok(found) => found,
+            // both hubs are whole, and say when and where
+            Err(e) if worst == Exit::NonFinite => {
+                errln!("no page: {e}");
+                errln!(
+                    "help: something was not finite; the summaries of both hubs in {} say when",
+                    out.display()
+                );
+                return Ok(worst);
+            }
+            Err(e) => return Err(e),
+        };
         found.versus.notes.splice(..0, notes);
         show(out, &found)?;
-        let worst = exits.into_iter().find(|e| *e != Exit::Success);
-        Ok(worst.unwrap_or(Exit::Success))
+        Ok(worst)
     }
 
     /// The probe that the engine refined, of a single mode: the strongest of several explains less than the best single one.
@@ -214,12 +244,12 @@ impl Work<'_> {
 
 /// Whose probe the network gets.
 fn known(args: &CompareArgs) -> Result<ProbeArg> {
-    let typed = args.overrides.has_probe_mode();
+    let typed = args.overrides.has_probe_mode() || args.custom_probe.is_some();
     let refuse = |got: &str, help: &str| {
         Err(Error::usage(ACTION)
             .at("--network-probe engine")
             .got(got)
-            .need("--data, and no --probe-mode")
+            .need("--data, and no --probe-mode or --custom-probe")
             .help(help))
     };
     match (args.network_probe, &args.data) {
@@ -227,9 +257,10 @@ fn known(args: &CompareArgs) -> Result<ProbeArg> {
             "a simulation, whose probe is known",
             "leave the flag out; or compare --data with the NPZ that a comparison of the scenario leaves",
         ),
-        (Some(ProbeArg::Engine), Some(_)) if typed => {
-            refuse("a --probe-mode as well", "one of the two decides")
-        }
+        (Some(ProbeArg::Engine), Some(_)) if typed => refuse(
+            "a --probe-mode or --custom-probe as well",
+            "one of the two decides",
+        ),
         (Some(probe), _) => Ok(probe),
         (None, Some(_)) if !typed => Ok(ProbeArg::Engine),
         (None, _) => Ok(ProbeArg::Given),
@@ -266,7 +297,7 @@ fn instead(args: &CompareArgs, request: &Request) -> Instead {
     Instead {
         nepochs: EPOCHS,
         batch_size: args.data.is_some().then_some(BATCH),
-        group_count: (s.group_count < all).then_some(all),
+        group_count: all,
         group_limit: all,
         gridsize: sharing.then_some(GRIDSIZE),
         reassemble_m: by_itself.then_some(s.n.get() * STITCHED.0 / STITCHED.1),
@@ -279,7 +310,7 @@ fn network(args: &CompareArgs) -> RunArgs {
         output_dir: args.output_dir.join("network"),
         snapshot: None,
         data: args.data.clone(),
-        custom_probe: None,
+        custom_probe: args.custom_probe.clone(),
         custom_object: None,
         object_phase: false,
         numerics: args.numerics,

@@ -2,6 +2,7 @@
 
 use super::args::ConvertArgs;
 use super::exit::Exit;
+use super::session::{apart, tidy_when_interrupted};
 use crate::data::formats::{self, Format, Writing};
 use crate::error::{Error, Result};
 
@@ -15,25 +16,29 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
                 .got("an ending that says nothing")
                 .need(".npz, .h5, .hdf5 or .cxi, or --to")
         })?;
-    let same = |a, b| std::fs::canonicalize(a).ok() == std::fs::canonicalize(b).ok();
-    if args.output.exists() && same(&args.input, &args.output) {
-        return Err(Error::usage("converting a file")
-            .at(args.output.display())
-            .got("the file that is read")
-            .need("another path"));
-    }
+    apart("converting a file", &args.input, [&args.output])?;
+    tidy_when_interrupted()?;
     let mut contents = formats::open(&args.input, &args.reading.told()?)?;
     let how = Writing {
         store: args.store,
         probe_moves: args.reading.probe_moves,
     };
     for note in contents.notes.clone() {
-        eprintln!("note: {}: {note}", args.input.display());
+        errln!("note: {}: {note}", args.input.display());
     }
     let from = contents.format;
     let count = contents.positions.len();
+    let lost = (contents.positions.iter())
+        .filter(|p| !p.is_finite())
+        .count();
+    if lost > 0 {
+        errln!(
+            "note: {}: {lost} of {count} positions are not finite, and are written as they are",
+            args.input.display()
+        );
+    }
     for note in formats::write(&args.output, &mut contents, format, how)? {
-        eprintln!("note: {}: {note}", args.output.display());
+        errln!("note: {}: {note}", args.output.display());
     }
     outln!(
         "{} ({from}) -> {} ({format}), {count} positions",

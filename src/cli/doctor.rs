@@ -2,7 +2,7 @@
 
 use super::args::DoctorArgs;
 use super::exit::Exit;
-use super::run::cores;
+use super::session::{apart, cores};
 use crate::data::formats;
 use crate::doctor::examine;
 use crate::error::Result;
@@ -12,6 +12,12 @@ use crate::ground::par::Pool;
 use crate::report::doctor::{picture, text};
 
 pub(super) fn run(args: &DoctorArgs) -> Result<Exit> {
+    let written = [&args.json, &args.picture];
+    apart(
+        "examining a file",
+        &args.data,
+        written.into_iter().flatten(),
+    )?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
     let mut contents = formats::open(&args.data, &args.reading.told()?)?;
     let found = examine(&mut contents, &pool)?;

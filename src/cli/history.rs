@@ -6,13 +6,19 @@ use std::path::Path;
 
 use super::args::HistoryArgs;
 use super::exit::Exit;
+use super::session::apart;
 use crate::error::{Error, Result};
+use crate::ground::file::write_atomic;
 use crate::ground::json;
 use crate::report::telemetry::page;
 use crate::verify::telemetry::Telemetry;
 
 pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
     let mut read = BTreeMap::new();
+    for path in &args.files {
+        let written = [&args.output_json, &args.output_markdown];
+        apart("reading a history", path, written.into_iter().flatten())?;
+    }
     let mut pages = Vec::new();
     let summary_path = match &args.output_json {
         Some(path) => path.display().to_string(),
@@ -33,10 +39,10 @@ pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
             Some(t) => json::to_text(t)?,
             None => json::to_text(&BTreeMap::from([("files", &read)]))?,
         };
-        write(path, &text)?;
+        write_atomic(path, text.as_bytes())?;
     }
     if let Some(path) = &args.output_markdown {
-        write(path, &pages)?;
+        write_atomic(path, pages.as_bytes())?;
     }
     outln!("{pages}");
     Ok(if read.values().any(|t| t.nan_overview.has_nan) {
@@ -57,12 +63,4 @@ fn open(path: &Path) -> Result<Telemetry> {
             .help("of a hub, take train_outputs/history.json"));
     }
     Telemetry::read(file).map_err(|e| Error::input(action).at(path.display()).because(e))
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|e| {
-        Error::io("writing a summary of histories")
-            .at(path.display())
-            .because(e)
-    })
 }

@@ -2,7 +2,7 @@
 
 use super::args::InspectArgs;
 use super::exit::Exit;
-use super::run::cores;
+use super::session::{apart, cores};
 use crate::data::formats;
 use crate::data::inspect::inspect;
 use crate::error::Result;
@@ -12,6 +12,12 @@ use crate::ground::par::Pool;
 use crate::report::inspect::{picture, table};
 
 pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
+    let written = [&args.json, &args.picture];
+    apart(
+        "inspecting a file",
+        &args.file,
+        written.into_iter().flatten(),
+    )?;
     let mut contents = formats::open(&args.file, &args.reading.told()?)?;
     let found = Pool::new(cores()?)?.run(|| inspect(&mut contents))?;
     if let Some(path) = &args.json {

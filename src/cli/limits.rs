@@ -6,7 +6,8 @@ use super::exit::Exit;
 use super::run::{facts, snapshot};
 use crate::data::formats;
 use crate::data::group::Grouping;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::ground::file::write_atomic;
 use crate::ground::geometry::Position;
 use crate::ground::json;
 use crate::ground::rng::NumpyLegacy;
@@ -75,19 +76,12 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
             grouping: &test,
         },
     )?;
-    let write = |path: &std::path::Path, text: &str| {
-        std::fs::write(path, text).map_err(|e| {
-            Error::io("writing the limits report")
-                .at(path.display())
-                .because(e)
-        })
-    };
     if let Some(path) = &args.output_json {
-        write(path, &json::to_text(&report)?)?;
+        write_atomic(path, json::to_text(&report)?.as_bytes())?;
     }
     let page = report.to_markdown();
     if let Some(path) = &args.output_markdown {
-        write(path, &page)?;
+        write_atomic(path, page.as_bytes())?;
     }
     outln!("{page}");
     Ok(if report.fits() {

@@ -1,11 +1,9 @@
 //! Arguments to library calls: the only room with colours, bars, print, and the clock.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where people read"
-)]
+//!
+//! *Law.* A reader who goes away, of either stream, stops nothing: what is said there is also in the log, and the exit code
+//! still tells. Standard output that a full disk refuses is a lost report, and so a failure.
 
-/// Prints, as `print!` does, but a reader who has gone away is no reason to fail: the exit code still tells.
+/// Prints, as `print!` does, but a reader who has gone away is no reason to fail.
 macro_rules! out {
     ($($text:tt)*) => { $crate::cli::print(&format!($($text)*)) };
 }
@@ -14,6 +12,11 @@ macro_rules! out {
 macro_rules! outln {
     () => { $crate::cli::print("\n") };
     ($($text:tt)*) => { $crate::cli::print(&(format!($($text)*) + "\n")) };
+}
+
+/// A line on standard error, as `eprintln!` does, but nobody has to be there to read it.
+macro_rules! errln {
+    ($($text:tt)*) => { $crate::cli::complain(&(format!($($text)*) + "\n")) };
 }
 
 mod args;
@@ -38,7 +41,9 @@ mod session;
 mod told;
 
 use std::io::Write as _;
+use std::panic::catch_unwind;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 
@@ -48,7 +53,15 @@ use crate::hub::log::{Level, json_line};
 pub use args::Cli;
 pub use exit::Exit;
 
-/// Writes to standard output. `head` may close it early; a full disk is told on standard error.
+/// Whether something that was to be on standard output was refused.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Writes to standard error, if it is still there.
+fn complain(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes to standard output. `head` may close it early; a full disk is told on standard error and by the exit code.
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     match stdout
@@ -56,14 +69,24 @@ fn print(text: &str) {
         .and_then(|()| stdout.flush())
     {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("error: writing to standard output: {e}");
+            REFUSED.store(true, Ordering::Relaxed);
+            errln!("error: writing to standard output: {e}");
         }
         _ => {}
     }
 }
 
-/// Parses the command line, runs the command, and says how it went.
+/// Parses the command line, runs the command, and says how it went; a panic is a bug, and says so by its exit code.
 pub fn main() -> ExitCode {
+    // the panic itself has told its place on standard error
+    let exit = catch_unwind(once).unwrap_or(Exit::Bug);
+    if exit == Exit::Success && REFUSED.load(Ordering::Relaxed) {
+        return Exit::Failed.into();
+    }
+    exit.into()
+}
+
+fn once() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -74,7 +97,7 @@ pub fn main() -> ExitCode {
                 Exit::Success
             };
             let _ = e.print();
-            return code.into();
+            return code;
         }
     };
     let json = match &cli.command {
@@ -82,6 +105,17 @@ pub fn main() -> ExitCode {
         args::Command::Reconstruct(args) => args.json_log(),
         _ => false,
     };
+    let leaves_a_hub = matches!(
+        cli.command,
+        args::Command::Run(_) | args::Command::Reconstruct(_) | args::Command::Compare(_)
+    );
+    if let Some(odd) = std::env::args_os().find(|a| leaves_a_hub && a.to_str().is_none()) {
+        let e = Error::usage("reading the command line")
+            .got(format!("{}, which is not UTF-8", odd.to_string_lossy()))
+            .need("names that can stand in the metadata of a hub");
+        tell(json, &e);
+        return Exit::Usage;
+    }
     let result = match cli.command {
         args::Command::Run(args) => run::run(&args),
         args::Command::Reconstruct(args) => reconstruct::run(&args),
@@ -97,12 +131,10 @@ pub fn main() -> ExitCode {
         args::Command::Score(args) => score::run(&args),
         args::Command::Doctor(args) => doctor::run(&args),
     };
-    result
-        .unwrap_or_else(|e| {
-            tell(json, &e);
-            Exit::of(e.kind())
-        })
-        .into()
+    result.unwrap_or_else(|e| {
+        tell(json, &e);
+        Exit::of(e.kind())
+    })
 }
 
 /// The last word on a failure.
@@ -111,11 +143,11 @@ fn tell(json: bool, e: &Error) {
         let message = e
             .advice()
             .map_or_else(|| e.to_string(), |advice| format!("{e}; help: {advice}"));
-        eprintln!("{}", json_line(Level::Error, &clock::now(), &message));
+        errln!("{}", json_line(Level::Error, &clock::now(), &message));
     } else {
-        eprintln!("error: {e}");
+        errln!("error: {e}");
         if let Some(advice) = e.advice() {
-            eprintln!("help: {advice}");
+            errln!("help: {advice}");
         }
     }
 }

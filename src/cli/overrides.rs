@@ -74,6 +74,10 @@ pub(super) struct OverrideArgs {
     /// Share of the positions that test, where there are halves.
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     split_fraction: Option<f64>,
+    /// The fields that nobody typed and the command chose.
+    #[arg(skip)]
+    #[serde(skip)]
+    chosen: Vec<&'static str>,
 }
 
 /// Numbers that a command puts where nobody typed one.
@@ -81,7 +85,7 @@ pub(super) struct OverrideArgs {
 pub(super) struct Instead {
     pub(super) nepochs: usize,
     pub(super) batch_size: Option<usize>,
-    pub(super) group_count: Option<usize>,
+    pub(super) group_count: usize,
     pub(super) group_limit: usize,
     pub(super) gridsize: Option<usize>,
     pub(super) reassemble_m: Option<usize>,
@@ -90,20 +94,44 @@ pub(super) struct Instead {
 impl OverrideArgs {
     /// The same, with `other` where nobody typed a number. The number of groups stays where a factor on it was typed.
     pub(super) fn or_else(&mut self, other: &Instead) {
-        self.nepochs = self.nepochs.or(Some(other.nepochs));
-        self.batch_size = self.batch_size.or(other.batch_size);
-        if self.group_multiplier.is_none() {
-            self.group_count = self.group_count.or(other.group_count);
+        let factor = self.group_multiplier.is_some();
+        let mut choose = |typed: &mut Option<usize>, field: &'static str, other: Option<usize>| {
+            if typed.is_none() && other.is_some() {
+                *typed = other;
+                self.chosen.push(field);
+            }
+        };
+        choose(&mut self.nepochs, "nepochs", Some(other.nepochs));
+        choose(&mut self.batch_size, "batch_size", other.batch_size);
+        if !factor {
+            choose(
+                &mut self.group_count,
+                "group_count",
+                Some(other.group_count),
+            );
         }
-        self.group_limit = self.group_limit.or(Some(other.group_limit));
-        self.gridsize = self.gridsize.or(other.gridsize);
-        self.reassemble_m = self.reassemble_m.or(other.reassemble_m);
+        choose(
+            &mut self.group_limit,
+            "group_limit",
+            Some(other.group_limit),
+        );
+        choose(&mut self.gridsize, "gridsize", other.gridsize);
+        choose(&mut self.reassemble_m, "reassemble_M", other.reassemble_m);
+    }
+
+    /// The same with one group and one stitched pixel, unless numbers were typed: what is left to be refused is what the data are.
+    pub(super) fn or_least(&mut self) {
+        if self.group_multiplier.is_none() {
+            self.group_count = self.group_count.or(Some(1));
+        }
+        self.reassemble_m = self.reassemble_m.or(Some(1));
     }
 
     /// The same, with nothing split unless a split was typed, or the share of one.
     pub(super) fn or_undivided(&mut self) {
-        if self.split_fraction.is_none() {
-            self.split = self.split.or(Some(Splitting::None));
+        if self.split_fraction.is_none() && self.split.is_none() {
+            self.split = Some(Splitting::None);
+            self.chosen.push("split");
         }
     }
 
@@ -115,7 +143,11 @@ impl OverrideArgs {
     /// The same, for a probe as it is: not idealized, and no mask unless one was typed.
     pub(super) fn with_own_probe(&mut self) {
         self.probe_mode = Some(ProbeMode::Custom);
-        self.probe_mask = self.probe_mask.or(Some(false));
+        self.chosen.push("probe_mode");
+        if self.probe_mask.is_none() {
+            self.probe_mask = Some(false);
+            self.chosen.push("probe_mask");
+        }
     }
 
     /// The flags as the scenario takes them.
@@ -143,6 +175,7 @@ impl OverrideArgs {
             amp_vmax,
             base_total_images: self.base_total_images,
             batch_size: self.batch_size,
+            chosen: self.chosen.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::ReadingArgs;
 use super::exit::Exit;
-use super::session::cores;
+use super::session::{apart, cores};
 use super::{run, told};
 use crate::data::dataset::Dataset;
 use crate::data::formats::{self, Told};
@@ -19,7 +19,7 @@ use crate::pipeline::Request;
 use crate::pipeline::score::{Asked, Reconstruction, score};
 use crate::report::score::{curve, markdown, picture, terminal};
 use crate::score::fidelity::{Alignment, Region};
-use crate::score::scores::{GATES, Scores};
+use crate::score::scores::{FEW, GATES, Scores};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum AlignArg {
@@ -44,10 +44,10 @@ pub(super) struct ScoreArgs {
     /// A hub (an engine's, a network's, the reference's), a complex .npy, or a file with an object.
     #[arg(value_name = "RECON")]
     reconstruction: PathBuf,
-    /// What it should be, or another reconstruction [default: the run's own object, or the data's].
+    /// What it should be, or another reconstruction [default: of a network's hub, the run's own object; else that of --data].
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// The patterns it is of, for figures on the detector [default: the run's own].
+    /// The patterns it is of, for figures on the detector [default: of a network's hub, the run's own].
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// What is taken off before the comparison.
@@ -87,6 +87,22 @@ pub(super) struct ScoreArgs {
 
 pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     let gates = gates(args)?;
+    for read in [
+        Some(&args.reconstruction),
+        args.truth.as_ref(),
+        args.data.as_ref(),
+    ] {
+        let written = [
+            &args.json,
+            &args.markdown,
+            &args.frc_csv,
+            &args.frc_picture,
+            &args.picture,
+        ];
+        if let Some(read) = read {
+            apart("writing scores", read, written.into_iter().flatten())?;
+        }
+    }
     let told = args.reading.told()?;
     let mut notes = Vec::new();
     let mut reconstruction = Reconstruction::read(&args.reconstruction, &told)?;
@@ -223,6 +239,12 @@ impl Gate {
                 false,
                 format!("FAILS: {name} is not to be had, {side} {bound} was asked"),
             ),
+            Some(_) if scores.is_of_few(name) => (
+                false,
+                format!(
+                    "FAILS: {name} of fewer than {FEW} pixels says nothing, {side} {bound} was asked"
+                ),
+            ),
             Some(v) => {
                 let holds = if self.most { v <= bound } else { v >= bound };
                 let word = if holds { "holds" } else { "FAILS" };
@@ -246,7 +268,7 @@ fn gates(args: &ScoreArgs) -> Result<Vec<Gate>> {
                         "a flat object has a complex correlation of .96: take nrmse or frc_mean",
                     ));
             }
-            let bound = value.parse::<f64>().ok().filter(|v| !v.is_nan());
+            let bound = value.parse::<f64>().ok().filter(|v| v.is_finite());
             match bound {
                 Some(bound) if known.contains(&name) => Ok(Gate {
                     figure: name.into(),
@@ -254,7 +276,7 @@ fn gates(args: &ScoreArgs) -> Result<Vec<Gate>> {
                     most,
                 }),
                 _ => Err(refuse().need(format!(
-                    "FIGURE=VALUE, the figure one of {}",
+                    "FIGURE=VALUE, the value a finite number and the figure one of {}",
                     known.join(", ")
                 ))),
             }

@@ -2,7 +2,7 @@
 //! whole hub or one that says why it is not.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -15,6 +15,7 @@ use super::clock::now;
 use super::exit::Exit;
 use super::progress;
 use crate::error::{Error, Kind, Result};
+use crate::ground::file::abandon;
 use crate::hub::Hub;
 use crate::hub::blocked::Blocked;
 use crate::hub::dir::Status;
@@ -41,7 +42,9 @@ impl Start {
         Self {
             begin: Instant::now(),
             time: now(),
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            command: (std::env::args_os().map(|a| a.to_string_lossy().into_owned()))
+                .collect::<Vec<_>>()
+                .join(" "),
         }
     }
 
@@ -123,8 +126,8 @@ fn listen(json: bool, unit: &'static str) -> Result<Arc<AtomicBool>> {
     let heard = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if heard.swap(true, Ordering::SeqCst) {
-            // asked twice: at once
-            std::process::exit(i32::from(Exit::Interrupted as u8));
+            // asked twice
+            at_once();
         }
         let unit = *UNIT.lock().unwrap_or_else(PoisonError::into_inner);
         say(
@@ -134,6 +137,34 @@ fn listen(json: bool, unit: &'static str) -> Result<Arc<AtomicBool>> {
     })
     .map_err(|e| Error::io("listening for Ctrl-C").because(e))?;
     Ok(Arc::clone(HEARD.get_or_init(|| stop)))
+}
+
+/// Lets Ctrl-C end a command that leaves single files and no hub, without half of one.
+pub(super) fn tidy_when_interrupted() -> Result<()> {
+    ctrlc::set_handler(at_once).map_err(|e| Error::io("listening for Ctrl-C").because(e))
+}
+
+fn at_once() {
+    abandon();
+    std::process::exit(i32::from(Exit::Interrupted as u8));
+}
+
+/// Refuses to write over the file that is read.
+pub(super) fn apart<'a>(
+    action: &str,
+    read: &Path,
+    written: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    let Ok(read) = std::fs::canonicalize(read) else {
+        return Ok(());
+    };
+    match (written.into_iter()).find(|w| std::fs::canonicalize(w).is_ok_and(|w| w == read)) {
+        None => Ok(()),
+        Some(path) => Err(Error::usage(action)
+            .at(path.display())
+            .got("the file that is read")
+            .need("another path")),
+    }
 }
 
 /// Leaves a partial hub that says what happened, and why it is not whole.
@@ -158,9 +189,9 @@ fn leave(hub: Hub, e: &Error, command: &str, json: bool) {
 /// A line on standard error, in the form of the log, for what the log itself cannot carry.
 fn say(json: bool, message: &str) {
     if json {
-        eprintln!("{}", json_line(Level::Warn, &now(), message));
+        errln!("{}", json_line(Level::Warn, &now(), message));
     } else {
-        eprintln!("{message}");
+        errln!("{message}");
     }
 }
 
@@ -177,7 +208,7 @@ fn log(voice: Voice, bar: ProgressBar) -> Log {
     };
     Log::new(now).with_sink(form, move |level, line| {
         if level >= least {
-            bar.suspend(|| eprintln!("{line}"));
+            bar.suspend(|| errln!("{line}"));
         }
     })
 }

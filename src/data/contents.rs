@@ -374,6 +374,9 @@ impl Amplitudes {
     }
 }
 
+/// Floats of this size and above have no fraction: they say nothing of counts.
+const WHOLE_ANYWAY: f32 = 16_777_216.0;
+
 /// The unit of patterns whose file does not say it: whole numbers, one of them 2 or more, are
 /// counts (amplitudes of counts 2, 3, 5 would not be whole); where all are 0 or 1 both are the same.
 ///
@@ -384,7 +387,7 @@ pub(crate) fn guess_unit(stack: &mut Stack, notes: &mut Vec<String>) -> Result<U
     let mut whole = true;
     let stop = || Error::bug("guessing the unit");
     let seen = stack.each(&mut |_, batch| {
-        for &v in batch.iter().filter(|v| v.is_finite()) {
+        for &v in batch.iter().filter(|v| v.abs() < WHOLE_ANYWAY) {
             if v.fract() != 0.0 {
                 whole = false;
                 return Err(stop()); // only to end the reading

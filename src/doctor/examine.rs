@@ -77,9 +77,9 @@ impl Examination {
 pub fn examine(contents: &mut Contents, pool: &Pool) -> Result<Examination> {
     let file = pool.run(|| inspect(contents))?;
     let (usable, lone) = outliers(&contents.positions);
-    let light = file.mean.as_ref().map(Light::of);
     let mut findings = facts::of(&file, &contents.positions, &lone);
     let hot = (file.patterns.as_ref()).map_or(&[][..], |p| p.hot_pixels.as_slice());
+    let light = file.mean.as_ref().map(|mean| Light::of(mean, hot));
     let count = file.patterns.as_ref().map_or(0, |p| p.count);
     let fits = contents.positions.len() == count;
     let sample = match &light {
@@ -90,9 +90,11 @@ pub fn examine(contents: &mut Contents, pool: &Pool) -> Result<Examination> {
     let twin = (sample.as_ref()).and_then(|s| s.probe.as_ref().map(self_twin));
     let runs = |s: &&Sample| s.len() >= FEW && s.extent() >= 1.0;
     let ranking = (sample.as_ref().filter(runs)).and_then(|s| ranking::rank(s, pool));
-    if let Some(light) = &light {
+    let lit = (file.patterns.as_ref()).is_some_and(|p| p.dark_patterns < p.count);
+    if let Some(light) = light.as_ref().filter(|_| lit) {
         findings.extend(verdict::centre(light, &file));
     }
+    findings.extend(sample.iter().flat_map(verdict::unused));
     let whole = sample.as_ref().map(|s| s.whole);
     match (&sample, &ranking) {
         (Some(sample), Some(ranking)) => {

@@ -97,17 +97,17 @@ fn patterns(p: &PatternFacts, all: &mut Vec<Finding>) {
             "",
         );
     }
-    let ratio = p.dose.max.get() / p.dose.min.get();
+    let ratio = p.dose.max.get() / p.faintest.get();
     if p.dark_patterns > 0 || ratio > 20.0 {
         add(
             Severity::Warning,
             "dose",
-            "some patterns have far less light than others".to_owned(),
+            "patterns differ much in light".to_owned(),
             format!(
-                "{} of {} have none; the brightest has {ratio:.1} times the light of the faintest",
+                "{} of {} have none; of the others the brightest has {ratio:.1} times the light of the faintest",
                 p.dark_patterns, p.count
             ),
-            "leave out what was taken with the shutter closed or the beam lost",
+            "leave out what was taken with the shutter closed, the beam lost, or the detector struck",
         );
     }
     if p.saturated > 0 {
@@ -253,13 +253,23 @@ fn scan(
             "they make the canvas large for nothing: correct them, or leave these patterns out",
         );
     }
+    if let Some(outside) = s.outside.filter(|k| *k > 0) {
+        add(
+            Severity::Warning,
+            "object",
+            "positions lie outside the object of the file".to_owned(),
+            format!("the patches of {outside} of {}", s.count),
+            "object and positions may be of different frames, or of different pixels: an engine that starts from this object refuses them",
+        );
+    }
     let Some(n) = patterns.map(|p| p.size[1]) else {
         return;
     };
     canvas(n, positions, &mut add);
 }
 
-/// The canvas of `M >= N + 2 max(|dx|, |dy|)` about the mean position.
+/// The canvas of `M >= N + 2 max(|dx|, |dy|)`, offsets from the origin as `run` and `limits` take them; beside it that about
+/// the mean position.
 fn canvas(
     n: usize,
     positions: &[Position],
@@ -271,13 +281,38 @@ fn canvas(
     let (x, y) = (mean(|p| p.x), mean(|p| p.y));
     let offset = |p: &Position| Position::new(p.x - x, p.y - y).max_abs();
     let most = finite.iter().map(|p| offset(p)).fold(0.0, f64::max);
-    let side = n as f64 + 2.0 * most.ceil();
-    let bytes = 8.0 * side * side;
+    let far = finite.iter().map(|p| p.max_abs()).fold(0.0, f64::max);
+    let side = |most: f64| n as f64 + 2.0 * most.ceil();
+    let bytes = |most: f64| 8.0 * side(most).powi(2);
+    let whole = |v: f64| {
+        if v < 1e9 {
+            format!("{v}")
+        } else {
+            format!("{v:.3e}")
+        }
+    };
     let evidence = format!(
-        "M >= N + 2 max(|dx|, |dy|) = {n} + 2 x {most:.2}: {side} x {side} pixels, {}",
-        amount(bytes)
+        "M >= N + 2 max(|dx|, |dy|) = {n} + 2 x {}: {s} x {s} pixels, {}; about the mean position {m} x {m}",
+        if far < 1e9 {
+            format!("{far:.2}")
+        } else {
+            format!("{far:.3e}")
+        },
+        amount(bytes(far)),
+        s = whole(side(far)),
+        m = whole(side(most)),
     );
-    if CanvasSize::holding(n, most).is_err() || bytes > LARGE {
+    let enormous = |most: f64| CanvasSize::holding(n, most).is_err() || bytes(most) > LARGE;
+    if enormous(far) && !enormous(most) {
+        add(
+            Severity::Warning,
+            "canvas",
+            "positions lie far from the origin, and the canvas of a network would be enormous"
+                .to_owned(),
+            evidence,
+            "take their mean off: a canvas is counted from the origin",
+        );
+    } else if enormous(most) {
         add(
             Severity::Warning,
             "canvas",

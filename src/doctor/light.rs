@@ -23,21 +23,22 @@ pub struct Light {
 const TOGETHER: f64 = 0.31;
 
 impl Light {
-    /// Of a mean intensity, `[row, col]`.
-    pub fn of(mean: &Array2<f64>) -> Self {
+    /// Of a mean intensity, `[row, col]`, but for some pixels.
+    pub fn of(mean: &Array2<f64>, without: &[[usize; 2]]) -> Self {
         let (rows, cols) = mean.dim();
         let turn = |i: usize, n: usize| {
             Complex64::cis(std::f64::consts::TAU * (i as f64 - (n / 2) as f64) / n as f64)
         };
         let (mut sums, mut all) = ([Complex64::ZERO; 2], 0.0);
-        for ((r, c), v) in mean.indexed_iter().filter(|(_, v)| v.is_finite()) {
+        let lit = mean.indexed_iter().filter(|(_, v)| v.is_finite());
+        for ((r, c), v) in lit.filter(|((r, c), _)| !without.contains(&[*r, *c])) {
             sums[0] += turn(r, rows) * *v;
             sums[1] += turn(c, cols) * *v;
             all += v;
         }
         let sizes = [rows as f64, cols as f64];
         let offset = [0, 1].map(|k| sums[k].arg() / std::f64::consts::TAU * sizes[k]);
-        let concentration = sums.map(|s| s.norm() / all);
+        let concentration = sums.map(|s| if all > 0.0 { s.norm() / all } else { 0.0 });
         let half_away =
             [0, 1].map(|k| concentration[k] > TOGETHER && offset[k].abs() > 0.375 * sizes[k]);
         Self {
@@ -112,7 +113,7 @@ mod tests {
                 d.min(n as f64 - d).powi(2)
             };
             let mean = Array2::from_shape_fn((n, n), |(r, c)| (-(near(r, at[0]) + near(c, at[1])) / 8.0).exp());
-            let light = Light::of(&mean);
+            let light = Light::of(&mean, &[]);
             for (k, at) in at.iter().enumerate() {
                 let off = light.offset[k].get() + half as f64 - at;
                 let off = off - (off / n as f64).round() * n as f64;
@@ -142,14 +143,18 @@ mod tests {
     fn light_spread_evenly_or_in_a_ring_is_nowhere() {
         let n = 64;
         assert_eq!(
-            Light::of(&Array2::from_elem((n, n), 1.0)).half_away,
+            Light::of(&Array2::from_elem((n, n), 1.0), &[]).half_away,
             [false; 2]
         );
         let ring = Array2::from_shape_fn((n, n), |(r, c)| {
             let d = (r as f64 - 32.0).hypot(c as f64 - 32.0);
             f64::from(u8::from((d - 31.0).abs() < 1.0))
         });
-        assert_eq!(Light::of(&ring).half_away, [false; 2]);
-        assert!(!Light::of(&Array2::zeros((n, n))).half_away[0]);
+        assert_eq!(Light::of(&ring, &[]).half_away, [false; 2]);
+        let none = Light::of(&Array2::zeros((n, n)), &[]);
+        assert_eq!(
+            (none.half_away[0], none.concentration[0].get()),
+            (false, 0.0)
+        );
     }
 }

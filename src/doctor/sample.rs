@@ -16,6 +16,9 @@ pub(super) const SIDE: usize = 128;
 const PIXELS: usize = 3 << 20;
 /// Most patterns.
 const PATTERNS: usize = 256;
+/// A pattern with more than this many times the median light, or less than the inverse, tells another story than its neighbours
+/// (a beam that was lost, a frame read twice); unless a tenth of them do, and the specimen is like that.
+const APART: f64 = 4.0;
 /// A position is an outlier if its nearest neighbour is farther than this many times the median distance.
 const FAR: f64 = 20.0;
 
@@ -32,6 +35,10 @@ pub(super) struct Sample {
     pub(super) good: Vec<bool>,
     /// The first mode of the data's probe, resampled to `n`.
     pub(super) probe: Option<Array2<Complex32>>,
+    /// Why the data's probe is not used, if there is one.
+    pub(super) probe_refused: Option<String>,
+    /// Patterns that were left out, for they have no light, or far more or less than the others.
+    pub(super) apart: usize,
     /// Whether the light had to be moved into the middle.
     pub(super) moved: bool,
     /// What the values look like.
@@ -123,15 +130,17 @@ impl Sample {
             let bad = pattern.iter_mut().zip(&good).filter(|(_, g)| !**g);
             bad.for_each(|(v, _)| *v = 0.0);
         }
+        let apart = leave_out(&mut values, &mut order, area);
         let largest = values.iter().fold(0.0f32, |m, v| m.max(*v));
         values.iter_mut().for_each(|v| *v /= largest);
         if largest == 0.0 || !largest.is_finite() {
             return Ok(None);
         }
-        let probe = contents.probe.as_ref().and_then(|p| {
-            let first = p.index_axis(ndarray::Axis(0), 0);
-            (first.dim() == (side, side)).then(|| resampled(&first.to_owned(), n))
-        });
+        let (probe, probe_refused) = match contents.probe.as_ref().map(|p| of_probe(p, side, n)) {
+            None => (None, None),
+            Some(Ok(probe)) => (Some(probe), None),
+            Some(Err(why)) => (None, Some(why)),
+        };
         Ok(Some(Self {
             n,
             values,
@@ -139,12 +148,61 @@ impl Sample {
                 .map(|k| Position::new(positions[*k].x / shrink, positions[*k].y / shrink))
                 .collect(),
             good,
-            probe: probe.filter(|p| p.iter().any(|z| z.norm_sqr() > 0.0)),
+            probe,
+            probe_refused,
+            apart,
             moved: light.half_away != [false; 2],
             whole,
             shrink,
         }))
     }
+}
+
+/// Leaves out patterns that are dark or far from the median light; how many.
+fn leave_out(values: &mut Vec<f32>, order: &mut Vec<usize>, area: usize) -> usize {
+    let light = |p: &[f32]| p.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+    let all: Vec<f64> = values.chunks_exact(area).map(light).collect();
+    let middle = median(all.iter().copied().filter(|l| *l > 0.0).collect());
+    let usual = |l: &f64| *l * APART >= middle && *l <= APART * middle;
+    let strange = all.iter().filter(|l| **l > 0.0 && !usual(l)).count();
+    let strict = 10 * strange <= all.len();
+    let keeps = |l: &f64| *l > 0.0 && (usual(l) || !strict);
+    let kept: Vec<usize> = (0..all.len()).filter(|k| keeps(&all[*k])).collect();
+    for (to, from) in kept.iter().enumerate() {
+        values.copy_within(from * area..(from + 1) * area, to * area);
+    }
+    values.truncate(kept.len() * area);
+    *order = kept.iter().map(|k| order[*k]).collect();
+    all.len() - kept.len()
+}
+
+/// The first mode as `n` samples it, or why not.
+fn of_probe(
+    modes: &Array3<Complex32>,
+    side: usize,
+    n: usize,
+) -> std::result::Result<Array2<Complex32>, String> {
+    let first = modes.index_axis(ndarray::Axis(0), 0);
+    if first.dim() != (side, side) {
+        let (rows, cols) = first.dim();
+        return Err(format!(
+            "it is {rows} x {cols}, and patterns are {side} x {side}"
+        ));
+    }
+    let largest = (first.iter()).fold(0.0f64, |m, z| m.max(f64::from(z.re).hypot(z.im.into())));
+    if largest == 0.0 || !largest.is_finite() {
+        return Err("it is dark".to_owned());
+    }
+    // its scale is free, but its square has to fit into float32
+    let factor = if (1e-12..=1e12).contains(&largest) {
+        1.0
+    } else {
+        1.0 / largest
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "probes are complex64")]
+    let scaled = |v: f32| (f64::from(v) * factor) as f32;
+    let first = first.mapv(|z| Complex32::new(scaled(z.re), scaled(z.im)));
+    Ok(resampled(&first, n))
 }
 
 /// The indices of positions, those nearest to the middle one first.
@@ -224,6 +282,34 @@ mod tests {
         assert_eq!((usable.len(), lone), (28, vec![7]));
         // equal positions have no pitch, and no outliers
         assert!(outliers(&[Position::new(3.0, 3.0); 9]).1.is_empty());
+    }
+
+    #[test]
+    fn patterns_that_tell_another_story_are_left_out_unless_many_do() {
+        let of = |light: &[f32]| {
+            let mut values: Vec<f32> = light.iter().flat_map(|l| [0.0, *l]).collect();
+            let mut order: Vec<usize> = (10..10 + light.len()).collect();
+            let apart = leave_out(&mut values, &mut order, 2);
+            assert_eq!(
+                (values.len(), order.len() + apart),
+                (2 * order.len(), light.len())
+            );
+            for (v, k) in values.chunks_exact(2).zip(&order) {
+                assert_eq!(v[1].to_bits(), light[k - 10].to_bits());
+            }
+            order
+        };
+        let mut light = [1.0f32; 30];
+        assert_eq!(of(&light).len(), 30);
+        (light[3], light[7], light[20]) = (0.0, 30.0, 0.1);
+        let left = of(&light);
+        assert!(left.len() == 27 && [13, 17, 30].iter().all(|k| !left.contains(k)));
+        // half of the scan is off the specimen, and absorbs nothing
+        let half: Vec<f32> = (0..30)
+            .map(|k| if k % 2 == 0 { 1.0 } else { 9.0 })
+            .collect();
+        assert_eq!(of(&half).len(), 30);
+        assert_eq!(of(&[0.0; 5]).len(), 0);
     }
 
     #[test]

@@ -274,7 +274,10 @@ fn a_detector_moved_by_a_pixel_is_suspected_from_its_light() {
     for ((k, r, c), v) in old.indexed_iter() {
         s.patterns[[k, (r + 1) % N, c]] = *v;
     }
-    let (before, after) = (Light::of(&mean(&old)), Light::of(&mean(&s.patterns)));
+    let (before, after) = (
+        Light::of(&mean(&old), &[]),
+        Light::of(&mean(&s.patterns), &[]),
+    );
     let moved = after.offset[0].get() - before.offset[0].get();
     assert!((moved - 1.0).abs() < 1e-9);
     assert!((after.offset[1].get() - before.offset[1].get()).abs() < 1e-9);
@@ -285,6 +288,71 @@ fn mean(patterns: &Array3<f32>) -> Array2<f64> {
         .mapv(|v| f64::from(v).powi(2))
         .mean_axis(ndarray::Axis(0))
         .unwrap()
+}
+
+/// One pattern or one pixel of many is no evidence against all the others.
+#[test]
+fn one_bad_frame_or_pixel_accuses_nobody() {
+    let spoil: [(&str, fn(&mut Scan)); 4] = [
+        ("hot pixel", |s| s.patterns[[7, 3, 3]] = 65_535.0),
+        ("dark frame", |s| {
+            s.patterns.index_axis_mut(ndarray::Axis(0), 28).fill(0.0)
+        }),
+        ("bright frame", |s| {
+            s.patterns
+                .index_axis_mut(ndarray::Axis(0), 28)
+                .mapv_inplace(|v| 30.0 * v);
+        }),
+        ("faint frame", |s| {
+            s.patterns
+                .index_axis_mut(ndarray::Axis(0), 28)
+                .mapv_inplace(|v| 0.03 * v);
+        }),
+    ];
+    for (what, spoil) in spoil {
+        let mut s = scan(17, 8);
+        spoil(&mut s);
+        let e = look(&mut s.contents(true));
+        assert_eq!(faults(&e), Vec::<&str>::new(), "{what}: {:#?}", e.findings);
+        let topic = if what == "hot pixel" {
+            "pixels"
+        } else {
+            "dose"
+        };
+        let told = e
+            .findings
+            .iter()
+            .any(|f| f.topic == topic && f.severity == Severity::Warning);
+        assert!(told, "{what}: {:#?}", e.findings);
+        assert!(
+            e.light.unwrap().offset.iter().all(|v| v.get().abs() < 2.0),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_probe_that_cannot_be_is_refused_aloud_and_one_of_any_scale_is_used() {
+    let mut dark = scan(19, 6);
+    dark.probe.fill(Complex32::ZERO);
+    let e = look(&mut dark.contents(true));
+    assert!(
+        topic(&e, Severity::Warning, "probe").is_some(),
+        "{:#?}",
+        e.findings
+    );
+    let mut strong = scan(19, 6);
+    strong.probe.mapv_inplace(|z| z * 1e30);
+    let (e, usual) = (
+        look(&mut strong.contents(true)),
+        look(&mut scan(19, 6).contents(true)),
+    );
+    assert!(
+        topic(&e, Severity::Warning, "probe").is_none(),
+        "{:#?}",
+        e.findings
+    );
+    assert_eq!(e.ranking[0].hypothesis, usual.ranking[0].hypothesis);
 }
 
 /// What is no good must be a finding, and no panic; the exact words are of no matter.

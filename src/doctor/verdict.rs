@@ -101,6 +101,31 @@ pub(super) fn centre(light: &Light, file: &Inspection) -> Vec<Finding> {
     ]
 }
 
+/// What of the file the trials do not use.
+pub(super) fn unused(sample: &Sample) -> Vec<Finding> {
+    let mut all = Vec::new();
+    if let Some(why) = &sample.probe_refused {
+        all.push(
+            Finding::new(
+                Severity::Warning,
+                "probe",
+                "the probe of the file cannot be used, and was not",
+                why,
+            )
+            .advise("give the probe of these patterns (key probeGuess)"),
+        );
+    }
+    if sample.apart > 0 {
+        all.push(Finding::new(
+            Severity::Warning,
+            "dose",
+            "patterns with no light, or far more or less than the others, were left out of the trials",
+            format!("{} of {} near the middle of the scan", sample.apart, sample.apart + sample.len()),
+        ));
+    }
+    all
+}
+
 /// Why nothing was tried.
 pub(super) fn no_trials(file: &Inspection, sample: Option<&Sample>) -> Finding {
     let says = "nothing could be tried: orientation, unit and scale stay open";
@@ -117,7 +142,9 @@ pub(super) fn no_trials(file: &Inspection, sample: Option<&Sample>) -> Finding {
             format!("{} patterns can be used, {FEW} are needed", s.len())
         }
         (Some(_), Some(s)) if s.extent() < 1.0 => "positions do not move".to_owned(),
-        (Some(_), Some(_)) => "the canvas would be too large, or values overflow".to_owned(),
+        (Some(_), Some(_)) => {
+            "every trial failed: patterns are all alike, values overflow, or the canvas would be too large".to_owned()
+        }
         (Some(p), None) => format!(
             "{} patterns, {} positions",
             p.count,
@@ -223,7 +250,7 @@ fn shuffled(file: &Inspection, evidence: String) -> Finding {
             "neighbouring patterns are not alike: they share no light, or are in another order";
         return Finding::new(Severity::Undecided, "positions", says, evidence);
     }
-    let says = "positions and patterns do not belong together: those of neighbours are no more alike than any two";
+    let says = "positions and patterns do not belong together: those of neighbours are hardly more alike than any two (chance reaches 4 standard deviations once in 30,000)";
     Finding::new(Severity::Fault, "positions", says, evidence).advise(
         "look for an order that was lost: sorted file names (2 after 10), a shift by one frame, another scan's positions",
     )

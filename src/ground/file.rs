@@ -1,26 +1,41 @@
 //! A file is replaced whole or not at all: written beside its place, flushed to the disk, renamed.
 //!
-//! *Conventions.* The file beside it ends in [`TEMPORARY`]; a killed run may leave one, and nobody
-//! reads it. Paths in messages are the ones that were asked for, never the temporary ones.
+//! *Conventions.* The file beside it has a name of its own and ends in [`TEMPORARY`], so that two writers of one path do not
+//! meet: the later one wins, whole. A killed run may leave one, and nobody reads it. Paths in messages are the ones that were
+//! asked for, never the temporary ones. A link stays a link: what it leads to is replaced.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
 /// Ending of a file that is still being written.
 pub const TEMPORARY: &str = ".being-written";
 
-/// Writes `bytes` to `path`, replacing what is there in one step.
+const WRITING: &str = "writing a file";
+
+/// Files that are being written, for [`abandon`].
+static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Writes `bytes` to `path`, replacing what is there in one step; a device or a pipe is written to.
 ///
 /// # Errors
 /// If the file system refuses; the old content is then still in place.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |e| explain(WRITING, path, e);
+    if Place::of(path) == Place::Stream {
+        return File::options()
+            .append(true)
+            .open(path)
+            .and_then(|mut f| f.write_all(bytes))
+            .map_err(failed);
+    }
     replace(path, |beside| {
         File::create(beside)
             .and_then(|mut f| f.write_all(bytes))
-            .map_err(|e| explain("writing a file", path, e))
+            .map_err(failed)
     })
 }
 
@@ -30,24 +45,102 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// What `make` says, or if the file system refuses; the old content is then still in place.
 pub fn replace(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    if path.file_name().is_none() {
-        return Err(Error::io("writing a file")
+    let refuse = |got: &str| {
+        Err(Error::io(WRITING)
             .at(path.display())
-            .got("a path without a file name")
-            .need("the path of a file"));
-    }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(TEMPORARY);
-    let beside = PathBuf::from(beside);
-    let settle = || -> io::Result<()> {
-        File::options().write(true).open(&beside)?.sync_all()?;
-        fs::rename(&beside, path)
+            .got(got)
+            .need("the path of a file"))
     };
-    make(&beside)
-        .and_then(|()| settle().map_err(|e| explain("writing a file", path, e)))
-        .inspect_err(|_| {
-            let _ = fs::remove_file(&beside); // half a file helps nobody, and its space may be needed
-        })
+    if path.file_name().is_none() {
+        return refuse("a path without a file name");
+    }
+    let target = match Place::of(path) {
+        Place::File => path.to_owned(),
+        Place::Link(target) => target,
+        Place::Dangling => return refuse("a link to nothing"),
+        Place::Stream => return refuse("a device or a pipe"),
+    };
+    let failed = |e| explain(WRITING, path, e);
+    let beside = Beside::new(&target).map_err(failed)?;
+    make(&beside.0)?;
+    let settle = || -> io::Result<()> {
+        File::options().write(true).open(&beside.0)?.sync_all()?;
+        fs::rename(&beside.0, &target)
+    };
+    settle().map_err(failed)
+}
+
+/// Removes every file that is being written: for a program that is about to end at once.
+pub fn abandon() {
+    for path in &*UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// What is at a path that is to be written.
+#[derive(Debug, PartialEq)]
+enum Place {
+    /// A file, or nothing yet.
+    File,
+    /// A link, and where it leads to.
+    Link(PathBuf),
+    /// A link to nothing.
+    Dangling,
+    /// What has no content to replace: a device, a pipe, an open stream of this process.
+    Stream,
+}
+
+impl Place {
+    fn of(path: &Path) -> Self {
+        let Ok(itself) = fs::symlink_metadata(path) else {
+            return Self::File;
+        };
+        let Ok(there) = fs::metadata(path) else {
+            return Self::Dangling;
+        };
+        let kept = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"]
+            .iter()
+            .any(|d| path.starts_with(d));
+        if kept || !(there.is_file() || there.is_dir()) {
+            return Self::Stream;
+        }
+        if itself.is_symlink() {
+            return fs::canonicalize(path).map_or(Self::Dangling, Self::Link);
+        }
+        Self::File
+    }
+}
+
+/// A file of our own beside another; gone when this is, for half a file helps nobody and its space may be needed.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn new(target: &Path) -> io::Result<Self> {
+        let process = std::process::id();
+        for k in 0.. {
+            let mut name = target.as_os_str().to_owned();
+            name.push(format!(".{process}-{k}{TEMPORARY}"));
+            match File::options().write(true).create_new(true).open(&name) {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists && k < 10_000 => {}
+                Err(e) => return Err(e),
+                Ok(_) => {
+                    let path = PathBuf::from(name);
+                    let mut all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+                    all.push(path.clone());
+                    return Ok(Self(path));
+                }
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0); // a file that was renamed is not there
+        let mut all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|p| *p != self.0);
+    }
 }
 
 /// An error that names the file and says what to do about this particular refusal.
@@ -93,5 +186,53 @@ mod tests {
         assert!(write_atomic(&path, b"new").is_err());
         assert!(path.is_dir());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link_and_a_device_a_device() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("file"));
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        fs::remove_file(&file).unwrap();
+        let e = write_atomic(&link, b"new").unwrap_err().to_string();
+        assert!(e.contains("a link to nothing"), "{e}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        if Path::new("/dev/null").exists() {
+            write_atomic(Path::new("/dev/null"), b"new").unwrap();
+            assert!(!fs::metadata("/dev/null").unwrap().is_file());
+            let e = replace(Path::new("/dev/null"), |_| Ok(())).unwrap_err();
+            assert!(e.to_string().contains("a device"), "{e}");
+        }
+    }
+
+    #[test]
+    fn two_writers_of_one_file_do_not_meet() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("taken");
+        let other = || write_atomic(&path, b"second");
+        replace(&path, |beside| {
+            fs::write(beside, b"first").unwrap();
+            other()
+        })
+        .unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_under_way_can_be_abandoned() {
+        let dir = tempfile::tempdir().unwrap();
+        let beside = Beside::new(&dir.path().join("x")).unwrap();
+        assert!(beside.0.exists());
+        // as `abandon` does with all of them, those of other tests included
+        let under_way = UNDER_WAY.lock().unwrap().clone();
+        assert!(under_way.contains(&beside.0));
+        drop(beside);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

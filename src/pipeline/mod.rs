@@ -111,6 +111,26 @@ pub fn check(request: &Request) -> Result<()> {
     Ok(())
 }
 
+/// Groups the positions and sizes the canvas, so that positions that cannot be are refused before anything is written.
+///
+/// # Errors
+/// If there is no such scan or grouping, or the canvas would be too large.
+pub fn lay_out(request: &Request, pool: &Pool) -> Result<()> {
+    let s = &request.scenario;
+    let specimen = prepare::specimen(request)?;
+    let object = specimen.object.as_ref().map(ndarray::Array2::dim);
+    let positions = match (&request.data, object) {
+        (Some(file), _) => file.dataset.positions.clone(),
+        (None, Some(object)) => prepare::positions(s, object)?,
+        (None, None) => return Ok(()),
+    };
+    let mut rng = specimen.rng;
+    let grouped = pool.run(|| prepare::group(s, &positions, &mut rng))?;
+    grouped.layout.padded_size(grouped.jitter)?;
+    Stitcher::new(&grouped.inference.centres, s.n.get(), s.reassemble_m)?;
+    Ok(())
+}
+
 /// Runs a request and writes its artifacts into `hub`, which stays open.
 ///
 /// A NaN stops nothing. An interruption is an error of kind [`crate::error::Kind::Interrupted`], after
@@ -361,6 +381,17 @@ fn restore(
             .help(format!(
                 "a version whose {} numerics learn otherwise makes other checkpoints too",
                 request.numerics.name()
+            )));
+    }
+    let (done, asked) = (c.progress.epochs, request.scenario.nepochs as u64);
+    if done > asked {
+        return Err(Error::usage(action)
+            .at(path.display())
+            .got(format!(
+                "a checkpoint after epoch {done}, and --nepochs {asked}"
+            ))
+            .need(format!(
+                "--nepochs {done} or more: epochs are counted from the start"
             )));
     }
     Ok(Some(c))

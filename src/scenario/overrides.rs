@@ -55,6 +55,8 @@ pub struct Overrides {
     pub base_total_images: Option<usize>,
     /// `--batch-size`: groups per training step.
     pub batch_size: Option<usize>,
+    /// Fields of [`super::Settings`] that nobody typed: the command chose what is given for them here.
+    pub chosen: Vec<&'static str>,
 }
 
 impl Overrides {
@@ -70,6 +72,8 @@ impl Overrides {
 pub enum Source {
     /// A flag.
     Cli,
+    /// The command itself, where no flag was typed.
+    Command,
     /// The scenario's `defaults`, because its input is null.
     ScenarioDefaults,
     /// A limit of the data.

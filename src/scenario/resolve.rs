@@ -119,6 +119,11 @@ pub(super) fn resolve(
     check(&settings, l)?;
     clamp(&mut settings, l)?;
     count(&mut settings, l, base_groups, measured)?;
+    for o in &mut ledger.0 {
+        if o.source == Source::Cli && flags.chosen.contains(&o.field) {
+            o.source = Source::Command;
+        }
+    }
     record.effective_batch_size = settings.batch_size;
     record.effective_group_count = settings.group_count;
     Ok(Scenario {

@@ -30,34 +30,53 @@ pub(super) fn continued(image: &mut [Complex64], known: &[bool], side: usize) {
         .iter()
         .zip(known)
         .filter(|(_, k)| **k)
-        .map(|(z, _)| z.norm());
-    let settled = SETTLED * told.fold(0.0, f64::max);
+        .map(|(z, _)| z.norm_sqr());
+    // squares throughout: a root for each pixel and sweep takes as long as all the rest
+    let settled = SETTLED * SETTLED * told.fold(0.0, f64::max);
     // the best factor for a square hole of this width
     let width = 2 * farthest(known, side);
     let omega = 2.0 / (1.0 + (PI / (width + 1) as f64).sin());
+    let inner = |k: usize| (1..side - 1).contains(&k);
+    let unknown: Vec<(usize, bool)> = (unknown.into_iter())
+        .map(|k| (k, inner(k / side) && inner(k % side)))
+        .collect();
+    let quarter = omega / 4.0;
     for _ in 0..SWEEPS * width {
         let mut most = 0.0f64;
-        for &k in &unknown {
-            let (row, col) = (k / side, k % side);
-            let (mut sum, mut count) = (Complex64::ZERO, 0.0);
-            let mut meet = |there: bool, at: usize| {
-                if there {
-                    sum += image[at];
-                    count += 1.0;
-                }
+        for &(k, inner) in &unknown {
+            let old = image[k];
+            let new = if inner {
+                // the left neighbour has just been changed: everything else is ready before it
+                let others = image[k - side] + image[k + side] + image[k + 1];
+                (old * (1.0 - omega) + others * quarter) + image[k - 1] * quarter
+            } else {
+                old + (at_the_rim(image, k, side) - old) * omega
             };
-            meet(row > 0, k.wrapping_sub(side));
-            meet(row + 1 < side, k + side);
-            meet(col > 0, k.wrapping_sub(1));
-            meet(col + 1 < side, k + 1);
-            let step = (sum / count - image[k]) * omega;
-            image[k] += step;
-            most = most.max(step.norm());
+            image[k] = new;
+            most = most.max((new - old).norm_sqr());
         }
         if most <= settled {
             return;
         }
     }
+}
+
+/// The mean of the neighbours of a pixel that has fewer than four.
+fn at_the_rim(image: &[Complex64], k: usize, side: usize) -> Complex64 {
+    let (row, col) = (k / side, k % side);
+    let there = [
+        (row > 0).then(|| k - side),
+        (row + 1 < side).then(|| k + side),
+        (col > 0).then(|| k - 1),
+        (col + 1 < side).then(|| k + 1),
+    ];
+    let count = there.iter().flatten().count();
+    there
+        .into_iter()
+        .flatten()
+        .map(|at| image[at])
+        .sum::<Complex64>()
+        / count as f64
 }
 
 /// How many steps up, down, left or right the farthest unknown pixel is from a known one.

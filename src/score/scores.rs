@@ -10,6 +10,9 @@ use super::evaluation::Evaluation;
 use super::fidelity::Fidelity;
 use crate::ground::json::Real;
 
+/// Pixels below which a figure against a truth gates nothing: the gauge alone has six numbers to fit them with.
+pub const FEW: usize = 64;
+
 /// The version of the form.
 pub const SCHEMA: &str = "ptyproof.score/1";
 
@@ -64,6 +67,12 @@ pub const GATES: [&[&str]; 2] = [
 ];
 
 impl Scores {
+    /// Whether a figure of [`GATES`] is of a truth on fewer than [`FEW`] pixels.
+    pub fn is_of_few(&self, name: &str) -> bool {
+        let detector = ["r_factor", "residual", "chi_square"].contains(&name);
+        !detector && self.fidelity.as_ref().is_some_and(|f| f.pixels < FEW)
+    }
+
     /// A figure of [`GATES`]; `None` if there is none of that name, or it was not to be had.
     pub fn figure(&self, name: &str) -> Option<f64> {
         let detector = |of: fn(&OnDetector) -> Real| self.detector.as_ref().map(of);

@@ -109,7 +109,9 @@ impl Estimate {
         let bad = object + event::bad(&self.probes);
         if bad > 0 {
             let got = format!("{bad} values that are not finite");
-            return refuse("object and probe", got, "finite numbers".into());
+            return refuse("object and probe", got, "finite numbers".into()).map_err(|e| {
+                e.help("where the file's are finite, amplitudes or probe are of a size whose scale to one another does not fit into float32")
+            });
         }
         Ok(())
     }

@@ -8,9 +8,12 @@ use std::path::Path;
 use serde_json::Value;
 
 /// A network that is ready in a second.
-const SHORT: [&str; 12] = [
+const SHORT: [&str; 14] = [
     "--nepochs",
     "1",
+    // close together, or most of the time goes into the holes between them
+    "--buffer",
+    "140",
     "--base-total-images",
     "24",
     "--group-count",
@@ -25,7 +28,7 @@ const SHORT: [&str; 12] = [
 
 /// The same for a file, which holds what it holds.
 fn short_of_file<'a>() -> impl Iterator<Item = &'a str> {
-    let displaced = ["--base-total-images", "24"];
+    let displaced = ["--base-total-images", "24", "--buffer", "140"];
     SHORT.into_iter().filter(move |a| !displaced.contains(a))
 }
 
@@ -259,6 +262,15 @@ fn what_cannot_be_compared_is_refused_before_anything_is_done() {
     let out = dir.path().join("page");
     let small = dir.path().join("small.npz");
     SMALL.write(&small);
+    let far = dir.path().join("far.npz");
+    let wide = Scan {
+        n: 64,
+        side: 6,
+        origin: 1e6,
+        object: false,
+        probe: true,
+    };
+    wide.write(&far);
     let engines = ["--network-probe", "engine"];
     for (args, code, words) in [
         (vec!["--scenario", "no_such"], 2, "no_such"),
@@ -283,11 +295,81 @@ fn what_cannot_be_compared_is_refused_before_anything_is_done() {
             ]
             .concat(),
             2,
-            "a --probe-mode as well",
+            "a --probe-mode or --custom-probe as well",
         ),
+        // an engine would take them, and the network's canvas is counted from the origin
+        (vec!["--data", text(&far)], 1, "canvas"),
+        (vec!["--scenario", "gs1_custom"], 2, "--custom-probe"),
     ] {
         let done = said(["compare", "-o", text(&out)].into_iter().chain(args));
         done.ended(code, &[words]);
         assert!(!out.exists());
     }
+}
+
+#[test]
+fn a_simulation_of_few_patterns_with_a_probe_of_ones_own_is_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let (probe, out) = (dir.path().join("probe.npz"), dir.path().join("page"));
+    let scan = Scan {
+        n: 64,
+        side: 3,
+        origin: 40.0,
+        object: false,
+        probe: true,
+    };
+    scan.write(&probe);
+    let args = [
+        "compare",
+        "--scenario",
+        "gs1_custom",
+        "--custom-probe",
+        text(&probe),
+    ];
+    // fewer positions than the scenario has groups: as many groups as there are patterns
+    let few = [
+        "--base-total-images",
+        "16",
+        "--nepochs",
+        "1",
+        "--iterations",
+        "2",
+        "--threads",
+        "1",
+    ];
+    let done = said(args.into_iter().chain(few).chain(["-q", "-o", text(&out)]));
+    assert_eq!(done.code, 0, "{done:#?}");
+    let run = fs::read_to_string(out.join("network/run_metadata.json")).unwrap();
+    let run: Value = serde_json::from_str(&run).unwrap();
+    assert_eq!([&run["group_count"], &run["group_limit"]], [16, 16]);
+    // what the command chose is not said to have been typed
+    let of = |field: &str| {
+        let all = run["overrides"].as_array().unwrap();
+        all.iter().find(|o| o["field"] == field).unwrap()["source"].clone()
+    };
+    assert_eq!([of("group_count"), of("nepochs")], ["command", "cli"]);
+}
+
+#[test]
+fn a_network_that_goes_bad_is_told_by_the_exit_code_and_both_hubs_are_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("page");
+    // at this dose the moments of the gradient leave float32 in the first step
+    let args = [
+        "compare",
+        "--scenario",
+        "gs1_ideal",
+        "--nphotons",
+        "1e30",
+        "-q",
+        "-o",
+        text(&out),
+    ];
+    let done = said(args.iter().chain(&SHORT).copied());
+    done.ended(3, &["no page", "not finite"]);
+    assert!(!out.join("comparison.html").exists());
+    said(["hub", "verify", text(&out.join("engine"))]).ended(0, &[]);
+    let network = said(["hub", "verify", text(&out.join("network"))]);
+    assert_eq!(network.code, 3, "{network:#?}");
+    said(["replay", text(&out.join("network"))]).ended(0, &[]);
 }

@@ -514,8 +514,13 @@ fn fresh_runs_agree_with_the_hubs_of_the_reference() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
+    let all = std::env::var_os("PTYPROOF_SLOW").is_some_and(|v| v == "all");
     // seeds whose training stays finite and inside the bands; the README's table has all twenty
-    for (name, seed) in [("gs1_ideal", "7"), ("gs2_ideal", "2")] {
+    for (name, seed) in [("gs2_ideal", "2"), ("gs1_ideal", "7")] {
+        if name == "gs1_ideal" && !all {
+            println!("skipped: {name}: PTYPROOF_SLOW is not `all`");
+            continue;
+        }
         let hub = folder.path().join(name);
         let run = [
             "run",

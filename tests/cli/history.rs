@@ -77,6 +77,16 @@ fn what_is_no_history_is_refused_by_name() {
     said(["history", text(dir.path())]).ended(1, &["a directory", "train_outputs/history.json"]);
     said(["history", text(&dir.path().join("none"))]).ended(1, &["none"]);
     said(["history"]).ended(2, &["FILE"]);
+    for (words, got) in [
+        ("null", "nothing below it"),
+        ("\"str\"", "nothing below it"),
+        ("a line of text", "nothing below it"),
+        ("loss,loss\n1,2\n", "\"loss\" a second time"),
+        ("{\"loss\": [1], \"loss\": [2]}", "a second time"),
+    ] {
+        fs::write(&file, words).unwrap();
+        said(["history", text(&file)]).ended(1, &["cut.json", got]);
+    }
     let list = dir.path().join("no/such/folder.json");
     fs::write(&file, "{\"loss\": [1.0, 2.0]}").unwrap();
     said(["history", text(&file), "--output-json", text(&list)]).ended(1, &["folder.json"]);

@@ -75,10 +75,8 @@ fn positions_from_a_file_are_reported_and_the_farthest_is_named() {
 fn a_report_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("no/such/limits.json");
-    limits(&["--scenario", "gs1_ideal", "--output-json", text(&path)]).ended(
-        1,
-        &["writing the limits report", text(&path), "No such file"],
-    );
+    limits(&["--scenario", "gs1_ideal", "--output-json", text(&path)])
+        .ended(1, &["writing a file", text(&path), "No such file"]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod resume;
 mod scan;
 mod score;
 mod sizes;
+mod streams;
 mod usage;
 
 use std::ffi::OsStr;

@@ -78,7 +78,7 @@ fn every_engine_leaves_a_whole_hub_with_the_same_bits_on_any_number_of_threads()
     for engine in ENGINES {
         let refine: &[&str] = match engine {
             "dm" | "raar" => &["--modes", "2", "--seed", "7"],
-            _ => &[
+            "lsqml" => &[
                 "--modes",
                 "2",
                 "--seed",
@@ -87,6 +87,7 @@ fn every_engine_leaves_a_whole_hub_with_the_same_bits_on_any_number_of_threads()
                 "--batch",
                 "5",
             ],
+            _ => &["--modes", "2", "--seed", "7", "--refine-positions"],
         };
         let hub = |name: &str| dir.path().join(format!("{engine} {name}"));
         let run = |name: &str, threads: &str| {
@@ -218,6 +219,27 @@ fn flags_that_cannot_be_are_usage_errors_and_leave_nothing() {
         ("lsqml", &["--batch", "0"], &["--batch"]),
         ("dm", &["--refine-positions"], &["--refine-positions"]),
         ("dm", &["--likelihood", "poisson"], &["--likelihood"]),
+        (
+            "epie",
+            &["--relaxation", "0.3"],
+            &["--relaxation", "dm or raar"],
+        ),
+        ("rpie", &["--batch", "3"], &["--batch", "--engine lsqml"]),
+        (
+            "dm",
+            &["--momentum", "0.5"],
+            &["--momentum", "--engine lsqml"],
+        ),
+        (
+            "raar",
+            &["--object-step", "0.5"],
+            &["--object-step", "epie or rpie or lsqml"],
+        ),
+        (
+            "epie",
+            &["--regularization", "0.1"],
+            &["--regularization", "rpie or lsqml"],
+        ),
         ("magic", &[], &["--engine", "epie, rpie, dm, raar, lsqml"]),
         ("epie", &["--start", "a", "--probe-key", "b"], &["--start"]),
     ] {

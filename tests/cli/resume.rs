@@ -77,6 +77,22 @@ fn another_seed_or_scenario_than_the_checkpoints_is_refused_and_leaves_nothing()
 }
 
 #[test]
+fn fewer_epochs_than_a_checkpoint_has_are_refused_and_as_many_train_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    run(&old, 2, &[]);
+    let from = ["--resume", text(&old)];
+    said(tiny(&new, 1, &from)).ended(
+        2,
+        &["after epoch 2, and --nepochs 1", "--nepochs 2 or more"],
+    );
+    assert_eq!(names(dir.path()), ["old"]);
+    run(&new, 2, &from);
+    same(&old, &new, &RESULTS);
+    said(["hub", "verify", text(&new)]).ended(0, &[]);
+}
+
+#[test]
 fn what_is_no_checkpoint_is_refused_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let new = dir.path().join("new");

@@ -236,7 +236,7 @@ fn what_cannot_be_scored_is_said() {
     let broken = at("broken.npy");
     fs::write(&broken, &fs::read(&truth).unwrap()[..200]).unwrap();
     let (truth, hub, data) = (text(&truth), text(&hub), text(&data));
-    let cases: [(&[&str], i32, &[&str]); 12] = [
+    let cases: [(&[&str], i32, &[&str]); 13] = [
         (&[hub], 2, &["neither a truth nor patterns", "--truth FILE"]),
         (&["no such"], 1, &["no such", "nothing"]),
         (&[text(&real), "--truth", truth], 1, &["real numbers"]),
@@ -277,6 +277,11 @@ fn what_cannot_be_scored_is_said() {
             2,
             &["FIGURE=VALUE"],
         ),
+        (
+            &[truth, "--truth", truth, "--at-most", "nrmse=inf"],
+            2,
+            &["a finite number"],
+        ),
         (&[hub, "--data", truth], 1, &["truth.npy"]),
         (
             &[truth, "--data", data, "--json", "/nonexistent/a.json"],
@@ -292,4 +297,9 @@ fn what_cannot_be_scored_is_said() {
     let done = said(["score", truth, "--truth", truth, "--at-most", "residual=1"]);
     done.ended(1, &[]);
     assert!(done.out.contains("not to be had"), "{done:#?}");
+    // and so does one of so few pixels that anything fits them
+    let one = ["--region", "20,27,20,29", "--at-most", "nrmse=1"];
+    let done = said(["score", truth, "--truth", truth].into_iter().chain(one));
+    done.ended(1, &[]);
+    assert!(done.out.contains("fewer than 64 pixels"), "{done:#?}");
 }

@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::args::ReadingArgs;
+use crate::error::{Error, Result};
 use crate::solve::{Likelihood, Method, Settings};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -149,7 +150,8 @@ impl ReconstructArgs {
     }
 
     /// Refuses settings that cannot be, before anything is done.
-    pub(in crate::cli) fn check(&self) -> crate::error::Result<()> {
+    pub(in crate::cli) fn check(&self) -> Result<()> {
+        self.steps.check(self.engine)?;
         self.settings().check()
     }
 
@@ -184,6 +186,49 @@ impl ReconstructArgs {
     }
 }
 
+impl StepArgs {
+    /// Refuses what the engine would not look at.
+    fn check(&self, engine: EngineArg) -> Result<()> {
+        use EngineArg::{Dm, Epie, Lsqml, Raar, Rpie};
+        let of: [(&str, bool, &[EngineArg]); 6] = [
+            (
+                "--object-step",
+                self.object_step.is_some(),
+                &[Epie, Rpie, Lsqml],
+            ),
+            (
+                "--probe-step",
+                self.probe_step.is_some(),
+                &[Epie, Rpie, Lsqml],
+            ),
+            ("--batch", self.batch.is_some(), &[Lsqml]),
+            (
+                "--regularization",
+                self.regularization.is_some(),
+                &[Rpie, Lsqml],
+            ),
+            ("--relaxation", self.relaxation.is_some(), &[Dm, Raar]),
+            ("--momentum", self.momentum.is_some(), &[Lsqml]),
+        ];
+        match of
+            .iter()
+            .find(|(_, typed, all)| *typed && !all.contains(&engine))
+        {
+            None => Ok(()),
+            Some((flag, _, all)) => {
+                let all: Vec<&str> = all.iter().map(|e| Method::from(*e).name()).collect();
+                Err(Error::usage("setting up the reconstruction")
+                    .at(flag)
+                    .got(format!(
+                        "--engine {}, which has no such thing",
+                        Method::from(engine).name()
+                    ))
+                    .need(format!("--engine {}", all.join(" or "))))
+            }
+        }
+    }
+}
+
 /// Steps, where the engine's own do not do.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Steps (each engine has defaults that suit most data)")]
@@ -191,10 +236,10 @@ pub(super) struct StepArgs {
     /// Patterns of a batch: lsqml.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     batch: Option<usize>,
-    /// Step of the object, up to 2; 1 is the method's own.
+    /// Step of the object, up to 2; 1 is the method's own: epie, rpie, lsqml.
     #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
     object_step: Option<f64>,
-    /// Step of the probe, up to 2.
+    /// Step of the probe, up to 2: epie, rpie, lsqml.
     #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
     probe_step: Option<f64>,
     /// Share of the largest intensity in the divisor, up to 1: rpie, lsqml.

@@ -41,7 +41,7 @@ impl Format {
 
     /// The format that a path's ending asks for when a file is to be written.
     pub fn of_ending(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
         match name.rsplit_once('.')?.1 {
             "npz" if name.contains("product") => Some(Self::ProductNpz),
             "npz" => Some(Self::PtychoPinn),

@@ -42,6 +42,8 @@ pub struct PatternFacts {
     pub size: [usize; 2],
     /// Intensity per pattern.
     pub dose: Spread,
+    /// The least intensity of a pattern that has any; 0 if none has.
+    pub faintest: Real,
     /// The largest value, as stored.
     pub largest: Real,
     /// Values at the largest, if those look saturated; else 0.
@@ -185,6 +187,10 @@ pub(super) fn patterns(
         count: stack.count,
         size: [size.0, size.1],
         dose: Spread::of(&pass.doses),
+        faintest: {
+            let lit = pass.doses.iter().copied().filter(|d| *d > 0.0);
+            Real(lit.reduce(f64::min).unwrap_or(0.0))
+        },
         largest: Real(f64::from(pass.top[0].0)),
         saturated: pass.saturated(),
         not_finite: pass.not_finite,

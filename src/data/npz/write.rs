@@ -1,11 +1,11 @@
 //! Writing data sets.
 
 use std::fs::File;
-use std::io::{BufWriter, Cursor, Seek, Write};
+use std::io::{self, BufWriter, Cursor, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use ndarray::{Array1, Array2, ArrayBase, ArrayD, Axis, Data, Dimension, arr0};
-use ndarray_npy::{WritableElement, WriteNpyExt};
+use ndarray_npy::{WritableElement, WriteNpyError, WriteNpyExt};
 use num_complex::Complex32;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -120,12 +120,47 @@ pub fn named_arrays(arrays: &[(&str, Values)]) -> Result<Vec<u8>> {
     }
     let done = out.zip.finish();
     let done = done.map_err(|e| Error::io("writing arrays.npz").because(e))?;
-    Ok(done.into_inner())
+    Ok(done.inner.into_inner())
+}
+
+/// What is written to; once it has refused, nothing more is: an archive that is given up would try again, and complain by itself.
+struct Once<W> {
+    inner: W,
+    refused: bool,
+}
+
+impl<W> Once<W> {
+    fn attempt<T>(
+        &mut self,
+        given_up: T,
+        f: impl FnOnce(&mut W) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.refused {
+            return Ok(given_up);
+        }
+        f(&mut self.inner).inspect_err(|e| self.refused = e.kind() != ErrorKind::Interrupted)
+    }
+}
+
+impl<W: Write> Write for Once<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(bytes.len(), |w| w.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt((), Write::flush)
+    }
+}
+
+impl<W: Seek> Seek for Once<W> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.attempt(0, |w| w.seek(to))
+    }
 }
 
 /// An archive that is being written.
 pub(in crate::data) struct Out<'a, W: Write + Seek> {
-    zip: ZipWriter<W>,
+    zip: ZipWriter<Once<W>>,
     path: &'a Path,
     store: bool,
 }
@@ -133,14 +168,17 @@ pub(in crate::data) struct Out<'a, W: Write + Seek> {
 impl<'a, W: Write + Seek> Out<'a, W> {
     pub(in crate::data) fn new(to: W, path: &'a Path, store: bool) -> Self {
         Self {
-            zip: ZipWriter::new(to),
+            zip: ZipWriter::new(Once {
+                inner: to,
+                refused: false,
+            }),
             path,
             store,
         }
     }
 
-    fn refused(&self, e: impl std::error::Error + Send + Sync + 'static) -> Error {
-        Error::io(format!("writing {}", self.path.display())).because(e)
+    fn refused(&self, e: impl Into<io::Error>) -> Error {
+        explain("writing a file", self.path, e.into())
     }
 
     fn start(&mut self, key: &str, bytes: usize) -> Result<()> {
@@ -154,7 +192,7 @@ impl<'a, W: Write + Seek> Out<'a, W> {
             .large_file(bytes >= 1 << 31);
         self.zip
             .start_file(format!("{key}.npy"), options)
-            .map_err(|e| self.refused(e).at(format!("key `{key}`")))
+            .map_err(|e| self.refused(e))
     }
 
     /// A text, as NumPy's `<U`.
@@ -165,7 +203,7 @@ impl<'a, W: Write + Seek> Out<'a, W> {
         let mut bytes = header(&format!("<U{width}"), "()");
         bytes.extend(letters.iter().flat_map(|c| c.to_le_bytes()));
         bytes.resize(bytes.len() + 4 * (width - letters.len()), 0);
-        (self.zip.write_all(&bytes)).map_err(|e| self.refused(e).at(format!("key `{key}`")))
+        self.zip.write_all(&bytes).map_err(|e| self.refused(e))
     }
 
     /// The patterns as amplitude under `diff3d`.
@@ -179,7 +217,7 @@ impl<'a, W: Write + Seek> Out<'a, W> {
         let bytes = (stack.count.saturating_mul(4)).saturating_mul(rows.saturating_mul(cols));
         self.start("diff3d", bytes)?;
         let shape = format!("({}, {rows}, {cols})", stack.count);
-        let refused = |e| Error::io(format!("writing {}", self.path.display())).because(e);
+        let refused = |e| explain("writing a file", self.path, e);
         self.zip
             .write_all(&header("<f4", &shape))
             .map_err(refused)?;
@@ -204,21 +242,24 @@ impl<'a, W: Write + Seek> Out<'a, W> {
     {
         let bytes = array.len().saturating_mul(size_of::<A>());
         self.start(key, bytes)?;
-        array
-            .write_npy(&mut self.zip)
-            .map_err(|e| self.refused(e).at(format!("key `{key}`")))
+        array.write_npy(&mut self.zip).map_err(|e| match e {
+            WriteNpyError::Io(e) => self.refused(e),
+            e => Error::io("writing a file")
+                .at(self.path.display())
+                .because(e),
+        })
     }
 }
 
 impl Out<'_, BufWriter<File>> {
     /// Ends the archive.
     pub(in crate::data) fn finish(self) -> Result<()> {
-        let io = |e| Error::io(format!("writing {}", self.path.display())).because(e);
-        let mut writer = self
-            .zip
-            .finish()
-            .map_err(|e| Error::io(format!("writing {}", self.path.display())).because(e))?;
-        writer.flush().map_err(io)
+        let refused = |e| explain("writing a file", self.path, e);
+        let mut to = self.zip.finish().map_err(|e| refused(e.into()))?;
+        if to.refused {
+            return Err(refused(ErrorKind::WriteZero.into()));
+        }
+        to.flush().map_err(refused)
     }
 }
 

@@ -11,7 +11,8 @@ use ndarray::Array2;
 use num_complex::Complex64;
 
 use super::load::Reconstruction;
-use super::{ACTION, measured, onto, own, positions};
+use super::place::{onto, positions};
+use super::{ACTION, measured, own};
 use crate::error::{Error, Result};
 use crate::ground::par::Pool;
 use crate::pipeline::Request;
@@ -88,7 +89,7 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
             .at(&pair.of)
             .got("no pixel that network and engine both know")
             .need("an overlap")
-            .help("more groups, --group-limit; or one of them went non-finite: the summary in its hub says when")
+            .help("more groups, --group-limit, or more of each, --reassemble-m; or one of them went non-finite: the summary in its hub says when")
     };
     let against = |p: &Array2<Complex64>, t: &Array2<Complex64>| -> Result<Scored> {
         fidelity(p, t, region, Alignment::Gauge).ok_or_else(nothing)

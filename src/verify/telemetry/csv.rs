@@ -26,6 +26,14 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
             .got("no names of columns")
             .need("JSON, or CSV with a header"));
     }
+    for (k, name) in heads.iter().enumerate() {
+        if heads[..k].contains(name) {
+            return Err(Error::input(ACTION)
+                .at(format!("line 1, column {}", k + 1))
+                .got(format!("{name:?} a second time"))
+                .need("a name of its own for each column"));
+        }
+    }
     let column = |name: &str| heads.iter().position(|h| h == name);
     let (epoch_at, step_at) = (column("epoch"), column("step"));
     let mut folds: BTreeMap<usize, Fold> = (0..heads.len())
@@ -33,7 +41,9 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
         .map(|k| (k, Fold::default()))
         .collect();
     let mut row = csv::StringRecord::new();
+    let mut rows = 0;
     while reader.read_record(&mut row).map_err(wrong)? {
+        rows += 1;
         let line = row.position().map_or(0, csv::Position::line);
         let number = |k: usize| -> Result<Option<f64>> {
             let cell = row.get(k).unwrap_or_default();
@@ -63,6 +73,11 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
                 None => fold.skip(),
             }
         }
+    }
+    if rows == 0 {
+        return Err(Error::input(ACTION)
+            .got("one line, and nothing below it")
+            .need("JSON, or CSV with a header and rows"));
     }
     let named = folds.into_iter().map(|(k, fold)| (heads[k].clone(), fold));
     Telemetry::of(named.collect(), Vec::new())

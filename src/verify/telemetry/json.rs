@@ -119,7 +119,12 @@ impl<'de> Visitor<'de> for Entry<'_> {
             self.ignore();
             return Ok(());
         }
+        let mut seen = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
+            if !seen.insert(key.clone()) {
+                let twice = format!("the key {key:?} a second time");
+                return Err(serde::de::Error::custom(twice));
+            }
             let mut path = self.path.clone();
             path.push(key);
             map.next_value_seed(Entry {

@@ -1,0 +1,162 @@
+//! What the program writes to: streams that are gone or full, devices, links, and two writers of one file.
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use super::scan::{SMALL, Scan};
+use super::{program, said, text, tiny};
+
+/// A device that answers every write with "no space left", where there is one.
+fn full() -> Option<Stdio> {
+    let file = OpenOptions::new().write(true).open("/dev/full");
+    if file.is_err() {
+        println!("skipped: this system has no /dev/full");
+    }
+    file.ok().map(Stdio::from)
+}
+
+fn measured(dir: &Path) -> std::path::PathBuf {
+    let data = dir.join("scan.npz");
+    SMALL.write(&data);
+    data
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let Some(full) = full() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let hub = dir.path().join("hub");
+    let mut run = program();
+    let done = run.args(tiny(&hub, 1, &[])).stderr(full).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    said(["hub", "verify", text(&hub)]).ended(0, &[]);
+}
+
+#[test]
+fn an_error_that_nobody_reads_still_has_its_exit_code() {
+    let Some(full) = full() else { return };
+    let done = program()
+        .args(["inspect", "nothing.npz"])
+        .stderr(full)
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+}
+
+#[test]
+fn a_report_that_a_full_disk_refuses_is_a_failure_and_one_cut_short_by_its_reader_is_not() {
+    let Some(full) = full() else { return };
+    let done = program().arg("scenarios").stdout(full).output().unwrap();
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert!(
+        String::from_utf8_lossy(&done.stderr).contains("standard output"),
+        "{done:?}"
+    );
+    let mut child: Child = program()
+        .arg("scenarios")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_no_text_is_a_name_except_in_the_metadata_of_a_hub() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let data = measured(dir.path());
+    let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"r\xff.npz"));
+    let done = program()
+        .arg("convert")
+        .arg(&data)
+        .arg(&odd)
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert!(odd.is_file());
+    for command in [
+        &["reconstruct", "--engine", "epie"][..],
+        &["run", "--data"],
+        &["compare", "--data"],
+    ] {
+        let out = text(dir.path()).to_owned() + "/hub";
+        let done = program()
+            .args(command)
+            .arg(&odd)
+            .args(["-o", &out])
+            .output()
+            .unwrap();
+        assert_eq!(done.status.code(), Some(2), "{done:?}");
+        assert!(
+            String::from_utf8_lossy(&done.stderr).contains("not UTF-8"),
+            "{done:?}"
+        );
+        assert!(!Path::new(&out).exists());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_is_written_to_and_a_link_stays_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = measured(dir.path());
+    let done = said(["inspect", text(&data), "--json", "/dev/stdout"]);
+    done.ended(0, &[]);
+    assert!(done.out.starts_with('{'), "{done:#?}");
+    let (target, link) = (dir.path().join("target.json"), dir.path().join("link.json"));
+    fs::write(&target, "old").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    said(["inspect", text(&data), "--json", text(&link)]).ended(0, &[]);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&target).unwrap().starts_with('{'));
+}
+
+#[test]
+fn a_report_never_lands_on_what_it_is_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = measured(dir.path());
+    let before = fs::read(&data).unwrap();
+    for args in [
+        ["inspect", text(&data), "--json"],
+        ["doctor", text(&data), "--picture"],
+        ["chain", text(&data), "--markdown"],
+        ["history", text(&data), "--output-json"],
+        ["score", text(&data), "--json"],
+    ] {
+        said(args.iter().copied().chain([text(&data)])).ended(2, &["the file that is read"]);
+    }
+    assert!(fs::read(&data).unwrap() == before);
+}
+
+#[test]
+fn two_conversions_to_one_file_leave_one_of_them_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, other) = (measured(dir.path()), dir.path().join("other.npz"));
+    Scan {
+        object: !SMALL.object,
+        ..SMALL
+    }
+    .write(&other);
+    let out = dir.path().join("out.npz");
+    for _ in 0..4 {
+        let begin = |from| {
+            program()
+                .args(["convert", text(from), text(&out)])
+                .spawn()
+                .unwrap()
+        };
+        let both = [begin(&one), begin(&other)];
+        for mut child in both {
+            assert_eq!(child.wait().unwrap().code(), Some(0));
+        }
+        said(["inspect", text(&out)]).ended(0, &[]);
+    }
+    let left = super::names(dir.path());
+    assert!(
+        !left.iter().any(|n| n.ends_with(".being-written")),
+        "{left:?}"
+    );
+}
