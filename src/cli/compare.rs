@@ -78,7 +78,7 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     modes: Option<usize>,
     /// The network's probe: a guess will do for an engine, which refines it; a network needs it right
-    /// [default: engine with --data, given with a simulation, which knows it, and with --probe-mode].
+    /// [default: engine with --data, given with a simulation, which knows it, with --probe-mode, and with --custom-probe].
     #[arg(long, value_enum)]
     network_probe: Option<ProbeArg>,
     /// The probe, key `probeGuess`, as with `run`: of the simulation, or the network's with --data.
@@ -181,7 +181,13 @@ impl Work<'_> {
         }
         let mut exits = vec![reconstruct::run(&self.solver)?];
         let mut notes = Vec::new();
-        let mut network_probe = ProbeOf::Given;
+        let mut network_probe = match (&self.args.custom_probe, &self.args.data) {
+            (Some(_), Some(_)) => ProbeOf::Custom,
+            _ if self.args.data.is_some() && self.args.overrides.has_probe_mode() => {
+                ProbeOf::Scenario
+            }
+            _ => ProbeOf::Given,
+        };
         if self.known == ProbeArg::Engine {
             let (probe, of) = self.refined(&mut exits)?;
             if probe.iter().all(|z| z.is_finite()) {
@@ -214,6 +220,9 @@ impl Work<'_> {
             Ok(found) => found,
             // both hubs are whole, and say when and where
             Err(e) if worst == Exit::NonFinite => {
+                for note in notes {
+                    errln!("note: {note}");
+                }
                 errln!("no page: {e}");
                 errln!(
                     "help: something was not finite; the summaries of both hubs in {} say when",

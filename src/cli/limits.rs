@@ -4,6 +4,7 @@ use super::args::LimitsArgs;
 use super::clock::now;
 use super::exit::Exit;
 use super::run::{facts, snapshot};
+use super::session::apart;
 use crate::data::formats;
 use crate::data::group::Grouping;
 use crate::error::Result;
@@ -19,6 +20,14 @@ use crate::verify::limits::{CanvasRule, Metadata, Subset, limits};
 const REPORT_SEED: u32 = 42;
 
 pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
+    let written = [&args.output_json, &args.output_markdown];
+    for read in args.data.iter().chain(&args.snapshot) {
+        apart(
+            "writing the limits report",
+            read,
+            written.into_iter().flatten(),
+        )?;
+    }
     let snapshot = snapshot(args.snapshot.as_deref())?;
     let flags = args.overrides.overrides(None);
     let (scenario, positions) = match &args.data {

@@ -96,7 +96,11 @@ fn once() -> Exit {
             } else {
                 Exit::Success
             };
-            let _ = e.print();
+            if e.print()
+                .is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe)
+            {
+                REFUSED.store(true, Ordering::Relaxed);
+            }
             return code;
         }
     };
@@ -109,7 +113,8 @@ fn once() -> Exit {
         cli.command,
         args::Command::Run(_) | args::Command::Reconstruct(_) | args::Command::Compare(_)
     );
-    if let Some(odd) = std::env::args_os().find(|a| leaves_a_hub && a.to_str().is_none()) {
+    if let Some(odd) = (std::env::args_os().skip(1)).find(|a| leaves_a_hub && a.to_str().is_none())
+    {
         let e = Error::usage("reading the command line")
             .got(format!("{}, which is not UTF-8", odd.to_string_lossy()))
             .need("names that can stand in the metadata of a hub");

@@ -76,8 +76,8 @@ pub(super) struct OverrideArgs {
     split_fraction: Option<f64>,
     /// The fields that nobody typed and the command chose.
     #[arg(skip)]
-    #[serde(skip)]
-    chosen: Vec<&'static str>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    chosen: Vec<String>,
 }
 
 /// Numbers that a command puts where nobody typed one.
@@ -95,10 +95,10 @@ impl OverrideArgs {
     /// The same, with `other` where nobody typed a number. The number of groups stays where a factor on it was typed.
     pub(super) fn or_else(&mut self, other: &Instead) {
         let factor = self.group_multiplier.is_some();
-        let mut choose = |typed: &mut Option<usize>, field: &'static str, other: Option<usize>| {
+        let mut choose = |typed: &mut Option<usize>, field: &str, other: Option<usize>| {
             if typed.is_none() && other.is_some() {
                 *typed = other;
-                self.chosen.push(field);
+                self.chosen.push(field.to_owned());
             }
         };
         choose(&mut self.nepochs, "nepochs", Some(other.nepochs));
@@ -131,7 +131,7 @@ impl OverrideArgs {
     pub(super) fn or_undivided(&mut self) {
         if self.split_fraction.is_none() && self.split.is_none() {
             self.split = Some(Splitting::None);
-            self.chosen.push("split");
+            self.chosen.push("split".to_owned());
         }
     }
 
@@ -143,10 +143,10 @@ impl OverrideArgs {
     /// The same, for a probe as it is: not idealized, and no mask unless one was typed.
     pub(super) fn with_own_probe(&mut self) {
         self.probe_mode = Some(ProbeMode::Custom);
-        self.chosen.push("probe_mode");
+        self.chosen.push("probe_mode".to_owned());
         if self.probe_mask.is_none() {
             self.probe_mask = Some(false);
-            self.chosen.push("probe_mask");
+            self.chosen.push("probe_mask".to_owned());
         }
     }
 

@@ -145,11 +145,10 @@ pub(super) fn tidy_when_interrupted() -> Result<()> {
 }
 
 fn at_once() {
-    abandon();
-    std::process::exit(i32::from(Exit::Interrupted as u8));
+    abandon(i32::from(Exit::Interrupted as u8))
 }
 
-/// Refuses to write over the file that is read.
+/// Refuses to write over the file that is read, or over a file of the hub that is read.
 pub(super) fn apart<'a>(
     action: &str,
     read: &Path,
@@ -158,11 +157,16 @@ pub(super) fn apart<'a>(
     let Ok(read) = std::fs::canonicalize(read) else {
         return Ok(());
     };
-    match (written.into_iter()).find(|w| std::fs::canonicalize(w).is_ok_and(|w| w == read)) {
+    let over = |w: &&PathBuf| std::fs::canonicalize(w).is_ok_and(|w| w.starts_with(&read));
+    match written.into_iter().find(over) {
         None => Ok(()),
         Some(path) => Err(Error::usage(action)
             .at(path.display())
-            .got("the file that is read")
+            .got(if read.is_dir() {
+                "a file of the hub that is read"
+            } else {
+                "the file that is read"
+            })
             .need("another path")),
     }
 }

@@ -378,28 +378,33 @@ impl Amplitudes {
 const WHOLE_ANYWAY: f32 = 16_777_216.0;
 
 /// The unit of patterns whose file does not say it: whole numbers, one of them 2 or more, are
-/// counts (amplitudes of counts 2, 3, 5 would not be whole); where all are 0 or 1 both are the same.
+/// counts (amplitudes of counts 2, 3, 5 would not be whole); where all are 0 or 1 both are the same. Numbers of 2^24 and more, which
+/// are whole in float32 whatever they are, do not count.
 ///
 /// # Errors
 /// If the patterns cannot be read.
 pub(crate) fn guess_unit(stack: &mut Stack, notes: &mut Vec<String>) -> Result<Unit> {
-    let mut largest = 0.0f32;
+    let (mut telling, mut largest) = (0.0f32, 0.0f32);
     let mut whole = true;
     let stop = || Error::bug("guessing the unit");
     let seen = stack.each(&mut |_, batch| {
-        for &v in batch.iter().filter(|v| v.abs() < WHOLE_ANYWAY) {
+        for &v in batch.iter().filter(|v| v.is_finite()) {
+            largest = largest.max(v);
+            if v.abs() >= WHOLE_ANYWAY {
+                continue;
+            }
             if v.fract() != 0.0 {
                 whole = false;
                 return Err(stop()); // only to end the reading
             }
-            largest = largest.max(v);
+            telling = telling.max(v);
         }
         Ok(())
     });
     if whole {
         seen?;
     }
-    Ok(if whole && largest >= 2.0 {
+    Ok(if whole && telling >= 2.0 {
         notes.push(format!(
             "{} has whole numbers only, up to {largest}: read as counts, their square roots are the amplitude",
             stack.place

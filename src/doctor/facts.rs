@@ -27,7 +27,14 @@ pub(super) fn of(file: &Inspection, positions: &[Position], lone: &[usize]) -> V
         ),
     }
     if let Some(s) = &file.scan {
-        scan(s, file.patterns.as_ref(), positions, lone, &mut all);
+        scan(
+            s,
+            file.patterns.as_ref(),
+            positions,
+            lone,
+            file.object,
+            &mut all,
+        );
     }
     if let (Some(s), Some(p)) = (&file.scan, &file.probe)
         && let Some(overlap) = s.linear_overlap
@@ -190,6 +197,7 @@ fn scan(
     patterns: Option<&PatternFacts>,
     positions: &[Position],
     lone: &[usize],
+    object: Option<[usize; 2]>,
     all: &mut Vec<Finding>,
 ) {
     let mut add = |severity, topic, says: String, evidence: String, advice: &str| {
@@ -253,15 +261,7 @@ fn scan(
             "they make the canvas large for nothing: correct them, or leave these patterns out",
         );
     }
-    if let Some(outside) = s.outside.filter(|k| *k > 0) {
-        add(
-            Severity::Warning,
-            "object",
-            "positions lie outside the object of the file".to_owned(),
-            format!("the patches of {outside} of {}", s.count),
-            "object and positions may be of different frames, or of different pixels: an engine that starts from this object refuses them",
-        );
-    }
+    object_of(s, positions, object, &mut add);
     let Some(n) = patterns.map(|p| p.size[1]) else {
         return;
     };
@@ -283,36 +283,30 @@ fn canvas(
     let most = finite.iter().map(|p| offset(p)).fold(0.0, f64::max);
     let far = finite.iter().map(|p| p.max_abs()).fold(0.0, f64::max);
     let side = |most: f64| n as f64 + 2.0 * most.ceil();
-    let bytes = |most: f64| 8.0 * side(most).powi(2);
-    let whole = |v: f64| {
-        if v < 1e9 {
-            format!("{v}")
-        } else {
-            format!("{v:.3e}")
-        }
+    let bytes = 8.0 * side(most).powi(2);
+    let shown = |v: f64| match v {
+        v if v >= 1e9 => format!("{v:.3e}"),
+        v if v.fract() == 0.0 => format!("{v}"),
+        v => format!("{v:.2}"),
     };
     let evidence = format!(
-        "M >= N + 2 max(|dx|, |dy|) = {n} + 2 x {}: {s} x {s} pixels, {}; about the mean position {m} x {m}",
-        if far < 1e9 {
-            format!("{far:.2}")
-        } else {
-            format!("{far:.3e}")
-        },
-        amount(bytes(far)),
-        s = whole(side(far)),
-        m = whole(side(most)),
+        "M >= N + 2 max(|dx|, |dy|) = {n} + 2 x {} = {} from the origin; {m} x {m} pixels about the mean position, {}",
+        shown(far),
+        shown(side(far)),
+        amount(bytes),
+        m = shown(side(most)),
     );
-    let enormous = |most: f64| CanvasSize::holding(n, most).is_err() || bytes(most) > LARGE;
-    if enormous(far) && !enormous(most) {
+    // from the origin it is a number, which has a bound; what is held is about the mean
+    let enormous = CanvasSize::holding(n, most).is_err() || bytes > LARGE;
+    if CanvasSize::holding(n, far).is_err() && !enormous {
         add(
             Severity::Warning,
             "canvas",
-            "positions lie far from the origin, and the canvas of a network would be enormous"
-                .to_owned(),
+            "positions lie so far from the origin that a network has no canvas for them".to_owned(),
             evidence,
-            "take their mean off: a canvas is counted from the origin",
+            "take their mean off: `run` and `limits` count a canvas from the origin",
         );
-    } else if enormous(most) {
+    } else if enormous {
         add(
             Severity::Warning,
             "canvas",
@@ -337,6 +331,33 @@ fn canvas(
             format!("the farthest is {most:.3e} pixels from their mean"),
             "positions must be in pixels of the object, not in metres: divide by the size of a pixel",
         );
+    }
+}
+
+/// Whether positions, and the patches about them, lie on the object of the file.
+fn object_of(
+    s: &ScanFacts,
+    positions: &[Position],
+    object: Option<[usize; 2]>,
+    add: &mut impl FnMut(Severity, &'static str, String, String, &str),
+) {
+    let Some([rows, cols]) = object else { return };
+    let on = |p: &Position| (0.0..cols as f64).contains(&p.x) && (0.0..rows as f64).contains(&p.y);
+    let off = positions.iter().filter(|p| p.is_finite() && !on(p)).count();
+    let patches = s.outside.unwrap_or(0).saturating_sub(s.not_finite);
+    let evidence = format!(
+        "{off} of {} positions lie outside its {rows} x {cols} pixels, {patches} patches reach beyond them",
+        s.count
+    );
+    if off > 0 {
+        let says = "positions lie outside the object of the file: every other command refuses it"
+            .to_owned();
+        let advice = "object and positions are of different frames, or of different pixels: convert one, or leave the object out";
+        add(Severity::Fault, "object", says, evidence, advice);
+    } else if patches > 0 {
+        let says = "patches reach beyond the object of the file".to_owned();
+        let advice = "the object may have been cut to the scan, or be of another frame; a truth is compared where both are known";
+        add(Severity::Warning, "object", says, evidence, advice);
     }
 }
 

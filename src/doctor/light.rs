@@ -30,8 +30,11 @@ impl Light {
             Complex64::cis(std::f64::consts::TAU * (i as f64 - (n / 2) as f64) / n as f64)
         };
         let (mut sums, mut all) = ([Complex64::ZERO; 2], 0.0);
-        let lit = mean.indexed_iter().filter(|(_, v)| v.is_finite());
-        for ((r, c), v) in lit.filter(|((r, c), _)| !without.contains(&[*r, *c])) {
+        let mut mean = mean.clone();
+        for at in without {
+            mean[*at] = 0.0;
+        }
+        for ((r, c), v) in mean.indexed_iter().filter(|(_, v)| v.is_finite()) {
             sums[0] += turn(r, rows) * *v;
             sums[1] += turn(c, cols) * *v;
             all += v;

@@ -1,5 +1,7 @@
 //! Patterns that lie together, small and few enough for many trials.
 
+use std::collections::BTreeSet;
+
 use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
 
@@ -17,7 +19,8 @@ const PIXELS: usize = 3 << 20;
 /// Most patterns.
 const PATTERNS: usize = 256;
 /// A pattern with more than this many times the median light, or less than the inverse, tells another story than its neighbours
-/// (a beam that was lost, a frame read twice); unless a tenth of them do, and the specimen is like that.
+/// (a beam that was lost, a detector that was struck); unless more than a tenth of them do, and the specimen is like that. So
+/// fewer than ten patterns are never judged by each other.
 const APART: f64 = 4.0;
 /// A position is an outlier if its nearest neighbour is farther than this many times the median distance.
 const FAR: f64 = 20.0;
@@ -98,6 +101,7 @@ impl Sample {
         let from = |at: usize, axis: usize| (at + (side - n) / 2 + turn[axis]) % side;
         let mut good = vec![true; area];
         let mask = contents.measurement.good.as_ref();
+        let hot: BTreeSet<[usize; 2]> = hot.iter().copied().collect();
         for (at, g) in good.iter_mut().enumerate() {
             let place = [from(at / n, 0), from(at % n, 1)];
             *g = !hot.contains(&place) && mask.and_then(|m| m.get(place)).is_none_or(|m| *m);
@@ -133,7 +137,7 @@ impl Sample {
         let apart = leave_out(&mut values, &mut order, area);
         let largest = values.iter().fold(0.0f32, |m, v| m.max(*v));
         values.iter_mut().for_each(|v| *v /= largest);
-        if largest == 0.0 || !largest.is_finite() {
+        if largest == 0.0 {
             return Ok(None);
         }
         let (probe, probe_refused) = match contents.probe.as_ref().map(|p| of_probe(p, side, n)) {
@@ -188,6 +192,10 @@ fn of_probe(
         return Err(format!(
             "it is {rows} x {cols}, and patterns are {side} x {side}"
         ));
+    }
+    let broken = first.iter().filter(|z| !z.is_finite()).count();
+    if broken > 0 {
+        return Err(format!("{broken} of its pixels are not finite"));
     }
     let largest = (first.iter()).fold(0.0f64, |m, z| m.max(f64::from(z.re).hypot(z.im.into())));
     if largest == 0.0 || !largest.is_finite() {

@@ -7,7 +7,8 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
@@ -26,11 +27,16 @@ static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |e| explain(WRITING, path, e);
     if Place::of(path) == Place::Stream {
-        return File::options()
-            .append(true)
-            .open(path)
-            .and_then(|mut f| f.write_all(bytes))
-            .map_err(failed);
+        // to open a stream of our own once more would be to begin at its first byte again
+        let done = match path.to_str() {
+            Some("/dev/stdout") => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+            Some("/dev/stderr") => io::stderr().lock().write_all(bytes),
+            _ => (File::options().append(true).open(path)).and_then(|mut f| f.write_all(bytes)),
+        };
+        return done.map_err(failed);
     }
     replace(path, |beside| {
         File::create(beside)
@@ -61,20 +67,33 @@ pub fn replace(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()
         Place::Stream => return refuse("a device or a pipe"),
     };
     let failed = |e| explain(WRITING, path, e);
-    let beside = Beside::new(&target).map_err(failed)?;
-    make(&beside.0)?;
+    let mut beside = Beside::new(&target).map_err(failed)?;
+    make(&beside.path)?;
     let settle = || -> io::Result<()> {
-        File::options().write(true).open(&beside.0)?.sync_all()?;
-        fs::rename(&beside.0, &target)
+        File::options().write(true).open(&beside.path)?.sync_all()?;
+        fs::rename(&beside.path, &target)
     };
-    settle().map_err(failed)
+    settle().map_err(failed)?;
+    beside.settled = true;
+    Ok(())
 }
 
-/// Removes every file that is being written: for a program that is about to end at once.
-pub fn abandon() {
-    for path in &*UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner) {
+/// Removes every file that is being written and ends the program; none is begun or finished meanwhile.
+pub fn abandon(code: i32) -> ! {
+    let all = under_way();
+    remove(&all);
+    // still locked
+    std::process::exit(code)
+}
+
+fn remove(all: &[PathBuf]) {
+    for path in all {
         let _ = fs::remove_file(path);
     }
+}
+
+fn under_way() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is at a path that is to be written.
@@ -112,34 +131,46 @@ impl Place {
 }
 
 /// A file of our own beside another; gone when this is, for half a file helps nobody and its space may be needed.
-struct Beside(PathBuf);
+struct Beside {
+    path: PathBuf,
+    /// Whether it has been renamed: its name may be another's by now.
+    settled: bool,
+}
 
 impl Beside {
     fn new(target: &Path) -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let process = std::process::id();
-        for k in 0.. {
+        let mut tries = 0;
+        loop {
             let mut name = target.as_os_str().to_owned();
+            let k = NEXT.fetch_add(1, Ordering::Relaxed);
             name.push(format!(".{process}-{k}{TEMPORARY}"));
-            match File::options().write(true).create_new(true).open(&name) {
-                Err(e) if e.kind() == ErrorKind::AlreadyExists && k < 10_000 => {}
+            let path = PathBuf::from(name);
+            let mut all = under_way();
+            match File::options().write(true).create_new(true).open(&path) {
+                // of a process of this number on another machine, or long ago
+                Err(e) if e.kind() == ErrorKind::AlreadyExists && tries < 1000 => tries += 1,
                 Err(e) => return Err(e),
                 Ok(_) => {
-                    let path = PathBuf::from(name);
-                    let mut all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
                     all.push(path.clone());
-                    return Ok(Self(path));
+                    return Ok(Self {
+                        path,
+                        settled: false,
+                    });
                 }
             }
         }
-        Err(ErrorKind::AlreadyExists.into())
     }
 }
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0); // a file that was renamed is not there
-        let mut all = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|p| *p != self.0);
+        let mut all = under_way();
+        if !self.settled {
+            let _ = fs::remove_file(&self.path);
+        }
+        all.retain(|p| *p != self.path);
     }
 }
 
@@ -148,11 +179,11 @@ pub fn explain(action: &str, path: &Path, e: io::Error) -> Error {
     let error = Error::io(action).at(path.display());
     let error = match e.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => error.help(
-            "the disk or the quota is full; free some space and run again. What was written before \
-             stays in the .partial directory",
+            "the disk or the quota is full: free some space and run again. A hub that was begun stays \
+             in its .partial directory",
         ),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            error.help("choose an output directory that you may write to")
+            error.help("choose a place that you may write to")
         }
         ErrorKind::NotFound => {
             error.help("the file, or a directory on this path, is missing or was removed")
@@ -228,11 +259,13 @@ mod tests {
     fn what_is_under_way_can_be_abandoned() {
         let dir = tempfile::tempdir().unwrap();
         let beside = Beside::new(&dir.path().join("x")).unwrap();
-        assert!(beside.0.exists());
-        // as `abandon` does with all of them, those of other tests included
-        let under_way = UNDER_WAY.lock().unwrap().clone();
-        assert!(under_way.contains(&beside.0));
-        drop(beside);
+        assert!(beside.path.exists());
+        // as `abandon` does with all of them, which in a test would be those of other tests too
+        let mut ours = under_way().clone();
+        ours.retain(|p| p.starts_with(dir.path()));
+        remove(&ours);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        drop(beside);
+        assert!(!under_way().iter().any(|p| p.starts_with(dir.path())));
     }
 }

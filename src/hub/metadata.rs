@@ -71,7 +71,7 @@ pub struct Skipped {
     /// What was used.
     #[serde(rename = "override")]
     pub used: Value,
-    /// Why: `cli_override`.
+    /// Why: `cli_override`, or `command_override` where the command chose it.
     pub reason: String,
 }
 
@@ -84,7 +84,7 @@ pub struct Override {
     pub displaced: Value,
     /// What it is.
     pub value: Value,
-    /// Who says so: a flag, a file.
+    /// Who says so: a flag, the command, a file.
     pub source: String,
 }
 

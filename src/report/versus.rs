@@ -283,6 +283,12 @@ fn begun(probe: ProbeOf) -> &'static str {
         ProbeOf::Given => {
             "Both begin with the probe of the data, which of a simulation is the true one."
         }
+        ProbeOf::Custom => {
+            "The network has a probe of its own (--custom-probe); the engine began with that of the data."
+        }
+        ProbeOf::Scenario => {
+            "The network has the probe that --probe-mode says; the engine began with that of the data."
+        }
         ProbeOf::Engine => "The network has the probe that the engine refined, on all patterns.",
         ProbeOf::EngineOfOneMode => {
             "The network has the probe that a second run of the engine, with one mode, refined on all patterns \

@@ -56,7 +56,7 @@ pub struct Overrides {
     /// `--batch-size`: groups per training step.
     pub batch_size: Option<usize>,
     /// Fields of [`super::Settings`] that nobody typed: the command chose what is given for them here.
-    pub chosen: Vec<&'static str>,
+    pub chosen: Vec<String>,
 }
 
 impl Overrides {

@@ -11,6 +11,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+/// A flag that a person typed.
+const TYPED: &str = "cli_override";
+/// A flag that a command put there.
+const CHOSEN: &str = "command_override";
+
 /// What a profile prefers for one scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Profile {
@@ -61,7 +66,7 @@ pub struct Skipped {
     pub replacement: Value,
     /// What the profile preferred.
     pub preferred: Value,
-    /// `cli_override`.
+    /// `cli_override`, or `command_override` where nobody typed it.
     pub reason: &'static str,
 }
 
@@ -97,13 +102,15 @@ impl ProfileRecord {
         }
     }
 
-    /// Settles one field: the flag, else the preference, else `fallback`; and keeps what happened.
+    /// Settles one field: the flag, else the preference, else `fallback`; and keeps what happened. A flag may have been typed, or put
+    /// there by the command.
     pub fn settle(
         &mut self,
         field: &str,
         preferred: Option<usize>,
         flag: Option<usize>,
         fallback: usize,
+        typed: bool,
     ) -> usize {
         let Some(preferred) = preferred else {
             return flag.unwrap_or(fallback);
@@ -114,7 +121,7 @@ impl ProfileRecord {
                 let skipped = Skipped {
                     replacement: flag.into(),
                     preferred: preferred.into(),
-                    reason: "cli_override",
+                    reason: if typed { TYPED } else { CHOSEN },
                 };
                 self.skipped.insert(field.to_owned(), skipped);
                 flag
@@ -131,8 +138,14 @@ impl ProfileRecord {
         let label = self.label.as_deref().unwrap_or("the profile");
         let sentence = |(field, s): (&String, &Skipped)| {
             format!(
-                "{label} prefers {field} = {}; {} was asked for.",
-                s.preferred, s.replacement
+                "{label} prefers {field} = {}; {} {}.",
+                s.preferred,
+                s.replacement,
+                if s.reason == TYPED {
+                    "was asked for"
+                } else {
+                    "is what the command takes"
+                }
             )
         };
         self.skipped.iter().map(sentence).collect()
@@ -151,7 +164,7 @@ mod tests {
         ) {
             // law: value = flag ?? preferred ?? fallback; defaults = applied + skipped
             let mut r = ProfileRecord::default();
-            prop_assert_eq!(r.settle("f", preferred, flag, fallback), flag.or(preferred).unwrap_or(fallback));
+            prop_assert_eq!(r.settle("f", preferred, flag, fallback, true), flag.or(preferred).unwrap_or(fallback));
             prop_assert_eq!(r.defaults.len(), r.applied.len() + r.skipped.len());
             prop_assert_eq!(r.defaults.len(), usize::from(preferred.is_some()));
             prop_assert_eq!(r.warnings().len(), usize::from(preferred.is_some() && flag.is_some()));

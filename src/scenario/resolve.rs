@@ -25,7 +25,8 @@ pub(super) fn resolve(
     let mut ledger = Ledger::default();
     let l = &mut ledger;
     let mut preferred = |field, preference: Option<usize>, flag, fallback| {
-        let value = record.settle(field, preference, flag, fallback);
+        let typed = !flags.chosen.iter().any(|c| c == field);
+        let value = record.settle(field, preference, flag, fallback, typed);
         l.settle(field, flag, preference.unwrap_or(fallback));
         value
     };
@@ -120,7 +121,7 @@ pub(super) fn resolve(
     clamp(&mut settings, l)?;
     count(&mut settings, l, base_groups, measured)?;
     for o in &mut ledger.0 {
-        if o.source == Source::Cli && flags.chosen.contains(&o.field) {
+        if o.source == Source::Cli && flags.chosen.iter().any(|c| c == o.field) {
             o.source = Source::Command;
         }
     }

@@ -14,6 +14,10 @@ pub const SCHEMA: &str = "ptyproof.compare/1";
 pub enum ProbeOf {
     /// The data or the scenario.
     Given,
+    /// A file of its own, which the engine did not have.
+    Custom,
+    /// The `--probe-mode` that was typed; the engine began with that of the data.
+    Scenario,
     /// The engine, which refined it on all patterns.
     Engine,
     /// A second run of the engine with a single mode.

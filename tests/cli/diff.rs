@@ -352,15 +352,16 @@ fn one_changed_setting_is_traced_to_itself() {
         v["metrics"]["loss"][0] = (v["metrics"]["loss"][0].as_f64().unwrap() * 1.001).into();
     });
     diff(&base, &other).ended(1, &[]);
-    said([
-        "hub",
-        "diff",
-        text(&base),
-        text(&other),
-        "--write-tolerances",
-        text(&made),
-    ])
-    .ended(1, &[]);
+    let widen = || {
+        let pair = ["hub", "diff", text(&base), text(&other)];
+        said(pair.into_iter().chain(["--write-tolerances", text(&made)]))
+    };
+    let widened = widen();
+    widened.ended(1, &[]);
+    assert!(
+        !widened.out.contains("do not agree under them"),
+        "{widened:#?}"
+    );
     said([
         "hub",
         "diff",
@@ -370,6 +371,14 @@ fn one_changed_setting_is_traced_to_itself() {
         text(&made),
     ])
     .ended(0, &[]);
+    // what is not finite in one alone has no distance
+    json(&loss, |v| v["metrics"]["loss"][0] = "NaN".into());
+    let widened = widen();
+    widened.ended(3, &[]);
+    assert!(
+        widened.out.contains("do not agree under them"),
+        "{widened:#?}"
+    );
 }
 
 #[test]

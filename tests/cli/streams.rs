@@ -106,6 +106,13 @@ fn a_device_is_written_to_and_a_link_stays_one() {
     let done = said(["inspect", text(&data), "--json", "/dev/stdout"]);
     done.ended(0, &[]);
     assert!(done.out.starts_with('{'), "{done:#?}");
+    // a file under standard output is the same stream
+    let both = dir.path().join("both.txt");
+    let mut inspect = program();
+    inspect.args(["inspect", text(&data), "--json", "/dev/stdout"]);
+    let file = fs::File::create(&both).unwrap();
+    assert!(inspect.stdout(file).status().unwrap().success());
+    assert_eq!(fs::read_to_string(&both).unwrap(), done.out);
     let (target, link) = (dir.path().join("target.json"), dir.path().join("link.json"));
     fs::write(&target, "old").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
@@ -128,7 +135,20 @@ fn a_report_never_lands_on_what_it_is_about() {
     ] {
         said(args.iter().copied().chain([text(&data)])).ended(2, &["the file that is read"]);
     }
+    let limits = [
+        "limits",
+        "--data",
+        text(&data),
+        "--output-json",
+        text(&data),
+    ];
+    said(limits).ended(2, &["the file that is read"]);
     assert!(fs::read(&data).unwrap() == before);
+    let hub = dir.path().join("hub");
+    super::run(&hub, 1, &["-q"]);
+    let manifest = hub.join("manifest.json");
+    said(["chain", text(&hub), "--json", text(&manifest)]).ended(2, &["a file of the hub"]);
+    said(["hub", "verify", text(&hub)]).ended(0, &[]);
 }
 
 #[test]
@@ -159,4 +179,38 @@ fn two_conversions_to_one_file_leave_one_of_them_whole() {
         !left.iter().any(|n| n.ends_with(".being-written")),
         "{left:?}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_conversion_leaves_nothing_half() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (dir.path().join("in.npz"), dir.path().join("out.npz"));
+    // large enough to be met on its way
+    let scan = Scan {
+        n: 128,
+        side: 20,
+        ..SMALL
+    };
+    scan.write(&data);
+    for wait in [5, 40, 200] {
+        let mut child = program()
+            .args(["convert", text(&data), text(&out)])
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        let kill = std::process::Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        let code = child.wait().unwrap().code();
+        // before it listens the signal itself ends it, and after it is done there is nothing to end
+        assert!([None, Some(0), Some(130)].contains(&code), "{code:?}");
+        let left = super::names(dir.path());
+        assert!(
+            !left.iter().any(|n| n.ends_with(".being-written")),
+            "{code:?} {left:?}"
+        );
+        let _ = fs::remove_file(&out);
+    }
 }

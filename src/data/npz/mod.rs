@@ -20,7 +20,7 @@
 //! | `object_pixel_width_m`, `..._height_m`, `detector_pixel_...` | `()` | float, integer | optional, metres |
 //!
 //! Without `measurement_domain`, integers are counts, and so are floats that are whole throughout and
-//! not all below 2 (ptychodus 1.7 writes such); else the values are amplitude. Counts are turned into
+//! not all below 2 nor all from 2^24 on (ptychodus 1.7 writes such); else the values are amplitude. Counts are turned into
 //! amplitude, their square root.
 //!
 //! *Source.* Reference description, section p.

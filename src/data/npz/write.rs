@@ -123,13 +123,26 @@ pub fn named_arrays(arrays: &[(&str, Values)]) -> Result<Vec<u8>> {
     Ok(done.inner.into_inner())
 }
 
-/// What is written to; once it has refused, nothing more is: an archive that is given up would try again, and complain by itself.
+/// What is written to; once it has refused, nothing more is, and what follows is only counted: an archive that is given up would try
+/// again, and complain by itself on standard error.
 struct Once<W> {
     inner: W,
     refused: bool,
+    at: u64,
+    end: u64,
 }
 
 impl<W> Once<W> {
+    fn new(inner: W) -> Self {
+        Self {
+            inner,
+            refused: false,
+            at: 0,
+            end: 0,
+        }
+    }
+
+    /// What the inner one says, or `given_up`.
     fn attempt<T>(
         &mut self,
         given_up: T,
@@ -144,7 +157,10 @@ impl<W> Once<W> {
 
 impl<W: Write> Write for Once<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.attempt(bytes.len(), |w| w.write(bytes))
+        let written = self.attempt(bytes.len(), |w| w.write(bytes))?;
+        self.at += written as u64;
+        self.end = self.end.max(self.at);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -154,7 +170,14 @@ impl<W: Write> Write for Once<W> {
 
 impl<W: Seek> Seek for Once<W> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.attempt(0, |w| w.seek(to))
+        let there = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.end.checked_add_signed(by),
+        };
+        let there = there.ok_or(ErrorKind::InvalidInput)?;
+        self.at = self.attempt(there, |w| w.seek(to))?;
+        Ok(self.at)
     }
 }
 
@@ -168,10 +191,7 @@ pub(in crate::data) struct Out<'a, W: Write + Seek> {
 impl<'a, W: Write + Seek> Out<'a, W> {
     pub(in crate::data) fn new(to: W, path: &'a Path, store: bool) -> Self {
         Self {
-            zip: ZipWriter::new(Once {
-                inner: to,
-                refused: false,
-            }),
+            zip: ZipWriter::new(Once::new(to)),
             path,
             store,
         }
@@ -274,4 +294,67 @@ fn header(descr: &str, shape: &str) -> Vec<u8> {
     bytes.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
     bytes.extend(text.into_bytes());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A place for so many bytes.
+    struct Small(Cursor<Vec<u8>>, u64);
+
+    impl Write for Small {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.position() + bytes.len() as u64 > self.1 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Seek for Small {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_anywhere_is_one_error_and_no_panic() {
+        let values = Array1::from_iter((0..3000u32).map(|k| f64::from(k).sin()));
+        let written = |room: u64, store: bool| -> Result<()> {
+            let to = Small(Cursor::new(Vec::new()), room);
+            let mut out = Out::new(to, Path::new("here.npz"), store);
+            out.text("domain", "amplitude")?;
+            out.add("values", &values)?;
+            let done = out
+                .zip
+                .finish()
+                .map_err(|e| explain("writing a file", out.path, e.into()))?;
+            if done.refused {
+                return Err(explain(
+                    "writing a file",
+                    out.path,
+                    ErrorKind::WriteZero.into(),
+                ));
+            }
+            Ok(())
+        };
+        for store in [false, true] {
+            let enough = (0..60_000)
+                .step_by(997)
+                .filter(|room| match written(*room, store) {
+                    Ok(()) => true,
+                    Err(e) => {
+                        assert!(e.to_string().contains("here.npz"), "{e}");
+                        false
+                    }
+                });
+            let enough = enough.count();
+            assert!((1..60).contains(&enough), "{enough}");
+        }
+    }
 }

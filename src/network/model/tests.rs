@@ -1,4 +1,4 @@
-//! The gradient of every tensor, and of a group by itself.
+//! The gradient of every tensor against differences, and a group against its batch.
 
 use super::*;
 

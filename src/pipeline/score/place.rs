@@ -184,4 +184,34 @@ mod tests {
             [4.5, 2.0]
         );
     }
+
+    #[test]
+    fn figures_are_taken_where_something_is_known() {
+        let truth = image(40, 40);
+        let mut found = truth.mapv(|_| UNKNOWN);
+        let scan = (
+            vec![Position::new(20.0, 20.0), Position::new(30.0, 30.0)],
+            8,
+        );
+        for (y, x) in [(3, 5), (7, 4)] {
+            found[[y, x]] = Complex64::ONE;
+        }
+        let (r, why) = region(None, Some(&scan), &found, &truth).unwrap();
+        assert_eq!(r, [3, 8, 4, 6]);
+        assert!(
+            why.contains("nothing is known in the middle of the scan"),
+            "{why}"
+        );
+        found[[25, 25]] = Complex64::ONE;
+        let (r, why) = region(None, Some(&scan), &found, &truth).unwrap();
+        assert_eq!(
+            (r, why.as_str()),
+            ([22, 29, 22, 29], "the middle of the scan")
+        );
+        let words = unknown(&found, &truth, [0, 10, 0, 10]);
+        assert_eq!(
+            words,
+            "2 of 100 pixels known of the reconstruction (3 in all), 100 of the truth"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! Lightning's `metrics.csv`: a row per event, a cell empty where the event measured something else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::{ACTION, Fold, Telemetry};
@@ -26,8 +26,10 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
             .got("no names of columns")
             .need("JSON, or CSV with a header"));
     }
+    let mut seen = BTreeSet::new();
     for (k, name) in heads.iter().enumerate() {
-        if heads[..k].contains(name) {
+        // columns without a name are what a trailing comma leaves
+        if !name.is_empty() && !seen.insert(name) {
             return Err(Error::input(ACTION)
                 .at(format!("line 1, column {}", k + 1))
                 .got(format!("{name:?} a second time"))

@@ -164,6 +164,10 @@ impl<'de> Visitor<'de> for Entry<'_> {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(());
         }
+        if lists.folds.contains_key(&name) {
+            let twice = format!("the series {name:?} a second time");
+            return Err(serde::de::Error::custom(twice));
+        }
         let fold = lists.folds.entry(name).or_default();
         while let Some(v) = seq.next_element::<Option<Real>>()? {
             match v {
