@@ -20,7 +20,7 @@ pub(super) fn run(args: &ChainArgs) -> Result<Exit> {
             .need("a hub, or a data file"));
     }
     let written = [&args.json, &args.markdown];
-    apart("balancing scales", path, written.into_iter().flatten())?;
+    apart("balancing scales", path, written)?;
     let mut notes = Vec::new();
     let hub = path.is_dir().then_some(path.as_path());
     let typed = match hub {

@@ -13,11 +13,7 @@ use crate::report::doctor::{picture, text};
 
 pub(super) fn run(args: &DoctorArgs) -> Result<Exit> {
     let written = [&args.json, &args.picture];
-    apart(
-        "examining a file",
-        &args.data,
-        written.into_iter().flatten(),
-    )?;
+    apart("examining a file", &args.data, written)?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
     let mut contents = formats::open(&args.data, &args.reading.told()?)?;
     let found = examine(&mut contents, &pool)?;

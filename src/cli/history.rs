@@ -17,7 +17,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
     let mut read = BTreeMap::new();
     for path in &args.files {
         let written = [&args.output_json, &args.output_markdown];
-        apart("reading a history", path, written.into_iter().flatten())?;
+        apart("reading a history", path, written)?;
     }
     let mut pages = Vec::new();
     let summary_path = match &args.output_json {

@@ -7,7 +7,7 @@ use super::args::{BlessArgs, DiffArgs, HubCommand, VerifyArgs};
 use super::clock::now;
 use super::exit::Exit;
 use crate::diff::tolerance::Tolerances;
-use crate::diff::{Row, Verdict, diff};
+use crate::diff::{Verdict, diff};
 use crate::error::{Error, Kind, Result};
 use crate::ground::json;
 use crate::hub::file::write_atomic;
@@ -91,13 +91,17 @@ fn compare(args: &DiffArgs) -> Result<Exit> {
         let made = tolerances.widened(&report);
         write(path, &json::to_text(&made)?)?;
         outln!("{} rules in {}", made.rules.len(), path.display());
-        let left = diff(&args.a, &args.b, &made)?;
-        if exit(left.verdict) != Exit::Success {
-            let apart = |r: &&Row| exit(r.verdict) != Exit::Success;
-            outln!(
-                "the two do not agree under them: {} quantities can be given no room",
-                left.rows.iter().filter(apart).count()
-            );
+        let agrees = |verdict| exit(verdict) == Exit::Success;
+        // wider ones cannot part what agreed
+        if !agrees(report.verdict) {
+            let left = diff(&args.a, &args.b, &made)?;
+            if !agrees(left.verdict) {
+                let apart = left.rows.iter().filter(|r| !agrees(r.verdict));
+                outln!(
+                    "the two do not agree under them: {} quantities can be given no room",
+                    apart.count()
+                );
+            }
         }
     }
     Ok(exit(report.verdict))

@@ -13,11 +13,7 @@ use crate::report::inspect::{picture, table};
 
 pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     let written = [&args.json, &args.picture];
-    apart(
-        "inspecting a file",
-        &args.file,
-        written.into_iter().flatten(),
-    )?;
+    apart("inspecting a file", &args.file, written)?;
     let mut contents = formats::open(&args.file, &args.reading.told()?)?;
     let found = Pool::new(cores()?)?.run(|| inspect(&mut contents))?;
     if let Some(path) = &args.json {

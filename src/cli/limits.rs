@@ -22,11 +22,7 @@ const REPORT_SEED: u32 = 42;
 pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
     let written = [&args.output_json, &args.output_markdown];
     for read in args.data.iter().chain(&args.snapshot) {
-        apart(
-            "writing the limits report",
-            read,
-            written.into_iter().flatten(),
-        )?;
+        apart("writing the limits report", read, written)?;
     }
     let snapshot = snapshot(args.snapshot.as_deref())?;
     let flags = args.overrides.overrides(None);

@@ -64,16 +64,21 @@ fn complain(text: &str) {
 /// Writes to standard output. `head` may close it early; a full disk is told on standard error and by the exit code.
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    match stdout
+    let done = stdout
         .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
+        .and_then(|()| stdout.flush());
+    if let Err(e) = done
+        && is_refusal(&e)
     {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            REFUSED.store(true, Ordering::Relaxed);
-            errln!("error: writing to standard output: {e}");
-        }
-        _ => {}
+        errln!("error: writing to standard output: {e}");
     }
+}
+
+/// Whether what was to be said is lost and not merely unread; if so the exit code will tell.
+fn is_refusal(e: &std::io::Error) -> bool {
+    let refused = e.kind() != std::io::ErrorKind::BrokenPipe;
+    REFUSED.fetch_or(refused, Ordering::Relaxed);
+    refused
 }
 
 /// Parses the command line, runs the command, and says how it went; a panic is a bug, and says so by its exit code.
@@ -96,10 +101,8 @@ fn once() -> Exit {
             } else {
                 Exit::Success
             };
-            if e.print()
-                .is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe)
-            {
-                REFUSED.store(true, Ordering::Relaxed);
+            if let Err(e) = e.print() {
+                is_refusal(&e);
             }
             return code;
         }

@@ -91,32 +91,30 @@ pub(super) struct Instead {
     pub(super) reassemble_m: Option<usize>,
 }
 
+/// Puts a value where nobody typed one, if there is one to put, and keeps the name of its field.
+fn choose<T>(typed: &mut Option<T>, value: Option<T>, field: &str, chosen: &mut Vec<String>) {
+    if typed.is_none() && value.is_some() {
+        *typed = value;
+        chosen.push(field.to_owned());
+    }
+}
+
 impl OverrideArgs {
     /// The same, with `other` where nobody typed a number. The number of groups stays where a factor on it was typed.
     pub(super) fn or_else(&mut self, other: &Instead) {
         let factor = self.group_multiplier.is_some();
-        let mut choose = |typed: &mut Option<usize>, field: &str, other: Option<usize>| {
-            if typed.is_none() && other.is_some() {
-                *typed = other;
-                self.chosen.push(field.to_owned());
-            }
-        };
-        choose(&mut self.nepochs, "nepochs", Some(other.nepochs));
-        choose(&mut self.batch_size, "batch_size", other.batch_size);
+        let chosen = &mut self.chosen;
+        choose(&mut self.nepochs, Some(other.nepochs), "nepochs", chosen);
+        choose(&mut self.batch_size, other.batch_size, "batch_size", chosen);
         if !factor {
-            choose(
-                &mut self.group_count,
-                "group_count",
-                Some(other.group_count),
-            );
+            let all = Some(other.group_count);
+            choose(&mut self.group_count, all, "group_count", chosen);
         }
-        choose(
-            &mut self.group_limit,
-            "group_limit",
-            Some(other.group_limit),
-        );
-        choose(&mut self.gridsize, "gridsize", other.gridsize);
-        choose(&mut self.reassemble_m, "reassemble_M", other.reassemble_m);
+        let limit = Some(other.group_limit);
+        choose(&mut self.group_limit, limit, "group_limit", chosen);
+        choose(&mut self.gridsize, other.gridsize, "gridsize", chosen);
+        let m = other.reassemble_m;
+        choose(&mut self.reassemble_m, m, "reassemble_M", chosen);
     }
 
     /// The same with one group and one stitched pixel, unless numbers were typed: what is left to be refused is what the data are.
@@ -129,9 +127,9 @@ impl OverrideArgs {
 
     /// The same, with nothing split unless a split was typed, or the share of one.
     pub(super) fn or_undivided(&mut self) {
-        if self.split_fraction.is_none() && self.split.is_none() {
-            self.split = Some(Splitting::None);
-            self.chosen.push("split".to_owned());
+        if self.split_fraction.is_none() {
+            let none = Some(Splitting::None);
+            choose(&mut self.split, none, "split", &mut self.chosen);
         }
     }
 
@@ -140,14 +138,12 @@ impl OverrideArgs {
         self.probe_mode.is_some()
     }
 
-    /// The same, for a probe as it is: not idealized, and no mask unless one was typed.
+    /// The same, for a probe as it is: not idealized, and without a mask, unless something else was typed.
     pub(super) fn with_own_probe(&mut self) {
-        self.probe_mode = Some(ProbeMode::Custom);
-        self.chosen.push("probe_mode".to_owned());
-        if self.probe_mask.is_none() {
-            self.probe_mask = Some(false);
-            self.chosen.push("probe_mask".to_owned());
-        }
+        let chosen = &mut self.chosen;
+        let custom = Some(ProbeMode::Custom);
+        choose(&mut self.probe_mode, custom, "probe_mode", chosen);
+        choose(&mut self.probe_mask, Some(false), "probe_mask", chosen);
     }
 
     /// The flags as the scenario takes them.

@@ -100,7 +100,7 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
             &args.picture,
         ];
         if let Some(read) = read {
-            apart("writing scores", read, written.into_iter().flatten())?;
+            apart("writing scores", read, written)?;
         }
     }
     let told = args.reading.told()?;

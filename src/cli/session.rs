@@ -148,17 +148,17 @@ fn at_once() {
     abandon(i32::from(Exit::Interrupted as u8))
 }
 
-/// Refuses to write over the file that is read, or over a file of the hub that is read.
+/// Refuses to write over the file that is read, or over a file of the hub that is read. What is written may be asked for or not.
 pub(super) fn apart<'a>(
     action: &str,
     read: &Path,
-    written: impl IntoIterator<Item = &'a PathBuf>,
+    written: impl IntoIterator<Item = impl Into<Option<&'a PathBuf>>>,
 ) -> Result<()> {
     let Ok(read) = std::fs::canonicalize(read) else {
         return Ok(());
     };
     let over = |w: &&PathBuf| std::fs::canonicalize(w).is_ok_and(|w| w.starts_with(&read));
-    match written.into_iter().find(over) {
+    match written.into_iter().filter_map(Into::into).find(over) {
         None => Ok(()),
         Some(path) => Err(Error::usage(action)
             .at(path.display())

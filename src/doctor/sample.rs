@@ -198,7 +198,7 @@ fn of_probe(
         return Err(format!("{broken} of its pixels are not finite"));
     }
     let largest = (first.iter()).fold(0.0f64, |m, z| m.max(f64::from(z.re).hypot(z.im.into())));
-    if largest == 0.0 || !largest.is_finite() {
+    if largest == 0.0 {
         return Err("it is dark".to_owned());
     }
     // its scale is free, but its square has to fit into float32

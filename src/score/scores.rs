@@ -69,20 +69,27 @@ pub const GATES: [&[&str]; 2] = [
 impl Scores {
     /// Whether a figure of [`GATES`] is of a truth on fewer than [`FEW`] pixels.
     pub fn is_of_few(&self, name: &str) -> bool {
-        let detector = ["r_factor", "residual", "chi_square"].contains(&name);
-        !detector && self.fidelity.as_ref().is_some_and(|f| f.pixels < FEW)
+        let of_truth = of_detector(name).is_none();
+        of_truth && self.fidelity.as_ref().is_some_and(|f| f.pixels < FEW)
     }
 
     /// A figure of [`GATES`]; `None` if there is none of that name, or it was not to be had.
     pub fn figure(&self, name: &str) -> Option<f64> {
-        let detector = |of: fn(&OnDetector) -> Real| self.detector.as_ref().map(of);
-        let value = match name {
-            "r_factor" => detector(|d| d.r_factor),
-            "residual" => detector(|d| d.residual),
-            "chi_square" => detector(|d| d.chi_square),
-            _ => self.fidelity.as_ref().and_then(|f| of_fidelity(f, name)),
+        let value = match of_detector(name) {
+            Some(of) => self.detector.as_ref().map(of),
+            None => self.fidelity.as_ref().and_then(|f| of_fidelity(f, name)),
         };
         value.map(Real::get).filter(|v| !v.is_nan())
+    }
+}
+
+/// The figure of that name on the detector, if it is one of those.
+fn of_detector(name: &str) -> Option<fn(&OnDetector) -> Real> {
+    match name {
+        "r_factor" => Some(|d| d.r_factor),
+        "residual" => Some(|d| d.residual),
+        "chi_square" => Some(|d| d.chi_square),
+        _ => None,
     }
 }
 

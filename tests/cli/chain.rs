@@ -1,6 +1,6 @@
 //! The scale chain: the factor that nobody undoes is found, in hubs of the reference too.
 
-use super::{run, said, text};
+use super::{json, run, said, text};
 use ndarray::Array2;
 use ndarray_npy::{read_npy, write_npy};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use std::path::Path;
 fn chain(hub: &Path, folder: &Path) -> Value {
     let file = folder.join("chain.json");
     said(["chain", text(hub), "--json", text(&file)]).ended(0, &[]);
-    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+    json(&file)
 }
 
 fn findings(chain: &Value) -> Vec<&str> {

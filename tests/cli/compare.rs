@@ -1,11 +1,9 @@
 //! Network and engine on one page: of a scenario, of a file, and what cannot be compared.
 
 use super::scan::{SMALL, Scan};
-use super::{said, text};
+use super::{json, said, text};
 use std::fs;
 use std::path::Path;
-
-use serde_json::Value;
 
 /// A network that is ready in a second.
 const SHORT: [&str; 14] = [
@@ -49,8 +47,7 @@ fn a_scenario_is_simulated_learned_solved_and_compared_with_its_truth() {
         assert!(page.contains(picture), "{page}");
         assert!(fs::read(out.join(picture)).unwrap().starts_with(b"\x89PNG"));
     }
-    let found: Value =
-        serde_json::from_str(&fs::read_to_string(out.join("comparison.json")).unwrap()).unwrap();
+    let found = json(&out.join("comparison.json"));
     let side = |name: &str| &found[name]["fidelity"];
     // both on the same pixels of the same region
     assert_eq!(side("network")["region"], side("engine")["region"]);
@@ -149,9 +146,7 @@ fn what_nobody_typed_is_what_the_help_says() {
     let args = ["compare", "--data", text(&data), "-o", text(&out)];
     let done = said(args.into_iter().chain(short));
     assert_eq!(done.code, 0, "{done:#?}");
-    let told = |file: &str| -> Value {
-        serde_json::from_str(&fs::read_to_string(out.join(file)).unwrap()).unwrap()
-    };
+    let told = |file: &str| json(&out.join(file));
     let run = told("network/run_metadata.json");
     let settings = &run["configuration"]["settings"];
     assert_eq!(
@@ -200,9 +195,7 @@ fn what_nobody_typed_is_what_the_help_says() {
 
 /// Whether the network was told a probe, as a custom one without a mask, and whence the page says it has it.
 fn probe_of(out: &Path) -> (bool, String) {
-    let read = |file: &str| -> Value {
-        serde_json::from_str(&fs::read_to_string(out.join(file)).unwrap()).unwrap()
-    };
+    let read = |file: &str| json(&out.join(file));
     let told = &read("network/run_metadata.json")["cli_args"];
     let named = told["custom_probe"].is_string();
     let resolved = read("network/run_metadata.json").to_string();
@@ -340,8 +333,7 @@ fn a_simulation_of_few_patterns_with_a_probe_of_ones_own_is_compared() {
     ];
     let done = said(args.into_iter().chain(few).chain(["-q", "-o", text(&out)]));
     assert_eq!(done.code, 0, "{done:#?}");
-    let run = fs::read_to_string(out.join("network/run_metadata.json")).unwrap();
-    let run: Value = serde_json::from_str(&run).unwrap();
+    let run = json(&out.join("network/run_metadata.json"));
     assert_eq!([&run["group_count"], &run["group_limit"]], [16, 16]);
     // what the command chose is not said to have been typed
     let of = |field: &str| {

@@ -103,8 +103,7 @@ fn an_inspection_is_a_table_json_and_a_picture() {
         "{}",
         seen.out
     );
-    let value: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    let value = super::json(&json);
     assert_eq!(value["patterns"]["not_finite"], 1);
     assert_eq!(value["patterns"]["domain"], "counts");
     assert!(fs::read(png).unwrap().starts_with(b"\x89PNG"));

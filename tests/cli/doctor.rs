@@ -1,6 +1,6 @@
 //! What a file is told to be, against what its patterns say.
 
-use super::{said, text};
+use super::{json, said, text};
 use std::fs;
 use std::path::Path;
 
@@ -41,8 +41,7 @@ fn an_examination_of_a_few_patterns_is_text_json_and_a_picture() {
     ]);
     assert_eq!(done.code, 1, "{done:#?}");
     insta::assert_snapshot!(done.out);
-    let value: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(at("a.json")).unwrap()).unwrap();
+    let value = json(&at("a.json"));
     assert_eq!(value["schema"], "ptyproof.doctor/1");
     assert_eq!(value["findings"][0]["severity"], "fault");
     assert!(fs::read(at("a.png")).unwrap().starts_with(b"\x89PNG"));

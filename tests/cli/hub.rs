@@ -1,6 +1,6 @@
 //! The hub that a run leaves: whole, checked, and nobody else's.
 
-use super::{RESULTS, checkpoint, names, program, run, said, same, text, tiny};
+use super::{RESULTS, checkpoint, json, names, program, run, said, same, text, tiny};
 use ptyproof::hub::manifest;
 use serde_json::Value;
 use std::fs;
@@ -74,10 +74,6 @@ const FIELDS: [&str; 28] = [
     "training_summary_markdown_path",
     "training_summary_path",
 ];
-
-fn json(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
 
 #[track_caller]
 fn intact(hub: &Path) {

@@ -30,6 +30,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 /// The smallest run of single patterns that still trains, infers and reassembles.
 const TINY: [&str; 13] = [
     "run",
@@ -107,6 +109,12 @@ fn run(hub: &Path, epochs: u32, more: &[&str]) -> Said {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// What a JSON file holds.
+#[track_caller]
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 /// Fails unless both hubs hold the same bytes in each of these files.

@@ -1,7 +1,7 @@
 //! Reconstruction from a file, and what it makes of files and flags that it did not expect.
 
 use super::scan::{SMALL, Scan};
-use super::{Said, names, program, said, same, text};
+use super::{Said, json, names, program, said, same, text};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -66,10 +66,6 @@ fn folder(scan: &Scan) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     scan.write(&dir.path().join("small scan.npz"));
     dir
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 #[test]

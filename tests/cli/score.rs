@@ -1,7 +1,7 @@
 //! Scores: of an engine's hub, of arrays, of a network's hub; gates; and what cannot be scored.
 
 use super::scan::{SMALL, Scan};
-use super::{TINY, said, text};
+use super::{TINY, json, said, text};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -37,10 +37,6 @@ fn scene() -> (TempDir, PathBuf, PathBuf, PathBuf) {
 
 fn write(path: &Path, image: &Array2<Complex32>) {
     image.write_npy(fs::File::create(path).unwrap()).unwrap();
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 #[test]

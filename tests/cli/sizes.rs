@@ -1,7 +1,7 @@
 //! Every size of pattern and group, and probes from a file, each from the command to a whole hub.
 
 use super::input::Data;
-use super::{RESULTS, checkpoint, said, same, text};
+use super::{RESULTS, checkpoint, json, said, same, text};
 use ndarray::{Array2, Array3, Axis};
 use ndarray_npy::NpzWriter;
 use num_complex::{Complex32, Complex64};
@@ -23,8 +23,7 @@ fn whole(hub: &Path, args: &[&str]) -> Value {
     let run = ["run"].iter().chain(args).chain(&rest);
     said(run.chain(&[text(hub)])).ended(0, &[]);
     assert_eq!(manifest::verify(hub).unwrap(), []);
-    let metadata = fs::read_to_string(hub.join("run_metadata.json")).unwrap();
-    serde_json::from_str(&metadata).unwrap()
+    json(&hub.join("run_metadata.json"))
 }
 
 /// The shape of the reconstruction, and whether each of its values is finite.

@@ -167,6 +167,6 @@ pub(super) fn npz(path: &Path, contents: &mut Contents, store: bool) -> Result<(
             out.add(key, &Array1::<f64>::zeros(0))?;
         }
         out.add("loss_epochs", &Array1::<i64>::zeros(0))?;
-        out.finish()
+        out.finish().map(drop)
     })
 }

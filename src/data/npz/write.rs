@@ -43,7 +43,7 @@ pub(in crate::data) fn write_contents(
         let file = File::create(beside).map_err(|e| explain("writing a file", path, e))?;
         let mut out = Out::new(BufWriter::new(file), path, store);
         fill(&mut out, contents)?;
-        out.finish()
+        out.finish().map(drop)
     })
 }
 
@@ -118,9 +118,7 @@ pub fn named_arrays(arrays: &[(&str, Values)]) -> Result<Vec<u8>> {
             Values::Complex(values) => out.add(name, values)?,
         }
     }
-    let done = out.zip.finish();
-    let done = done.map_err(|e| Error::io("writing arrays.npz").because(e))?;
-    Ok(done.inner.into_inner())
+    Ok(out.finish()?.into_inner())
 }
 
 /// What is written to; once it has refused, nothing more is, and what follows is only counted: an archive that is given up would try
@@ -269,17 +267,16 @@ impl<'a, W: Write + Seek> Out<'a, W> {
                 .because(e),
         })
     }
-}
 
-impl Out<'_, BufWriter<File>> {
-    /// Ends the archive.
-    pub(in crate::data) fn finish(self) -> Result<()> {
+    /// Ends the archive; what it was written to comes back, and has all of it.
+    pub(in crate::data) fn finish(self) -> Result<W> {
         let refused = |e| explain("writing a file", self.path, e);
         let mut to = self.zip.finish().map_err(|e| refused(e.into()))?;
         if to.refused {
             return Err(refused(ErrorKind::WriteZero.into()));
         }
-        to.flush().map_err(refused)
+        to.flush().map_err(refused)?;
+        Ok(to.inner)
     }
 }
 
@@ -330,18 +327,7 @@ mod tests {
             let mut out = Out::new(to, Path::new("here.npz"), store);
             out.text("domain", "amplitude")?;
             out.add("values", &values)?;
-            let done = out
-                .zip
-                .finish()
-                .map_err(|e| explain("writing a file", out.path, e.into()))?;
-            if done.refused {
-                return Err(explain(
-                    "writing a file",
-                    out.path,
-                    ErrorKind::WriteZero.into(),
-                ));
-            }
-            Ok(())
+            out.finish().map(drop)
         };
         for store in [false, true] {
             let enough = (0..60_000)
