@@ -1,6 +1,6 @@
-//! Instruction counts of the hot loops, held against `benches/instructions.json`.
+//! Instruction counts of the hot loops, held against `benches/instructions/baseline.json`.
 //!
-//! `cargo run --release --example instructions -- check` counts each loop with callgrind (AVX2 kernels: callgrind has no
+//! `cargo run --release -p ptyproof-instructions -- check` counts each loop with callgrind (AVX2 kernels: callgrind has no
 //! AVX-512) on one thread and fails if one takes over 1 % more than its baseline; `-- bless` writes the baseline
 //! anew. Time depends on who else uses the machine; these counts do not, so a slow-down of a few per cent shows.
 //!
@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 /// Share by which a loop may take more instructions than its baseline: far above the spread of the counts, which is
 /// zero, far below what a second is worth.
 const MARGIN: f64 = 0.01;
-const BASELINE: &str = "benches/instructions.json";
+const BASELINE: &str = "benches/instructions/baseline.json";
 /// Keeps the C library from routines that only some processors have.
 const PLAIN: &str = "glibc.cpu.hwcaps=-ERMS,-FSRM,-AVX2,-AVX512F,-AVX512VL";
 const LOOPS: [&str; 11] = [
