@@ -1,4 +1,5 @@
-//! Every engine on the common problem of 400 patterns, whose truth is known: how near each comes in 100 iterations.
+//! Every engine on the common problem of 400 patterns, whose truth is known: how near each comes in 100 iterations, and in how
+//! much memory.
 //!
 //! It needs `bench_problem.npz` in `PTYPROOF_DATA` (default `../shared/data`), and `PTYPROOF_SLOW`.
 #![allow(
@@ -95,4 +96,23 @@ fn every_engine_comes_as_near_to_the_truth_as_it_must() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn every_command_does_with_eighty_megabytes() {
+    let Some(path) = data() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (method, _) in BOUNDS {
+        let hub = folder.path().join(method.name());
+        let mut command = assert_cmd::Command::cargo_bin("ptyproof").unwrap();
+        command.arg("reconstruct").arg(&path).arg("--output-dir");
+        let flags = ["--iterations", "20", "--threads", "2", "--engine"];
+        command.arg(&hub).args(flags).arg(method.name()).arg("-q");
+        command.assert().success();
+        let told = std::fs::read(hub.join("run_metadata.json")).unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+        let peak = told["peak_memory_bytes"].as_u64().unwrap() as f64 * 1e-6;
+        println!("{:<6} {peak:.0} MB (at most 80)", method.name());
+        assert!(peak < 80.0, "{}: {peak} MB", method.name());
+    }
 }

@@ -49,7 +49,7 @@ pub fn charts(heading: &str, charts: &[Chart]) -> Result<Vec<u8>> {
     let count = u32::try_from(charts.len()).unwrap_or(u32::MAX);
     let height = HEADING + ABOVE + HEIGHT + BELOW;
     let mut canvas = Canvas::new(each.saturating_mul(count), height)?;
-    canvas.text((f64::from(LEFT), 32.0), Align::Left, 23.0, INK, heading)?;
+    canvas.text((f64::from(LEFT), 32.0), Align::Left, 23.0, INK, heading);
     for (k, chart) in (0u32..).zip(charts) {
         draw(
             &mut canvas,
@@ -69,14 +69,14 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
     let px = |x: f64| x0 + (x - left) / (right - left) * (x1 - x0);
     let py = |y: f64| y1 - (y - low) / (high - low) * (y1 - y0);
 
-    canvas.text((x0, y0 - 36.0), Align::Left, 20.0, INK, &chart.title)?;
+    canvas.text((x0, y0 - 36.0), Align::Left, 20.0, INK, &chart.title);
     let Ticks { marks, factor } = axis::ticks(low, high, 6);
-    canvas.text((x0, y0 - 12.0), Align::Left, 15.0, INK, &factor)?;
+    canvas.text((x0, y0 - 12.0), Align::Left, 15.0, INK, &factor);
     for (v, label) in marks {
         let at = py(v);
-        canvas.line(&[(x0, at), (x1, at)], 1.0, FAINT)?;
-        canvas.line(&[(x0 - 5.0, at), (x0, at)], 1.0, INK)?;
-        canvas.text((x0 - 11.0, at), Align::Right, TEXT, INK, &label)?;
+        canvas.line(&[(x0, at), (x1, at)], 1.0, FAINT);
+        canvas.line(&[(x0 - 5.0, at), (x0, at)], 1.0, INK);
+        canvas.text((x0 - 11.0, at), Align::Right, TEXT, INK, &label);
     }
     for (v, label) in axis::ticks(left, right, 6).marks {
         if v.fract() == 0.0 {
@@ -86,18 +86,18 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
             } else {
                 label.into()
             };
-            canvas.line(&[(px(v), y1), (px(v), y1 + 5.0)], 1.0, INK)?;
-            canvas.text((px(v), y1 + 17.0), Align::Centre, TEXT, INK, &whole)?;
+            canvas.line(&[(px(v), y1), (px(v), y1 + 5.0)], 1.0, INK);
+            canvas.text((px(v), y1 + 17.0), Align::Centre, TEXT, INK, &whole);
         }
     }
-    canvas.frame((x0, y0), (x1, y1))?;
+    canvas.frame((x0, y0), (x1, y1));
     canvas.text(
         ((x0 + x1) / 2.0, y1 + 41.0),
         Align::Centre,
         TEXT,
         INK,
         &chart.x,
-    )?;
+    );
 
     let (mut lost, mut first) = (0usize, None::<(f64, &str, f64)>);
     for (k, curve) in chart.curves.iter().enumerate() {
@@ -108,11 +108,11 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
             if x.is_finite() && y.is_finite() {
                 run.push((px(x), py(y)));
                 if sparse {
-                    canvas.dot((px(x), py(y)), 3.5, ink)?;
+                    canvas.dot((px(x), py(y)), 3.5, ink);
                 }
                 continue;
             }
-            canvas.line(&run, 2.0, ink)?;
+            canvas.line(&run, 2.0, ink);
             run.clear();
             lost += 1;
             if first.is_none_or(|(at, _, _)| x < at) {
@@ -123,22 +123,22 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
                     canvas,
                     (px(x), y0 + 14.0 + 12.0 * k as f64),
                     sparse.then_some(ink),
-                )?;
+                );
             }
         }
-        canvas.line(&run, 2.0, ink)?;
+        canvas.line(&run, 2.0, ink);
     }
     if let Some((x, _, _)) = first
         && x.is_finite()
     {
-        canvas.dashes((px(x), y0), (px(x), y1), 1.0, INK)?;
+        canvas.dashes((px(x), y0), (px(x), y1), 1.0, INK);
     }
     legend(canvas, chart, x1, y0 - 36.0)?;
     let caption = match first {
         None if points().next().is_none() => "no values".into(),
         None => "all values finite".into(),
         Some((x, label, v)) => {
-            canvas.fill((x0, y1 + 68.0), (x0 + 12.0, y1 + 80.0), NOT_FINITE)?;
+            canvas.fill((x0, y1 + 68.0), (x0 + 12.0, y1 + 80.0), NOT_FINITE);
             let value = crate::ground::json::Real(v);
             format!(
                 "{lost} values not finite, first at {} {x}: {label} is {value}",
@@ -147,15 +147,16 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
         }
     };
     let indent = if first.is_some() { 19.0 } else { 0.0 };
-    canvas.text((x0 + indent, y1 + 74.0), Align::Left, 15.0, GREY, &caption)
+    canvas.text((x0 + indent, y1 + 74.0), Align::Left, 15.0, GREY, &caption);
+    Ok(())
 }
 
 /// A mark in the green of what is not finite; a cross on it where there is room.
-fn cross(canvas: &mut Canvas, (x, y): (f64, f64), ink: Option<Rgb>) -> Result<()> {
-    canvas.fill((x - 5.0, y - 5.0), (x + 5.0, y + 5.0), NOT_FINITE)?;
-    let Some(ink) = ink else { return Ok(()) };
-    canvas.line(&[(x - 3.5, y - 3.5), (x + 3.5, y + 3.5)], 1.6, ink)?;
-    canvas.line(&[(x - 3.5, y + 3.5), (x + 3.5, y - 3.5)], 1.6, ink)
+fn cross(canvas: &mut Canvas, (x, y): (f64, f64), ink: Option<Rgb>) {
+    canvas.fill((x - 5.0, y - 5.0), (x + 5.0, y + 5.0), NOT_FINITE);
+    let Some(ink) = ink else { return };
+    canvas.line(&[(x - 3.5, y - 3.5), (x + 3.5, y + 3.5)], 1.6, ink);
+    canvas.line(&[(x - 3.5, y + 3.5), (x + 3.5, y - 3.5)], 1.6, ink);
 }
 
 /// Names of the curves, right-aligned above the chart.
@@ -163,9 +164,9 @@ fn legend(canvas: &mut Canvas, chart: &Chart, right: f64, y: f64) -> Result<()> 
     let mut x = right;
     for (k, curve) in chart.curves.iter().enumerate().rev() {
         let ink = COLOURS[k % COLOURS.len()];
-        canvas.text((x, y), Align::Right, TEXT, INK, &curve.label)?;
-        x -= canvas.width_of(TEXT, &curve.label)? + 9.0;
-        canvas.line(&[(x - 22.0, y), (x, y)], 2.5, ink)?;
+        canvas.text((x, y), Align::Right, TEXT, INK, &curve.label);
+        x -= Canvas::width_of(TEXT, &curve.label)? + 9.0;
+        canvas.line(&[(x - 22.0, y), (x, y)], 2.5, ink);
         x -= 44.0;
     }
     Ok(())

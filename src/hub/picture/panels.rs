@@ -197,7 +197,7 @@ pub fn panels(heading: &str, panels: &[Panel<'_>]) -> Result<Vec<u8>> {
     let top = if heading.is_empty() { 0 } else { HEADING };
     let mut canvas = Canvas::new(width, height + top)?;
     if top > 0 {
-        canvas.text((f64::from(LEFT), 32.0), Align::Left, 23.0, INK, heading)?;
+        canvas.text((f64::from(LEFT), 32.0), Align::Left, 23.0, INK, heading);
     }
     let mut x = 0;
     for (panel, layout) in panels.iter().zip(&layouts) {
@@ -211,9 +211,9 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
     let (w, h) = (layout.width(), layout.height());
     let (x0, y0) = (f64::from(x), f64::from(y));
     let (x1, y1) = (f64::from(x + w), f64::from(y + h));
-    canvas.text((x0, y0 - 20.0), Align::Left, 20.0, INK, panel.title)?;
+    canvas.text((x0, y0 - 20.0), Align::Left, 20.0, INK, panel.title);
 
-    canvas.frame((x0, y0), (x1, y1))?;
+    canvas.frame((x0, y0), (x1, y1));
     let mut pixels = Vec::with_capacity((w * h) as usize);
     for row in 0..layout.rows {
         let cells = (0..layout.cols)
@@ -230,13 +230,13 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
     let scale = layout.zoom as f64 / layout.merge as f64;
     for (k, label) in pixel_ticks(cols) {
         let at = x0 + (k + 0.5) * scale;
-        canvas.line(&[(at, y1 + 1.0), (at, y1 + 6.0)], 1.0, INK)?;
-        canvas.text((at, y1 + 17.0), Align::Centre, TEXT, INK, &label)?;
+        canvas.line(&[(at, y1 + 1.0), (at, y1 + 6.0)], 1.0, INK);
+        canvas.text((at, y1 + 17.0), Align::Centre, TEXT, INK, &label);
     }
     for (k, label) in pixel_ticks(rows) {
         let at = y0 + (k + 0.5) * scale;
-        canvas.line(&[(x0 - 6.0, at), (x0 - 1.0, at)], 1.0, INK)?;
-        canvas.text((x0 - 11.0, at), Align::Right, TEXT, INK, &label)?;
+        canvas.line(&[(x0 - 6.0, at), (x0 - 1.0, at)], 1.0, INK);
+        canvas.text((x0 - 11.0, at), Align::Right, TEXT, INK, &label);
     }
     canvas.text(
         ((x0 + x1) / 2.0, y1 + 40.0),
@@ -244,14 +244,14 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
         TEXT,
         INK,
         "x (px)",
-    )?;
+    );
     canvas.text(
         (x0 - 58.0, (y0 + y1) / 2.0),
         Align::Upwards,
         TEXT,
         INK,
         "y (px)",
-    )?;
+    );
 
     bar(canvas, panel, x + w + GAP, y, h.max(LEAST))?;
 
@@ -261,10 +261,11 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
     }
     let (mut left, line) = (x0, y0 + f64::from(h.max(LEAST)) + 76.0);
     if !census.is_finite() {
-        canvas.fill((left, line - 6.0), (left + 12.0, line + 6.0), NOT_FINITE)?;
+        canvas.fill((left, line - 6.0), (left + 12.0, line + 6.0), NOT_FINITE);
         left += 19.0;
     }
-    canvas.text((left, line), Align::Left, 15.0, GREY, &text)
+    canvas.text((left, line), Align::Left, 15.0, GREY, &text);
+    Ok(())
 }
 
 /// Ticks at whole pixel numbers of an axis of `n` pixels.
@@ -283,7 +284,7 @@ fn pixel_ticks(n: usize) -> Vec<(f64, String)> {
 fn bar(canvas: &mut Canvas, panel: &Panel<'_>, x: u32, y: u32, h: u32) -> Result<()> {
     let (x0, y0, y1) = (f64::from(x), f64::from(y), f64::from(y + h));
     let x1 = f64::from(x + BAR);
-    canvas.frame((x0, y0), (x1, y1))?;
+    canvas.frame((x0, y0), (x1, y1));
     let shade = |k: u32| panel.map.colour(1.0 - (f64::from(k) + 0.5) / f64::from(h));
     let pixels = (0..h)
         .flat_map(|k| std::iter::repeat_n(shade(k), BAR as usize))
@@ -294,11 +295,11 @@ fn bar(canvas: &mut Canvas, panel: &Panel<'_>, x: u32, y: u32, h: u32) -> Result
     let mut longest: f64 = 0.0;
     for (v, label) in marks {
         let at = y1 - (v - low) / (high - low) * f64::from(h);
-        canvas.line(&[(x1 + 1.0, at), (x1 + 6.0, at)], 1.0, INK)?;
-        canvas.text((x1 + 11.0, at), Align::Left, TEXT, INK, &label)?;
-        longest = longest.max(canvas.width_of(TEXT, &label)?);
+        canvas.line(&[(x1 + 1.0, at), (x1 + 6.0, at)], 1.0, INK);
+        canvas.text((x1 + 11.0, at), Align::Left, TEXT, INK, &label);
+        longest = longest.max(Canvas::width_of(TEXT, &label)?);
     }
-    canvas.text((x0, y0 - 18.0), Align::Left, 15.0, INK, &factor)?;
+    canvas.text((x0, y0 - 18.0), Align::Left, 15.0, INK, &factor);
     let beside = x1 + 11.0 + longest + 20.0;
     canvas.text(
         (beside, (y0 + y1) / 2.0),
@@ -306,7 +307,8 @@ fn bar(canvas: &mut Canvas, panel: &Panel<'_>, x: u32, y: u32, h: u32) -> Result
         TEXT,
         INK,
         panel.unit,
-    )
+    );
+    Ok(())
 }
 
 /// Prediction, truth and their difference side by side; the first two share one range.
