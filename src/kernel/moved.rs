@@ -9,6 +9,8 @@
     reason = "SIMD kernel; bounds are asserted before the loop"
 )]
 
+use std::ops::Range;
+
 use num_complex::Complex32;
 
 use super::dispatch::{Work, run};
@@ -209,8 +211,11 @@ impl Rows<'_, '_> {
         let first = 2 * from;
         // the canvas lies in the second-level cache at best: two rows on it is asked for
         let below = 2 * self.canvas.stride;
+        // pointers of their own: through `self` they would be read again after each store
+        let (double, single) = ([d0.as_ptr(), d1.as_ptr()], [s0.as_ptr(), s1.as_ptr()]);
+        let used = *used;
         // SAFETY: complex numbers are pairs of floats; `count` columns of the canvas lie inside; of the
-        // patch `pixels` reads what is inside.
+        // patch `load` reads what is inside.
         unsafe {
             let sums = self.canvas.sums.as_mut_ptr().add(at).cast::<f32>();
             let weights = self.canvas.weights.as_mut_ptr().add(at);
@@ -218,28 +223,31 @@ impl Rows<'_, '_> {
             for (row, (r, w)) in rows.iter_mut().zip(parts) {
                 *row = (row.0.add(2 * r * self.patch.stride), V::splat(w));
             }
+            let mut line = Line {
+                rows,
+                before: [V::zero(); P],
+                first,
+                side: side.cast_signed(),
+                weights: double,
+                sums,
+                ahead: sums.wrapping_add(2 * below),
+            };
             // each register of a row is read once, as the higher columns; the lower ones are its neighbours
-            let mut before = [V::zero(); P];
-            for (before, row) in before.iter_mut().zip(rows) {
-                *before = pixels::<V>(row.0, first - V::COUNT.cast_signed(), side);
+            for (before, row) in line.before.iter_mut().zip(rows) {
+                *before = some::<V>(row.0, first - V::COUNT.cast_signed(), line.side);
             }
-            for k in (0..2 * used).step_by(V::COUNT) {
-                let (w0, w1) = (V::load(d0.as_ptr().add(k)), V::load(d1.as_ptr().add(k)));
-                ahead(sums.wrapping_add(below + below + k));
-                let mut sum = V::load(sums.add(k));
-                for ((row, w), before) in rows.into_iter().zip(&mut before) {
-                    let high = pixels::<V>(row, first + k.cast_signed(), side);
-                    let low = V::pair_back(*before, high);
-                    *before = high;
-                    sum = sum.add(low.mul(w.mul(w0)));
-                    if C == 2 {
-                        sum = sum.add(high.mul(w.mul(w1)));
-                    }
-                }
-                sum.store(sums.add(k));
-            }
-            for i in (0..*used).step_by(V::COUNT) {
-                let (w0, w1) = (V::load(s0.as_ptr().add(i)), V::load(s1.as_ptr().add(i)));
+            // where whole registers lie inside the row: no lane there is asked whether it does
+            let whole = |floats: isize| {
+                let steps = floats.max(0).cast_unsigned() / V::COUNT;
+                (steps * V::COUNT).min(2 * used)
+            };
+            let start = whole(V::COUNT.cast_signed() - 1 - first);
+            let end = whole(line.side - first).max(start);
+            line.add::<C, false>(0..start);
+            line.add::<C, true>(start..end);
+            line.add::<C, false>(end..2 * used);
+            for i in (0..used).step_by(V::COUNT) {
+                let (w0, w1) = (V::load(single[0].add(i)), V::load(single[1].add(i)));
                 ahead(weights.wrapping_add(below + i));
                 let mut weight = V::load(weights.add(i));
                 for (_, w) in rows {
@@ -254,23 +262,62 @@ impl Rows<'_, '_> {
     }
 }
 
+/// The values of one canvas row, and of `P` rows of the patch. All counts are of floats.
+struct Line<V, const P: usize> {
+    /// Where each begins, and its weight.
+    rows: [(*const f32, V); P],
+    /// The register before the next of each.
+    before: [V; P],
+    /// Where the rows are read for the first column; may lie before them.
+    first: isize,
+    side: isize,
+    /// Of the lower and of the higher column.
+    weights: [*const f32; 2],
+    sums: *mut f32,
+    /// What is asked for meanwhile.
+    ahead: *const f32,
+}
+
+impl<V: Lanes, const P: usize> Line<V, P> {
+    /// Adds the columns `range`, in which every register lies inside the rows if `WHOLE`; they begin at whole registers.
+    #[inline(always)]
+    unsafe fn add<const C: usize, const WHOLE: bool>(&mut self, range: Range<usize>) {
+        // SAFETY: the caller's.
+        unsafe {
+            for k in range.step_by(V::COUNT) {
+                let w = self.weights.map(|w| V::load(w.add(k)));
+                ahead(self.ahead.wrapping_add(k));
+                let mut sum = V::load(self.sums.add(k));
+                for ((row, weight), before) in self.rows.into_iter().zip(&mut self.before) {
+                    let at = self.first + k.cast_signed();
+                    let high = if WHOLE {
+                        V::load(row.offset(at))
+                    } else {
+                        some::<V>(row, at, self.side)
+                    };
+                    let low = V::pair_back(*before, high);
+                    *before = high;
+                    sum = sum.add(low.mul(weight.mul(w[0])));
+                    if C == 2 {
+                        sum = sum.add(high.mul(weight.mul(w[1])));
+                    }
+                }
+                sum.store(self.sums.add(k));
+            }
+        }
+    }
+}
+
 /// The floats from `at` on of a row of `len`, zero outside it.
 ///
 /// # Safety
 /// `row` is valid for `len` floats.
 #[inline(always)]
-unsafe fn pixels<V: Lanes>(row: *const f32, at: isize, len: usize) -> V {
-    let from = row.wrapping_offset(at);
-    let (count, len) = (V::COUNT.cast_signed(), len.cast_signed());
-    // SAFETY: whole registers inside the row, or lanes inside it.
-    unsafe {
-        if at >= 0 && at + count <= len {
-            V::load(from)
-        } else {
-            let lane = |p: isize| p.clamp(0, count).cast_unsigned();
-            V::load_some(from, lane(-at), lane(len - at))
-        }
-    }
+unsafe fn some<V: Lanes>(row: *const f32, at: isize, len: isize) -> V {
+    let count = V::COUNT.cast_signed();
+    let lane = |p: isize| p.clamp(0, count).cast_unsigned();
+    // SAFETY: lanes inside the row.
+    unsafe { V::load_some(row.wrapping_offset(at), lane(-at), lane(len - at)) }
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ impl<T: Scalar> Packed<T> {
         out: &FeatureMap<T>,
     ) {
         assert_eq!(self.method, method, "weights for this kernel");
+        assert!(self.inputs > 0, "an input channel");
         assert!(first_channel + self.inputs <= x.stride(), "input channels");
         assert_eq!(out.channels(), self.outputs, "output channels");
         x.assert_same_pixels(out);

@@ -160,13 +160,19 @@ impl Band<'_> {
             for (tap, &offset) in self.taps.iter().enumerate() {
                 let from = corner.add(offset);
                 let w = w.add(tap * inputs * width);
-                for i in 0..inputs {
+                // at least one input: a loop that may be empty has its sums copied by the compiler, in some builds
+                let mut i = 0;
+                loop {
                     let mut wv = [V::zero(); NV];
                     for (v, wv) in wv.iter_mut().enumerate() {
                         *wv = V::load(w.add(i * width + v * V::COUNT));
                     }
                     for (p, sum) in sums.iter_mut().enumerate() {
                         V::mul_add_each(from.add(i), p * stride, wv, sum);
+                    }
+                    i += 1;
+                    if i >= inputs {
+                        break;
                     }
                 }
             }
