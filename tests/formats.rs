@@ -7,8 +7,10 @@ mod shared;
 
 use std::path::Path;
 
-use ndarray::{Array2, Array3, Array4, Axis, s};
-use ndarray_npy::NpzWriter;
+use ndarray::{
+    Array1, Array2, Array3, Array4, Axis, Ix1, Ix3, Ix4, IxDyn, OwnedRepr, arr0, arr1, s,
+};
+use ndarray_npy::{NpzReader, NpzWriter};
 use num_complex::{Complex32, Complex64};
 use proptest::prelude::*;
 use ptyproof::data::contents::Contents;
@@ -253,6 +255,42 @@ proptest! {
     }
 
     #[test]
+    fn what_was_told_and_what_follows_from_it_are_one_geometry(
+        seed: u32, pixel in prop::option::of(1e-9f64..1e-6), energy in prop::option::of(5e3f64..2e4), distance in prop::option::of(0.5f64..9.0),
+    ) {
+        let d = made(4, 4, seed, 1, false);
+        let dir = tempfile::tempdir()?;
+        let [npz, cxi, again] = ["a.npz", "b.cxi", "c.cxi"].map(|f| dir.path().join(f));
+        write_dataset(&npz, &d)?;
+        let told = Told { pixel_m: pixel, photon_energy_ev: energy, distance_m: distance, ..Told::default() };
+        let mut read = open(&npz, &told)?;
+        let m = read.measurement.clone();
+        // positions in pixels are those of the file, whatever a pixel is
+        prop_assert_eq!(&read.positions, &d.positions);
+        prop_assert!(energy.is_none_or(|e| m.photon_energy_ev == Some(e)));
+        prop_assert!(distance.is_none_or(|z| m.distance_m == Some(z)));
+        prop_assert!(pixel.is_none_or(|p| m.pixel_m == PixelSize::known(p, p)));
+        prop_assert!(pixel.is_some() || m.detector_pixel_m == d.measurement.detector_pixel_m);
+        let mut follows = Measurement { pixel_m: None, ..m.clone() };
+        follows.complete(8);
+        prop_assert!(near(follows.pixel_m, m.pixel_m));
+        // so metres and pixels agree in what is written, and in what is written of that
+        write(&cxi, &mut read, Format::Cxi, Writing::default())?;
+        let mut back = open(&cxi, &Told::default())?;
+        write(&again, &mut open(&cxi, &told)?, Format::Cxi, Writing::default())?;
+        let twice = open(&again, &Told::default())?;
+        prop_assert!(near(back.measurement.pixel_m, m.pixel_m) && near(twice.measurement.pixel_m, m.pixel_m));
+        for c in [&mut back, &mut { twice }] {
+            let (a, b) = (c.positions[0], d.positions[0]);
+            for (p, q) in c.positions.iter().zip(&d.positions) {
+                let most = 64.0 * f64::EPSILON * 512.0;
+                prop_assert!(((p.x - a.x) - (q.x - b.x)).abs() <= most, "{p:?} {q:?}");
+                prop_assert!(((p.y - a.y) - (q.y - b.y)).abs() <= most, "{p:?} {q:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_part_of_stored_patterns_is_that_part(n in 1usize..9, half in 2usize..5, seed: u32, cut in 0usize..9) {
         let d = made(n, half, seed, 1, false);
         let dir = tempfile::tempdir()?;
@@ -282,6 +320,110 @@ fn a_part_of_compressed_patterns_is_refused_with_the_way_out() {
     let e = file.stack.as_mut().unwrap().range(0, 1).unwrap_err();
     assert!(e.to_string().contains("compressed"), "{e}");
     assert!(e.advice().unwrap().contains("--store"));
+}
+
+#[test]
+fn a_product_keeps_its_own_pixel_and_says_what_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("made.product.npz");
+    let data = made(3, 2, 1, 1, false);
+    write(
+        &path,
+        &mut Contents::of(&data),
+        Format::ProductNpz,
+        Writing::default(),
+    )
+    .unwrap();
+    let told = |pixel| Told {
+        pixel_m: Some(pixel),
+        ..Told::default()
+    };
+    let own = open(&path, &Told::default())
+        .unwrap()
+        .measurement
+        .pixel_m
+        .unwrap();
+    let e = open(&path, &told(2.0 * own.x)).unwrap_err().to_string();
+    assert!(
+        e.contains("--pixel-size") && e.contains("its own pixel"),
+        "{e}"
+    );
+
+    // as another program has it: an exposure, and the second, fourth and sixth of its patterns
+    let all = NpzReader::new(std::fs::File::open(&path).unwrap());
+    let mut all = all.unwrap();
+    let more = dir.path().join("more.product.npz");
+    let mut out = NpzWriter::new(std::fs::File::create(&more).unwrap());
+    for name in all.names().unwrap() {
+        let name = name.trim_end_matches(".npy");
+        match name {
+            "exposure_time_s" => out.add_array(name, &arr0(0.5)).unwrap(),
+            "probe_position_indexes" => out.add_array(name, &arr1(&[1i64, 3, 5])).unwrap(),
+            "name" | "comments" => {}
+            "probe" => out
+                .add_array(
+                    name,
+                    &all.by_name::<OwnedRepr<Complex32>, Ix4>(name).unwrap(),
+                )
+                .unwrap(),
+            "object" => out
+                .add_array(
+                    name,
+                    &all.by_name::<OwnedRepr<Complex32>, Ix3>(name).unwrap(),
+                )
+                .unwrap(),
+            "loss_epochs" => out
+                .add_array(name, &all.by_name::<OwnedRepr<i64>, Ix1>(name).unwrap())
+                .unwrap(),
+            _ => out
+                .add_array(name, &all.by_name::<OwnedRepr<f64>, IxDyn>(name).unwrap())
+                .unwrap(),
+        }
+    }
+    out.finish().unwrap();
+    let notes = open(&more, &Told::default()).unwrap().notes.join("\n");
+    assert!(notes.contains("not kept: `exposure_time_s`"), "{notes}");
+    assert!(
+        notes.contains("`probe_position_indexes` are not 0, 1, 2"),
+        "{notes}"
+    );
+    let notes = open(&path, &Told::default()).unwrap().notes.join("\n");
+    assert!(
+        !notes.contains("not kept") && !notes.contains("indexes"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn a_mask_and_scan_numbers_that_do_not_fit_are_refused_wherever_they_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.npz");
+    let write = |mask: usize, scans: usize, key: &str| {
+        let mut npz = NpzWriter::new(std::fs::File::create(&path).unwrap());
+        npz.add_array("diffraction", &Array3::<f32>::from_elem((3, 8, 8), 1.5))
+            .unwrap();
+        npz.add_array("xcoords", &arr1(&[9.0, 10.0, 11.0])).unwrap();
+        npz.add_array("ycoords", &arr1(&[9.0, 10.0, 11.5])).unwrap();
+        npz.add_array(key, &Array2::<u8>::zeros((mask, mask)))
+            .unwrap();
+        npz.add_array("scan_index", &Array1::<i64>::zeros(scans))
+            .unwrap();
+        npz.finish().unwrap();
+        open(&path, &Told::default())
+    };
+    let e = write(4, 3, "bad_pixels").unwrap_err().to_string();
+    assert!(
+        e.contains("mask") && e.contains("4 x 4") && e.contains("8 x 8"),
+        "{e}"
+    );
+    let e = write(8, 2, "bad_pixels").unwrap_err().to_string();
+    assert!(
+        e.contains("scan_index") && e.contains('2') && e.contains('3'),
+        "{e}"
+    );
+    assert!(write(8, 3, "bad_pixels").is_ok());
+    let notes = write(8, 3, "mask").unwrap().notes.join("\n");
+    assert!(notes.contains("`mask` is not read"), "{notes}");
 }
 
 /// A tike file of counts, DC at `[0, 0]`.

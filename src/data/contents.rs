@@ -275,6 +275,25 @@ impl Contents {
             None => Ok(()),
         }
     }
+
+    /// Refuses a mask that is not of the patterns' size, and scan numbers that are not as many as the positions.
+    pub(crate) fn check_sizes(&self) -> Result<()> {
+        let error = |at: &str| Error::input(self.labels.action.clone()).at(at);
+        if let (Some(good), Some(stack)) = (&self.measurement.good, &self.stack)
+            && good.dim() != stack.size
+        {
+            let (rows, cols) = stack.size;
+            return Err(error("mask of the detector's pixels")
+                .got(format!("{} x {} pixels", good.nrows(), good.ncols()))
+                .need(format!("{rows} x {cols}, as the patterns are")));
+        }
+        if self.scan_index.len() != self.positions.len() {
+            return Err(error(&self.labels.scan_index)
+                .got(format!("{} entries", self.scan_index.len()))
+                .need(format!("{}, one for each position", self.positions.len())));
+        }
+        Ok(())
+    }
 }
 
 /// The first mode, and the others if there are any.

@@ -90,7 +90,11 @@ impl Architecture {
                     .at("N")
                     .got(other)
                     .need("64, 128 or 256: the sizes the network exists for")
-                    .help("crop or bin the patterns to one of these sizes"));
+                    .help(if other > 64 {
+                        "crop or bin the patterns to one of these sizes; `reconstruct` takes them as they are"
+                    } else {
+                        "`reconstruct` takes patterns of other sizes"
+                    }));
             }
         };
         Ok(Self {

@@ -77,6 +77,10 @@ pub(super) fn write(path: &Path, contents: &mut Contents, how: Writing) -> Resul
         let note = "the object is left out: CXI does not say where the positions lie on it";
         contents.notes.push(note.to_owned());
     }
+    if contents.scan_index.iter().any(|s| *s != 0) {
+        let note = "CXI has one scan: `scan_index` is left out";
+        contents.notes.push(note.to_owned());
+    }
     let (count, size, unit) = (stack.count, stack.size, stack.unit);
     let good = contents.measurement.good.clone();
     let mut masked = 0usize;

@@ -32,7 +32,7 @@ use self::detect::Opened;
 use super::contents::{Contents, DataFile, Unit};
 use super::measurement::PixelSize;
 use super::npz::read::contents as ptychopinn;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 
 /// What the person who reads a file knows better than it.
@@ -66,18 +66,72 @@ pub fn open(path: impl AsRef<Path>, told: &Told) -> Result<Contents> {
         stack.unit = unit;
         found.notes.push(format!("read as {unit}, as told"));
     }
-    let m = &mut found.measurement;
-    if let Some(p) = told.pixel_m {
-        m.pixel_m = PixelSize::known(p, p).or(m.pixel_m);
-    }
-    m.photon_energy_ev = told.photon_energy_ev.or(m.photon_energy_ev);
-    m.distance_m = told.distance_m.or(m.distance_m);
+    overrule(&mut found, told)?;
     let side = (found.stack.as_ref().map(|s| s.size.1)).or(found.probe.as_ref().map(|p| p.dim().2));
     if let Some(side) = side {
         found.measurement.complete(side);
     }
     found.check_images()?;
+    found.check_sizes()?;
     Ok(found)
+}
+
+/// Lengths that are farther apart than this are not one length in two roundings.
+const APART: f64 = 1e-3;
+
+/// Puts what was told in the place of what the file says; what follows from it follows, so that wavelength, distance and both pixels
+/// stay one geometry.
+fn overrule(found: &mut Contents, told: &Told) -> Result<()> {
+    let m = &mut found.measurement;
+    for (what, unit, told) in [
+        ("object pixel", "m", told.pixel_m),
+        ("photon energy", "eV", told.photon_energy_ev),
+        ("distance", "m", told.distance_m),
+    ] {
+        if let Some(v) = told {
+            found.notes.push(format!("{what}: {v:e} {unit}, as told"));
+        }
+    }
+    if let Some(p) = told.pixel_m {
+        let metres = matches!(found.format, Format::ProductHdf5 | Format::ProductNpz);
+        let own = (m.pixel_m)
+            .filter(|o| metres && [o.x, o.y].iter().any(|o| (o / p - 1.0).abs() > APART));
+        if let Some(o) = own {
+            return Err(Error::usage(found.labels.action.clone())
+                .at(format!("--pixel-size {p:e}"))
+                .got(format!("a product whose pixel is {:e} x {:e} m", o.x, o.y))
+                .need("no --pixel-size: its positions are metres over its own pixel"));
+        }
+        m.pixel_m = PixelSize::known(p, p).or(m.pixel_m);
+    }
+    m.photon_energy_ev = told.photon_energy_ev.or(m.photon_energy_ev);
+    m.distance_m = told.distance_m.or(m.distance_m);
+    let anything = told.pixel_m.or(told.photon_energy_ev).or(told.distance_m);
+    let (Some(side), Some(_)) = (found.stack.as_ref().map(|s| s.size.1), anything) else {
+        return Ok(());
+    };
+    let mut follows = m.clone();
+    follows.pixel_m = None;
+    follows.complete(side);
+    let parted = (follows.pixel_m.zip(m.pixel_m)).is_some_and(|(a, b)| {
+        [a.x / b.x, a.y / b.y]
+            .iter()
+            .any(|r| (r - 1.0).abs() > APART)
+    });
+    if parted {
+        // a pixel that was told stands, and says what the detector's is; otherwise the detector does
+        let follows = if told.pixel_m.is_some() {
+            m.detector_pixel_m = None;
+            "detector"
+        } else {
+            m.pixel_m = None;
+            "object"
+        };
+        found.notes.push(format!(
+            "the {follows}'s pixel of the file does not belong to that: it is the one that follows, lambda z / (N d)"
+        ));
+    }
+    Ok(())
 }
 
 /// Reads the data set at `path`, whatever its format.

@@ -193,7 +193,7 @@ pub(super) fn read(file: &mut dyn Fields) -> Result<Contents> {
             .need("finite positions in metres"));
     }
     notes.push(format!(
-        "positions: metres over a pixel of {:e} x {:e} m, about the object's middle ({cx:e}, {cy:e})",
+        "positions: metres over a pixel of {:e} x {:e} m, about the object's middle ({cx}, {cy}) m",
         size.x, size.y
     ));
     let mut first = |names: &[&str]| -> Result<Option<f64>> {
@@ -219,6 +219,7 @@ pub(super) fn read(file: &mut dyn Fields) -> Result<Contents> {
                 .to_owned(),
         );
     }
+    left_out(file, positions.len(), &mut notes)?;
     let labels = Labels {
         action: format!("reading {}", file.path().display()),
         patterns: "patterns".to_owned(),
@@ -255,6 +256,42 @@ fn generation(file: &dyn Fields) -> String {
         "second generation"
     }
     .to_owned()
+}
+
+/// Says what of the file nothing here has a place for, where it says something.
+fn left_out(file: &mut dyn Fields, count: usize, notes: &mut Vec<String>) -> Result<()> {
+    let mut lost = Vec::new();
+    for name in [
+        "exposure_time_s",
+        "focus_object_distance_m",
+        "mass_attenuation_m2_per_kg",
+        "probe_photon_count",
+        "tilt_angle_deg",
+        "tomography_angle_deg",
+    ] {
+        if file.number("", name)?.is_some_and(|v| v != 0.0) {
+            lost.push(format!("`{name}`"));
+        }
+    }
+    for name in ["loss_values", "opr_weights"] {
+        if file.has(name) && file.shape(name)?.iter().product::<usize>() > 0 {
+            lost.push(format!("`{name}`"));
+        }
+    }
+    if !lost.is_empty() {
+        notes.push(format!("not kept: {}", lost.join(", ")));
+    }
+    let indexes = "probe_position_indexes";
+    if file.has(indexes) {
+        let of = file.reals(indexes)?;
+        let in_order = of.len() == count && of.iter().enumerate().all(|(k, v)| *v == k as f64);
+        if !in_order {
+            notes.push(format!(
+                "`{indexes}` are not 0, 1, 2 and so on: they are not kept, and positions stay in the order of the file"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn coordinates(file: &mut dyn Fields, key: &str) -> Result<Vec<f64>> {

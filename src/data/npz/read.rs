@@ -179,6 +179,13 @@ fn known(file: &mut Archive, notes: &mut Vec<String>) -> Result<Known> {
         ));
         m.good = Some(bad.mapv(|b| !b));
     }
+    for key in ["mask", "valid_pixels", "good_pixels"] {
+        if file.has(key) {
+            notes.push(format!(
+                "`{key}` is not read: whether it marks good pixels or bad ones is not in the file; `bad_pixels` (1 = bad) is"
+            ));
+        }
+    }
     let mut number = |key: &str| file.number(key).map(|v| v.and_then(known_number));
     m.photon_energy_ev = number("photon_energy_eV")?;
     m.distance_m = number("detector_object_distance_m")?;

@@ -4,7 +4,7 @@ mod parts;
 mod typed;
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
@@ -61,10 +61,28 @@ fn open(path: &Path) -> Result<(File, u64)> {
     }
 }
 
+/// What a file begins as, if that is known and no archive; the file is at its beginning again.
+fn other_format(file: &mut File) -> Option<&'static str> {
+    let mut begin = [0; 8];
+    let read = file.read_exact(&mut begin);
+    file.rewind().ok()?;
+    read.ok()?;
+    if begin == *b"\x89HDF\r\n\x1a\n" {
+        Some("an HDF5 file")
+    } else if begin.starts_with(b"\x93NUMPY") {
+        Some("a single array, an .npy file")
+    } else {
+        None
+    }
+}
+
 impl Archive {
     /// Opens the `.npz` archive at `path` and reads the header of every array in it.
     pub(in crate::data) fn open(path: &Path) -> Result<Self> {
-        let (file, length) = open(path)?;
+        let (mut file, length) = open(path)?;
+        if let Some(other) = other_format(&mut file) {
+            return Err(refusal(path).got(other).need("an .npz file"));
+        }
         let whole = |e| {
             refusal(path)
                 .got(format!("{length} bytes that are not a whole zip archive"))
