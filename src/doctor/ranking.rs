@@ -94,6 +94,20 @@ pub struct ScaleRow {
     pub unexplained: Real,
 }
 
+/// A factor on the positions that is better than none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rescaled {
+    pub(super) scale: f64,
+    /// Of the positions as they are.
+    pub(super) margin: Margin,
+    /// How many times as much is left [`FLANK`] on either side of it, on the better one: positions that are closer together explain more
+    /// where an object is smooth, and that has no best.
+    pub(super) rise: f64,
+}
+
+/// How far from the best factor its flanks are looked at.
+const FLANK: f64 = 0.04;
+
 /// A trial and what it came to, round by round.
 #[derive(Debug, Clone)]
 struct Runner {
@@ -147,7 +161,7 @@ pub(super) struct Ranking {
     /// Unexplained at each factor on the positions, ascending.
     pub(super) scales: Vec<ScaleRow>,
     /// The best factor, and positions as they are against it, if another is better.
-    pub(super) scale: Option<(f64, Margin)>,
+    pub(super) scale: Option<Rescaled>,
     /// What the best hypothesis reconstructed.
     pub(super) outcome: Outcome,
 }
@@ -415,7 +429,7 @@ impl Race<'_> {
     }
 
     /// The best hypothesis with positions farther apart and closer together.
-    fn scales(&self, best: &Trial, folds: &[f64]) -> (Vec<ScaleRow>, Option<(f64, Margin)>) {
+    fn scales(&self, best: &Trial, folds: &[f64]) -> (Vec<ScaleRow>, Option<Rescaled>) {
         let scaled = |scale: f64, fold: usize| (Trial { scale, ..*best }, self.effort(fold));
         let explains = folds.iter().all(|f| *f < EXPLAINED);
         let factors: Vec<f64> = if explains {
@@ -437,16 +451,32 @@ impl Race<'_> {
                 rows.extend(o.map(|o| (t.scale, o.unexplained)));
             }
         }
-        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let better = least(&rows).filter(|(s, _)| *s != 1.0).map(|(s, _)| {
+        let better = least(&rows).filter(|(s, _)| *s != 1.0).map(|(s, left)| {
+            let work: Vec<_> = [s * (1.0 - FLANK), s * (1.0 + FLANK)]
+                .map(|s| scaled(s, 0))
+                .to_vec();
+            let flanks = (work.iter().zip(self.all(&work)))
+                .filter_map(|((t, _), o)| Some((t.scale, o?.unexplained)))
+                .filter(|(_, v)| v.is_finite());
+            let before = rows.len();
+            rows.extend(flanks);
+            let rise = rows[before..]
+                .iter()
+                .map(|f| f.1 / left)
+                .fold(f64::INFINITY, f64::min);
             let work: Vec<_> = (0..FOLDS).map(|fold| scaled(s, fold)).collect();
             let found = self.all(&work);
             let own: Vec<f64> = found
                 .iter()
                 .map(|o| o.as_ref().map_or(f64::INFINITY, |o| o.unexplained))
                 .collect();
-            (s, Margin::of(&own, folds))
+            Rescaled {
+                scale: s,
+                margin: Margin::of(&own, folds),
+                rise,
+            }
         });
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
         let row = |(s, v): (f64, f64)| ScaleRow {
             scale: Real(s),
             unexplained: Real(v),

@@ -6,7 +6,7 @@ use super::hypothesis::Power;
 use super::kinship::Kinship;
 use super::light::Light;
 use super::orientation::Orientation;
-use super::ranking::{EXPLAINED, Margin, Ranking};
+use super::ranking::{EXPLAINED, Margin, Ranking, Rescaled};
 use super::sample::Sample;
 use super::trial::FEW;
 use crate::data::inspect::Inspection;
@@ -424,6 +424,9 @@ fn unit(r: &Ranking, sample: &Sample) -> Option<Finding> {
     Some(Finding::new(severity, "unit", says, evidence).advise(advice))
 }
 
+/// So many times as much must be left beside the best factor before it is believed.
+const STEEP: f64 = 1.04;
+
 fn scale(r: &Ranking, explained: bool) -> Option<Finding> {
     let range = match (r.scales.first(), r.scales.last()) {
         (Some(a), Some(b)) => format!("{} to {}", a.scale.get(), b.scale.get()),
@@ -431,8 +434,15 @@ fn scale(r: &Ranking, explained: bool) -> Option<Finding> {
     };
     // where nothing is explained as it is, a factor must explain much to be believed
     let believed = |m: &Margin| explained || r.best.unexplained.get() / m.factor.get() < 0.85;
-    let other = r.scale.filter(|(_, m)| m.is_suspect() && believed(m));
-    let Some((s, margin)) = other else {
+    let other = r
+        .scale
+        .filter(|o| o.margin.is_suspect() && believed(&o.margin));
+    let Some(Rescaled {
+        scale: s,
+        margin,
+        rise,
+    }) = other
+    else {
         return explained.then(|| {
             let says = "the scale of the positions is supported";
             let evidence =
@@ -440,15 +450,19 @@ fn scale(r: &Ranking, explained: bool) -> Option<Finding> {
             Finding::new(Severity::Note, "scale", says, evidence)
         });
     };
-    let (severity, how) = if margin.is_worse() {
+    let evidence = format!(
+        "of factors from {range} the best is {s:.4}, and {rise:.3} times as much is left beside it; as they are, positions leave {}",
+        factor(&margin)
+    );
+    if rise <= 1.0 {
+        let says = "the scale of the positions: the closer together they are taken, the more they explain, as of smooth objects";
+        return Some(Finding::new(Severity::Undecided, "scale", says, evidence));
+    }
+    let (severity, how) = if margin.is_worse() && rise >= STEEP {
         (Severity::Fault, "is contradicted")
     } else {
         (Severity::Warning, "may be wrong")
     };
-    let evidence = format!(
-        "of factors from {range} the best is {s:.4}; as they are, positions leave {}",
-        factor(&margin)
-    );
     let says = format!(
         "the scale of the positions {how}: they look {:.4} times too large",
         1.0 / s
