@@ -1,8 +1,11 @@
 //! The scale chain: the factor that nobody undoes is found, in hubs of the reference too.
 
+use super::scan::{SMALL, Scan};
 use super::{json, run, said, text};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use ndarray_npy::{read_npy, write_npy};
+use ptyproof::data::dataset::Dataset;
+use ptyproof::data::npz::{read_dataset, write_dataset};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -89,5 +92,51 @@ fn the_reference_never_undoes_its_normalization() {
         assert_eq!(c["accounts"]["k"]["net"], 1);
         assert_eq!(c["measured"]["explained_by"], "k");
         println!("{name}: {:#?}", findings(&c));
+    }
+}
+
+#[test]
+fn noise_is_no_factor_and_light_of_all_modes_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scan.npz");
+    Scan {
+        n: 32,
+        origin: 18.0,
+        ..SMALL
+    }
+    .write(&path);
+    let data = read_dataset(&path).unwrap().dataset;
+    let probe = data.probe.clone().unwrap();
+    let c = chain(&path, folder.path())["accounts"]["c"]["value"]
+        .as_f64()
+        .unwrap();
+    let write = |times: f64, further: Option<f64>| {
+        // one part of the light in a second mode
+        let share = further.unwrap_or(0.0);
+        let of = |share: f64| probe.mapv(|z| z * (times * share.sqrt()) as f32);
+        let mut m = data.measurement.clone();
+        m.further_modes = further.map(|s| of(s).insert_axis(Axis(0)));
+        let told = Dataset::new(
+            "scan",
+            data.patterns.clone(),
+            data.positions.clone(),
+            data.scan_index.clone(),
+            Some(of(1.0 - share)),
+            data.object.clone(),
+        );
+        write_dataset(&path, &told.unwrap().with_measurement(m).unwrap()).unwrap();
+        chain(&path, folder.path())
+    };
+    // 25 patterns of about 1e6 photons: five sigma of their sum are a thousandth of it, of the amplitude half of that
+    for further in [None, Some(0.2)] {
+        for off in [1.0, 1.0003, 0.9997] {
+            let found = write(c * off, further);
+            assert!(found["accounts"]["c"].is_null(), "{found}");
+        }
+        for off in [1.01, 0.99, 2.0] {
+            let found = write(c * off, further);
+            let left = found["accounts"]["c"]["value"].as_f64().unwrap();
+            assert!((left * off - 1.0).abs() < 1e-4, "{left}");
+        }
     }
 }
