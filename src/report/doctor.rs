@@ -7,7 +7,7 @@ use num_complex::Complex32;
 
 use crate::doctor::{Examination, Finding, Power, Ranked, Severity, Start};
 use crate::error::Result;
-use crate::hub::picture::{Panel, panels};
+use crate::hub::picture::{Panel, PanelAxis, panels};
 
 /// Hypotheses that the table shows.
 const SHOWN: usize = 10;
@@ -142,6 +142,17 @@ pub fn picture(e: &Examination) -> Result<Vec<u8>> {
         let mut panel =
             Panel::amplitude("unexplained, a bar a hypothesis, the best above", b.view());
         panel.unit = "unexplained";
+        panel.axes = [
+            ("unexplained", LONGEST / WIDE as f64),
+            ("place in the ranking", 1.0 / HIGH as f64),
+        ]
+        .map(|(label, step)| PanelAxis {
+            label,
+            first: 0.0,
+            step,
+        });
+        // the middle of a bar's three rows is its place
+        panel.axes[1].first = 1.0 - 1.0 / HIGH as f64;
         all.push(panel);
     }
     if let Some([a, p, probe]) = &parts {
@@ -156,9 +167,14 @@ pub fn picture(e: &Examination) -> Result<Vec<u8>> {
     panels(&e.name, &all)
 }
 
-/// One bar of four rows for each hypothesis, as long as what it leaves unexplained, up to 1.5.
+/// Rows of a bar, pixels and unexplained share of the longest.
+const HIGH: usize = 4;
+const WIDE: usize = 150;
+const LONGEST: f64 = 1.5;
+
+/// One bar of four rows, the last dark, for each hypothesis, as long as what it leaves unexplained, up to 1.5.
 fn bars(rows: &[Ranked]) -> Array2<f32> {
-    let (high, wide, longest) = (4, 150, 1.5);
+    let (high, wide, longest) = (HIGH, WIDE, LONGEST);
     Array2::from_shape_fn((high * rows.len(), wide), |(r, c)| {
         let v = rows[r / high].unexplained.get();
         let lit = r % high != high - 1 && (c as f64) < v.min(longest) / longest * wide as f64;

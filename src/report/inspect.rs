@@ -7,7 +7,7 @@ use ndarray::Array2;
 use crate::data::contents::Contents;
 use crate::data::inspect::{Inspection, PatternFacts, Pixels, ProbeFacts, ScanFacts, Spread};
 use crate::error::Result;
-use crate::hub::picture::{Panel, panels};
+use crate::hub::picture::{Panel, PanelAxis, panels};
 
 /// The width of the names of a table.
 const NAMES: usize = 22;
@@ -200,16 +200,28 @@ pub fn picture(found: &Inspection, contents: &Contents) -> Result<Vec<u8>> {
         let (x, y) = (s.x.map(|v| v.get()), s.y.map(|v| v.get()));
         positions(contents, x, y)
     });
+    let raster = (found.scan.as_ref()).map(|s| {
+        let [x, y] = [s.x, s.y].map(|v| v.map(|v| v.get()));
+        let step = 1.0 / per_pixel(x, y);
+        [("x (object px)", x), ("y (object px)", y)].map(|(label, v)| PanelAxis {
+            label,
+            first: v[0] - RIM as f64 * step,
+            step,
+        })
+    });
     let shown: Vec<Panel<'_>> = [
         ("Mean pattern", &mean, "log10(1 + intensity)"),
         ("Probe, first mode", &probe, "amplitude"),
-        ("Scan positions", &scan, "positions"),
+        (SCAN, &scan, "positions"),
     ]
     .into_iter()
     .filter_map(|(title, array, unit)| {
         let array = array.as_ref().filter(|a| !a.is_empty())?;
         let mut panel = Panel::amplitude(title, array.view());
         panel.unit = unit;
+        if let (SCAN, Some(axes)) = (title, raster) {
+            panel.axes = axes;
+        }
         Some(panel)
     })
     .collect();
@@ -225,13 +237,21 @@ fn logarithm(mean: &Array2<f64>) -> Array2<f32> {
     mean.mapv(|v| (1.0 + v.max(0.0) / least).log10() as f32)
 }
 
+const SCAN: &str = "Scan positions";
+/// Pixels of the raster around the positions.
+const RIM: usize = 2;
+
+/// Pixels of the raster for one of the object.
+fn per_pixel(x: [f64; 2], y: [f64; 2]) -> f64 {
+    251.0 / (x[1] - x[0]).max(y[1] - y[0]).max(1.0)
+}
+
 /// The scan on a raster of at most 256 pixels, a dot for each position.
 fn positions(contents: &Contents, x: [f64; 2], y: [f64; 2]) -> Array2<f32> {
-    let longest = (x[1] - x[0]).max(y[1] - y[0]).max(1.0);
-    let k = 251.0 / longest;
-    let place = |v: f64, low: f64| ((v - low) * k).round().clamp(0.0, 251.0) as usize + 2;
+    let k = per_pixel(x, y);
+    let place = |v: f64, low: f64| ((v - low) * k).round().clamp(0.0, 251.0) as usize + RIM;
     let size = |v: [f64; 2]| place(v[1], v[0]) + 3;
-    if !(longest * k).is_finite() {
+    if !(k.is_finite() && k > 0.0) {
         return Array2::zeros((0, 0));
     }
     let mut out = Array2::zeros((size(y), size(x)));

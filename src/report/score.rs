@@ -319,5 +319,7 @@ pub fn picture(s: &Scores, [p, t]: &[Array2<Complex64>; 2]) -> Result<Vec<u8>> {
         Panel::phase("truth", tp.view()),
         Panel::amplitude("modulus of the difference", apart.view()),
     ];
-    panels(&s.of, &all)
+    // rows and columns of the truth
+    let [row, _, col, _] = s.fidelity.as_ref().map_or([0; 4], |f| f.region);
+    panels(&s.of, &all.map(|panel| panel.from(row, col)))
 }

@@ -78,17 +78,17 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
         canvas.line(&[(x0 - 5.0, at), (x0, at)], 1.0, INK);
         canvas.text((x0 - 11.0, at), Align::Right, TEXT, INK, &label);
     }
-    for (v, label) in axis::ticks(left, right, 6).marks {
-        if v.fract() == 0.0 {
-            let label = label.trim_end_matches('0').trim_end_matches('.');
-            let whole = if label.is_empty() || !label.contains('.') {
-                format!("{v}")
-            } else {
-                label.into()
-            };
-            canvas.line(&[(px(v), y1), (px(v), y1 + 5.0)], 1.0, INK);
-            canvas.text((px(v), y1 + 17.0), Align::Centre, TEXT, INK, &whole);
+    // epochs and steps are counted, shares are not
+    let counted = points().all(|p| !p.0.is_finite() || p.0.fract() == 0.0);
+    let across = axis::ticks(left, right, 6);
+    for (v, label) in across.marks {
+        if counted && v.fract() != 0.0 {
+            continue;
         }
+        let plain = counted || !across.factor.is_empty();
+        let label = if plain { format!("{v}") } else { label };
+        canvas.line(&[(px(v), y1), (px(v), y1 + 5.0)], 1.0, INK);
+        canvas.text((px(v), y1 + 17.0), Align::Centre, TEXT, INK, &label);
     }
     canvas.frame((x0, y0), (x1, y1));
     canvas.text(

@@ -24,7 +24,7 @@ mod panels;
 pub use canvas::Rgb;
 pub use colour::{ColourMap, Range};
 pub use curves::{Chart, Curve, charts};
-pub use panels::{Panel, comparison, panels};
+pub use panels::{Panel, PanelAxis, comparison, panels};
 
 /// The colour of a pixel that is not finite: in no colour table, visible on dark and on light.
 pub const NOT_FINITE: Rgb = [0, 255, 127];

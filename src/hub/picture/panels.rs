@@ -26,6 +26,31 @@ pub struct Panel<'a> {
     pub range: Range,
     /// Beside the colour bar: quantity and unit.
     pub unit: &'a str,
+    /// What its pixels count, from left to right and from top to bottom.
+    pub axes: [PanelAxis<'a>; 2],
+}
+
+/// What the pixels of a panel count along one side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PanelAxis<'a> {
+    /// Quantity and unit.
+    pub label: &'a str,
+    /// Its value at the middle of the first pixel.
+    pub first: f64,
+    /// And from pixel to pixel; above zero.
+    pub step: f64,
+}
+
+impl PanelAxis<'static> {
+    const PIXELS: [Self; 2] = [Self::pixels("x (px)", 0), Self::pixels("y (px)", 0)];
+
+    const fn pixels(label: &'static str, first: usize) -> Self {
+        Self {
+            label,
+            first: first as f64,
+            step: 1.0,
+        }
+    }
 }
 
 impl<'a> Panel<'a> {
@@ -38,6 +63,7 @@ impl<'a> Panel<'a> {
             map: ColourMap::Magma,
             range,
             unit: "amplitude",
+            axes: PanelAxis::PIXELS,
         }
     }
 
@@ -50,6 +76,7 @@ impl<'a> Panel<'a> {
             map: ColourMap::Twilight,
             range,
             unit: "phase (rad)",
+            axes: PanelAxis::PIXELS,
         }
     }
 
@@ -62,7 +89,18 @@ impl<'a> Panel<'a> {
             map: ColourMap::Difference,
             range,
             unit: "difference",
+            axes: PanelAxis::PIXELS,
         }
+    }
+
+    /// The same, of an array that begins at this row and column of another.
+    #[must_use]
+    pub fn from(mut self, row: usize, col: usize) -> Self {
+        self.axes = [
+            PanelAxis::pixels("x (px)", col),
+            PanelAxis::pixels("y (px)", row),
+        ];
+        self
     }
 
     /// The same with another range.
@@ -228,12 +266,12 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
     // Axes: a tick stands at the middle of the pixel that it names.
     let (rows, cols) = panel.array.dim();
     let scale = layout.zoom as f64 / layout.merge as f64;
-    for (k, label) in pixel_ticks(cols) {
+    for (k, label) in pixel_ticks(cols, panel.axes[0], 48.0 / scale) {
         let at = x0 + (k + 0.5) * scale;
         canvas.line(&[(at, y1 + 1.0), (at, y1 + 6.0)], 1.0, INK);
         canvas.text((at, y1 + 17.0), Align::Centre, TEXT, INK, &label);
     }
-    for (k, label) in pixel_ticks(rows) {
+    for (k, label) in pixel_ticks(rows, panel.axes[1], 20.0 / scale) {
         let at = y0 + (k + 0.5) * scale;
         canvas.line(&[(x0 - 6.0, at), (x0 - 1.0, at)], 1.0, INK);
         canvas.text((x0 - 11.0, at), Align::Right, TEXT, INK, &label);
@@ -243,14 +281,14 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
         Align::Centre,
         TEXT,
         INK,
-        "x (px)",
+        panel.axes[0].label,
     );
     canvas.text(
         (x0 - 58.0, (y0 + y1) / 2.0),
         Align::Upwards,
         TEXT,
         INK,
-        "y (px)",
+        panel.axes[1].label,
     );
 
     bar(canvas, panel, x + w + GAP, y, h.max(LEAST))?;
@@ -268,17 +306,26 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
     Ok(())
 }
 
-/// Ticks at whole pixel numbers of an axis of `n` pixels.
-fn pixel_ticks(n: usize) -> Vec<(f64, String)> {
+/// Ticks of an axis of `n` pixels, as pixels and their labels, none nearer to the one before than `apart` pixels.
+fn pixel_ticks(n: usize, axis: PanelAxis<'_>, apart: f64) -> Vec<(f64, String)> {
+    let PanelAxis { first, step, .. } = axis;
     if n < 2 {
-        return vec![(0.0, "0".into())];
+        return vec![(0.0, format!("{first}"))];
     }
-    let Ticks { mut marks, .. } = axis::ticks(0.0, (n - 1) as f64, 5);
-    marks.retain(|(v, _)| v.fract() == 0.0);
-    marks
-        .into_iter()
-        .map(|(v, _)| (v, format!("{v}")))
-        .collect()
+    let Ticks { marks, factor } = axis::ticks(first, first + step * (n - 1) as f64, 5);
+    let counts = step == 1.0 && first.fract() == 0.0;
+    let mut before = f64::NEG_INFINITY;
+    let told = marks.into_iter().filter_map(|(v, label)| {
+        let at = (v - first) / step;
+        // pixels are counted in whole numbers; a factor has no place beside an axis
+        if (counts && v.fract() != 0.0) || at - before < apart {
+            return None;
+        }
+        before = at;
+        let whole = counts || !factor.is_empty();
+        Some((at, if whole { format!("{v}") } else { label }))
+    });
+    told.collect()
 }
 
 fn bar(canvas: &mut Canvas, panel: &Panel<'_>, x: u32, y: u32, h: u32) -> Result<()> {
@@ -357,6 +404,7 @@ pub fn comparison(
         map,
         range,
         unit,
+        axes: PanelAxis::PIXELS,
     };
     let last = Panel::difference("prediction \u{2212} truth", difference.view());
     panels(
