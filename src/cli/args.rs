@@ -120,7 +120,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     pub(super) custom_object: Option<PathBuf>,
     /// Give the object a phase made from its amplitude.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "data")]
     pub(super) object_phase: bool,
     /// Which numerics.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]

@@ -353,3 +353,30 @@ fn engine(args: &CompareArgs, data: &Path, hub: &str, modes: Option<usize>) -> R
         args.reading.clone(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_says_what_nobody_need_type() {
+        let mut command = CompareArgs::augment_args(clap::Command::new("compare"));
+        let help = command.render_long_help().to_string();
+        let words: Vec<&str> = help.split_whitespace().collect();
+        let help = words.join(" ");
+        let (part, whole) = STITCHED;
+        assert_eq!(
+            (GRIDSIZE, part, whole),
+            (2, 3, 8),
+            "as the words below have it"
+        );
+        for told in [
+            format!("trains for {EPOCHS} epochs"),
+            format!("in batches of {BATCH}"),
+            "in groups of four (--gridsize 2)".to_owned(),
+            "the central three eighths".to_owned(),
+        ] {
+            assert!(help.contains(&told), "{told}: {help}");
+        }
+    }
+}

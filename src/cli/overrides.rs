@@ -146,6 +146,12 @@ impl OverrideArgs {
         choose(&mut self.probe_mask, Some(false), "probe_mask", chosen);
     }
 
+    /// A flag that was typed and says how to simulate an object: it does nothing where there is one, or none is needed.
+    pub(super) fn of_an_object(&self) -> Option<&'static str> {
+        let object = self.object.map(|_| "--object");
+        object.or(self.buffer.map(|_| "--buffer"))
+    }
+
     /// The flags as the scenario takes them.
     pub(super) fn overrides(&self, amp_vmax: Option<f64>) -> Overrides {
         Overrides {

@@ -12,7 +12,7 @@ pub(super) use super::session::cores;
 use super::session::{Session, Start, Voice, same};
 use crate::data::formats;
 use crate::data::npz::{DataFile, read_object, read_probe};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ground::json::Real;
 use crate::ground::par::Pool;
 use crate::hub::dir;
@@ -30,6 +30,7 @@ pub(super) fn snapshot(path: Option<&Path>) -> Result<Snapshot> {
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     let start = Start::now();
+    refuse_idle(args)?;
     let request = request(args)?;
     pipeline::check(&request)?;
     let threads = args.threads.map_or_else(cores, Ok)?;
@@ -65,6 +66,26 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
             Exit::Success
         }
     })
+}
+
+/// Refuses what was typed about an object that will not be made.
+fn refuse_idle(args: &RunArgs) -> Result<()> {
+    let own = args.custom_object.as_ref().map(|_| "--custom-object");
+    let idle = match (args.data.as_ref().map(|_| "--data"), own) {
+        (Some(instead), _) => args.overrides.of_an_object().zip(Some(instead)),
+        // a margin without positions is of any object
+        (None, Some(instead)) => (args.overrides.of_an_object())
+            .filter(|flag| *flag == "--object")
+            .zip(Some(instead)),
+        (None, None) => None,
+    };
+    if let Some((flag, instead)) = idle {
+        return Err(Error::usage("settling a run")
+            .at(flag)
+            .got(format!("{instead} as well"))
+            .need("one of the two: no object is made then"));
+    }
+    Ok(())
 }
 
 /// Reads what was handed in and settles the scenario; nothing is written yet.

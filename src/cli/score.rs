@@ -1,5 +1,6 @@
 //! `ptyproof score`: how good a reconstruction is, and whether that is good enough.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -119,7 +120,11 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
         .as_deref()
         .map(|path| data(path, &told, &mut notes))
         .transpose()?;
-    reconstruction.notes.splice(0..0, notes);
+    notes.append(&mut reconstruction.notes);
+    // of one file, read as both, once
+    let mut said = BTreeSet::new();
+    notes.retain(|n| said.insert(n.clone()));
+    reconstruction.notes = notes;
     let asked = Asked {
         of: args.reconstruction.display().to_string(),
         reconstruction,
@@ -136,8 +141,8 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     };
     let pool = Pool::new(cores()?)?;
     let found = score(asked, &pool)?;
-    write(args, &found.scores, found.images.as_ref())?;
     out!("{}", terminal(&found.scores));
+    write(args, &found.scores, found.images.as_ref())?;
     let mut exit = Exit::Success;
     for gate in gates {
         let (holds, text) = gate.holds(&found.scores);
@@ -154,8 +159,13 @@ fn write(
     scores: &Scores,
     images: Option<&[ndarray::Array2<num_complex::Complex64>; 2]>,
 ) -> Result<()> {
+    // with a truth it is the images that do not let it be drawn
     let refuse = |flag: &str, got: &str, need: &str| {
-        Error::usage("writing scores").at(flag).got(got).need(need)
+        let error = match args.truth {
+            Some(_) => Error::input("writing scores"),
+            None => Error::usage("writing scores"),
+        };
+        error.at(flag).got(got).need(need)
     };
     let frc = scores.fidelity.as_ref().and_then(|f| f.frc.as_ref());
     let no_frc = |flag| {

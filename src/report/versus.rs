@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::ground::json::Real;
 use crate::hub::picture::{Chart, Curve, Panel, Range, charts, panels};
 use crate::score::fidelity::Fidelity;
+use crate::score::scores::FEW;
 use crate::score::versus::{ProbeOf, Side, Versus};
 
 /// Pictures of the page: the file, what it shows, and its bytes.
@@ -224,8 +225,13 @@ fn rows(v: &Versus) -> Vec<[String; 3]> {
 fn between(v: &Versus) -> String {
     let b = &v.between;
     let frc = b.frc.as_ref();
+    let few = if b.pixels < FEW {
+        ": too few to say anything"
+    } else {
+        ""
+    };
     format!(
-        "network against engine: nrmse {} (a flat object: {}), frc mean {}, on {} pixels",
+        "network against engine: nrmse {} (a flat object: {}), frc mean {}, on {} pixels{few}",
         number(Some(b.nrmse)),
         number(Some(b.flat.nrmse)),
         number(frc.map(|c| c.mean)),

@@ -3,19 +3,16 @@
 use super::fidelity::Region;
 use crate::ground::geometry::Position;
 
-/// The rectangle of the centres, less a quarter of a pattern on each side; of centres that are less than half a pattern apart, a
-/// quarter more. `positions` are in pixels of an image of `[rows, cols]`, which holds the rectangle.
+/// The rectangle of the centres, less a quarter of a pattern on each side, but never less than half a pattern a side: of centres
+/// that all lie in one place, a quarter more on each. `positions` are in pixels of an image of `[rows, cols]`, which holds the rectangle.
 pub fn middle(positions: &[Position], n: usize, [rows, cols]: [usize; 2]) -> Region {
     let axis = |of: fn(&Position) -> f64, size: usize| {
         let all = positions.iter().map(of);
         let low = all.clone().fold(f64::INFINITY, f64::min);
         let high = all.fold(f64::NEG_INFINITY, f64::max);
         let rim = n as f64 / 4.0;
-        let (from, to) = if high - low > 2.0 * rim {
-            (low + rim, high - rim)
-        } else {
-            (low - rim, high + rim)
-        };
+        let rim = ((high - low) / 2.0 - rim).clamp(-rim, rim);
+        let (from, to) = (low + rim, high - rim);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -41,6 +38,15 @@ mod tests {
         };
         let wide = at(&[[20.0, 30.0], [100.0, 90.5]]);
         assert_eq!(middle(&wide, 16, [128, 128]), [34, 87, 24, 97]);
+        // as wide as a pattern, and a little more or less: half a pattern
+        for apart in [9.0, 16.0, 17.0] {
+            let some = at(&[[20.0, 30.0], [20.0 + apart, 30.0]]);
+            let [_, _, left, right] = middle(&some, 16, [128, 128]);
+            assert!(
+                (8..=10).contains(&(right - left)),
+                "{apart}: {left} to {right}"
+            );
+        }
         let one = at(&[[20.0, 30.0]]);
         assert_eq!(middle(&one, 16, [128, 128]), [26, 35, 16, 25]);
         // a rectangle that is not on the image is at its edge, never empty

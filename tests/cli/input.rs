@@ -521,3 +521,40 @@ fn a_file_with_the_pattern_last_is_taken_and_said_to_be_so() {
     // without a truth there is nothing to compare with
     assert!(!place.hub.join("comparison_metrics.json").exists());
 }
+
+#[test]
+fn what_was_typed_of_an_object_that_is_not_made_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    super::scan::SMALL.write(&at("a.npz"));
+    let (data, object, out) = (at("a.npz"), at("o.npy"), at("hub"));
+    let image = Array2::from_elem((200, 200), Complex32::new(1.0, 0.0));
+    ndarray_npy::write_npy(&object, &image).unwrap();
+    let scenario = ["--scenario", "gs1_ideal"];
+    for (args, named) in [
+        (
+            vec!["--data", text(&data), "--object", "grf"],
+            ["--object", "--data"],
+        ),
+        (
+            vec!["--data", text(&data), "--buffer", "3"],
+            ["--buffer", "--data"],
+        ),
+        (
+            vec!["--data", text(&data), "--object-phase"],
+            ["--object-phase", "--data"],
+        ),
+        (
+            [
+                &scenario[..],
+                &["--custom-object", text(&object), "--object", "grf"],
+            ]
+            .concat(),
+            ["--object", "--custom-object"],
+        ),
+    ] {
+        let run = ["run", "-o", text(&out)].into_iter().chain(args);
+        said(run).ended(2, &named);
+        assert!(!out.exists());
+    }
+}

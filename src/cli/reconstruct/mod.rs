@@ -129,10 +129,11 @@ fn describe(log: &Log, ready: &Ready, threads: usize) {
         f.left
     ));
     log.info(format!(
-        "engine: {}, {} iterations, {} modes, from {}; {threads} threads",
+        "engine: {}, {} iterations, {} mode{}, from {}; {threads} threads",
         ready.settings.method.name(),
         ready.settings.iterations,
         ready.modes,
+        if ready.modes == 1 { "" } else { "s" },
         ready.began
     ));
 }
