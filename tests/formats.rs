@@ -498,7 +498,7 @@ fn bad_pixels_are_looked_past() {
     let mut npz = NpzWriter::new(std::fs::File::create(&path).unwrap());
     npz.add_array("diff3d", &counts).unwrap();
     for key in ["xcoords", "ycoords"] {
-        let at = ndarray::arr1(&[1.0, 5.0, 9.0]);
+        let at = arr1(&[1.0, 5.0, 9.0]);
         npz.add_array(key, &at).unwrap();
     }
     let bad = Array2::from_shape_fn((4, 4), |at| at == (1, 2));

@@ -73,7 +73,7 @@ fn refuse_idle(args: &RunArgs) -> Result<()> {
     let own = args.custom_object.as_ref().map(|_| "--custom-object");
     let idle = match (args.data.as_ref().map(|_| "--data"), own) {
         (Some(instead), _) => args.overrides.of_an_object().zip(Some(instead)),
-        // a margin without positions is of any object
+        // the margin of a scan is kept from any object
         (None, Some(instead)) => (args.overrides.of_an_object())
             .filter(|flag| *flag == "--object")
             .zip(Some(instead)),
