@@ -454,14 +454,15 @@ fn scale(r: &Ranking, explained: bool) -> Option<Finding> {
         "of factors from {range} the best is {s:.4}, and {rise:.3} times as much is left beside it; as they are, positions leave {}",
         factor(&margin)
     );
-    if rise <= 1.0 {
-        let says = "the scale of the positions: the closer together they are taken, the more they explain, as of smooth objects";
-        return Some(Finding::new(Severity::Undecided, "scale", says, evidence));
-    }
     let (severity, how) = if margin.is_worse() && rise >= STEEP {
         (Severity::Fault, "is contradicted")
     } else {
         (Severity::Warning, "may be wrong")
+    };
+    let or = if rise < STEEP {
+        "; or the object is smooth, which positions closer together explain the better"
+    } else {
+        ""
     };
     let says = format!(
         "the scale of the positions {how}: they look {:.4} times too large",
@@ -469,7 +470,7 @@ fn scale(r: &Ranking, explained: bool) -> Option<Finding> {
     );
     Some(
         Finding::new(severity, "scale", says, evidence).advise(format!(
-            "multiply them by {s:.4}: the size of an object pixel may be wrong"
+            "multiply them by {s:.4}: the size of an object pixel may be wrong{or}"
         )),
     )
 }
