@@ -2,7 +2,7 @@
 //!
 //! *Definitions.* Intensity is counts, or the square of amplitude. Of the patterns: the *dose* is the
 //! sum of intensity; *dead* is a pixel without light in any pattern whose neighbours' sums have a
-//! median of 20 or more (a Poisson pixel would be dark with `exp(-20)`); *hot* is one, two pixels or more away from DC, whose
+//! median of 20 or more (a Poisson pixel would be dark with `exp(-20)`); *hot* is one, more than a pixel and `N / 32` away from DC, whose
 //! sum is above five times its brightest neighbour's and 20; *saturated* are values at the largest value,
 //! if that occurs three times or more and more often than the next smaller value (photon statistics thin
 //! out towards the largest). Of the scan: *pitch* is the distance to the nearest neighbour; *linear

@@ -174,10 +174,12 @@ pub(super) fn patterns(
     };
     let near = |at| neighbours(&pass.sum, at);
     let dead = |at| pass.sum[at] <= 0.0 && median(near(at)) >= LIGHT;
+    // a detector that is centred wrongly by a little has the direct beam there, which may be one pixel wide
+    let beam = (size.0.min(size.1) / 32).max(1);
     let from_dc = |(r, c): (usize, usize)| r.abs_diff(size.0 / 2).max(c.abs_diff(size.1 / 2));
     let hot = |at| {
         let brightest = near(at).into_iter().fold(0.0, f64::max);
-        from_dc(at) > 1 && pass.sum[at] > 5.0 * brightest + LIGHT
+        from_dc(at) > beam && pass.sum[at] > 5.0 * brightest + LIGHT
     };
     let facts = PatternFacts {
         place: stack.place.clone(),
