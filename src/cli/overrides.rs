@@ -146,10 +146,14 @@ impl OverrideArgs {
         choose(&mut self.probe_mask, Some(false), "probe_mask", chosen);
     }
 
-    /// A flag that was typed and says how to simulate an object: it does nothing where there is one, or none is needed.
-    pub(super) fn of_an_object(&self) -> Option<&'static str> {
-        let object = self.object.map(|_| "--object");
-        object.or(self.buffer.map(|_| "--buffer"))
+    /// Whether an object to simulate was typed.
+    pub(super) fn has_object(&self) -> bool {
+        self.object.is_some()
+    }
+
+    /// Whether a margin of a simulated scan was typed.
+    pub(super) fn has_buffer(&self) -> bool {
+        self.buffer.is_some()
     }
 
     /// The flags as the scenario takes them.

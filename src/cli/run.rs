@@ -70,22 +70,18 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
 
 /// Refuses what was typed about an object that will not be made.
 fn refuse_idle(args: &RunArgs) -> Result<()> {
-    let own = args.custom_object.as_ref().map(|_| "--custom-object");
-    let idle = match (args.data.as_ref().map(|_| "--data"), own) {
-        (Some(instead), _) => args.overrides.of_an_object().zip(Some(instead)),
-        // the margin of a scan is kept from any object
-        (None, Some(instead)) => (args.overrides.of_an_object())
-            .filter(|flag| *flag == "--object")
-            .zip(Some(instead)),
-        (None, None) => None,
+    let typed = &args.overrides;
+    let (flag, instead) = match (&args.data, &args.custom_object) {
+        (Some(_), _) if typed.has_object() => ("--object", "--data"),
+        (None, Some(_)) if typed.has_object() => ("--object", "--custom-object"),
+        // of a simulation the margin is of any object
+        (Some(_), _) if typed.has_buffer() => ("--buffer", "--data"),
+        _ => return Ok(()),
     };
-    if let Some((flag, instead)) = idle {
-        return Err(Error::usage("settling a run")
-            .at(flag)
-            .got(format!("{instead} as well"))
-            .need("one of the two: no object is made then"));
-    }
-    Ok(())
+    Err(Error::usage("settling a run")
+        .at(flag)
+        .got(format!("{instead} as well"))
+        .need("one of the two: no object is made then"))
 }
 
 /// Reads what was handed in and settles the scenario; nothing is written yet.

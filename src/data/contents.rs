@@ -262,6 +262,12 @@ impl Contents {
         })
     }
 
+    /// `N`, of the patterns or else of the probe.
+    pub(crate) fn side(&self) -> Option<usize> {
+        let probe = || self.probe.as_ref().map(|p| p.dim().2);
+        self.stack.as_ref().map(|s| s.size.1).or_else(probe)
+    }
+
     /// Refuses a probe or an object that is not finite.
     pub(crate) fn check_images(&self) -> Result<()> {
         let error = |at: &str| Error::input(self.labels.action.clone()).at(at);
@@ -279,13 +285,8 @@ impl Contents {
     /// Refuses a mask that is not of the patterns' size, and scan numbers that are not as many as the positions.
     pub(crate) fn check_sizes(&self) -> Result<()> {
         let error = |at: &str| Error::input(self.labels.action.clone()).at(at);
-        if let (Some(good), Some(stack)) = (&self.measurement.good, &self.stack)
-            && good.dim() != stack.size
-        {
-            let (rows, cols) = stack.size;
-            return Err(error("mask of the detector's pixels")
-                .got(format!("{} x {} pixels", good.nrows(), good.ncols()))
-                .need(format!("{rows} x {cols}, as the patterns are")));
+        if let Some(stack) = &self.stack {
+            self.measurement.check_mask(stack.size, error)?;
         }
         if self.scan_index.len() != self.positions.len() {
             return Err(error(&self.labels.scan_index)

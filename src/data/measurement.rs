@@ -77,18 +77,29 @@ impl Measurement {
         }
     }
 
+    /// Refuses a mask that is not of the patterns' size; `error` names the data.
+    pub(crate) fn check_mask(
+        &self,
+        (rows, cols): (usize, usize),
+        error: impl Fn(&str) -> Error,
+    ) -> Result<()> {
+        match &self.good {
+            Some(g) if g.dim() != (rows, cols) => Err(error("mask of good pixels")
+                .got(format!("{} x {} pixels", g.nrows(), g.ncols()))
+                .need(format!("{rows} x {cols}, as the patterns are"))),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses what breaks the law of this module for patterns of `side`; `error` names the data.
     pub(crate) fn check(&self, side: usize, error: impl Fn(&str) -> Error) -> Result<()> {
-        let square = |at: &str, rows: usize, cols: usize| {
-            if (rows, cols) == (side, side) {
-                return Ok(());
-            }
-            Err(error(at)
-                .got(format!("{rows} x {cols} pixels"))
-                .need(format!("{side} x {side}, as the patterns are")))
-        };
         if let Some(m) = &self.further_modes {
-            square("further modes of the probe", m.dim().1, m.dim().2)?;
+            let (_, rows, cols) = m.dim();
+            if (rows, cols) != (side, side) {
+                return Err(error("further modes of the probe")
+                    .got(format!("{rows} x {cols} pixels"))
+                    .need(format!("{side} x {side}, as the patterns are")));
+            }
             let bad = |v: &&Complex32| !(v.re.is_finite() && v.im.is_finite());
             if let Some(v) = m.iter().find(bad) {
                 return Err(error("further modes of the probe")
@@ -96,16 +107,14 @@ impl Measurement {
                     .need("finite values"));
             }
         }
-        if let Some(g) = &self.good {
-            square("mask of good pixels", g.nrows(), g.ncols())?;
-            if !g.iter().any(|v| *v) {
-                return Err(error("mask of good pixels")
-                    .got("no good pixel")
-                    .need("at least one")
-                    .help(
-                        "a mask of bad pixels (1 = bad) may have been read as one of good pixels",
-                    ));
-            }
+        self.check_mask((side, side), &error)?;
+        if let Some(g) = &self.good
+            && !g.iter().any(|v| *v)
+        {
+            return Err(error("mask of good pixels")
+                .got("no good pixel")
+                .need("at least one")
+                .help("a mask of bad pixels (1 = bad) may have been read as one of good pixels"));
         }
         let pixel = |p: Option<PixelSize>| p.map_or([None; 2], |p| [Some(p.x), Some(p.y)]);
         let [px, py] = pixel(self.pixel_m);

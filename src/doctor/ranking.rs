@@ -100,8 +100,8 @@ pub(super) struct Rescaled {
     pub(super) scale: f64,
     /// Of the positions as they are.
     pub(super) margin: Margin,
-    /// How many times as much is left [`FLANK`] on either side of it, on the better one: positions that are closer together explain more
-    /// where an object is smooth, and that has no best.
+    /// How many times as much is left [`FLANK`] on either side of it, on the better one: where an object is smooth, positions that are
+    /// closer together explain more, and there is no best.
     pub(super) rise: f64,
 }
 
@@ -437,33 +437,24 @@ impl Race<'_> {
         } else {
             FAR_SCALES.iter().chain(&SCALES).copied().collect()
         };
-        let work: Vec<_> = factors.iter().map(|s| scaled(*s, 0)).collect();
-        let found = self.all(&work);
-        let mut rows: Vec<(f64, f64)> = (factors.into_iter().zip(found))
-            .filter_map(|(s, o)| Some((s, o?.unexplained)))
-            .filter(|(_, v)| v.is_finite())
-            .collect();
+        // factors, and what each leaves
+        let tried = |factors: &[f64]| -> Vec<(f64, f64)> {
+            let work: Vec<_> = factors.iter().map(|s| scaled(*s, 0)).collect();
+            (factors.iter().zip(self.all(&work)))
+                .filter_map(|(s, o)| Some((*s, o?.unexplained)))
+                .filter(|(_, v)| v.is_finite())
+                .collect()
+        };
+        let mut rows = tried(&factors);
         let least = |rows: &[(f64, f64)]| rows.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
         // halfway to both neighbours of the best
         if let Some((s, _)) = least(&rows) {
-            let work: Vec<_> = [s * 0.9875, s * 1.0125].map(|s| scaled(s, 0)).to_vec();
-            for ((t, _), o) in work.iter().zip(self.all(&work)) {
-                rows.extend(o.map(|o| (t.scale, o.unexplained)));
-            }
+            rows.extend(tried(&[s * 0.9875, s * 1.0125]));
         }
         let better = least(&rows).filter(|(s, _)| *s != 1.0).map(|(s, left)| {
-            let work: Vec<_> = [s * (1.0 - FLANK), s * (1.0 + FLANK)]
-                .map(|s| scaled(s, 0))
-                .to_vec();
-            let flanks = (work.iter().zip(self.all(&work)))
-                .filter_map(|((t, _), o)| Some((t.scale, o?.unexplained)))
-                .filter(|(_, v)| v.is_finite());
-            let before = rows.len();
+            let flanks = tried(&[s * (1.0 - FLANK), s * (1.0 + FLANK)]);
+            let rise = (flanks.iter().map(|f| f.1 / left)).fold(f64::INFINITY, f64::min);
             rows.extend(flanks);
-            let rise = rows[before..]
-                .iter()
-                .map(|f| f.1 / left)
-                .fold(f64::INFINITY, f64::min);
             let work: Vec<_> = (0..FOLDS).map(|fold| scaled(s, fold)).collect();
             let found = self.all(&work);
             let own: Vec<f64> = found

@@ -142,17 +142,18 @@ pub fn picture(e: &Examination) -> Result<Vec<u8>> {
         let mut panel =
             Panel::amplitude("unexplained, a bar a hypothesis, the best above", b.view());
         panel.unit = "unexplained";
-        panel.axes = [
-            ("unexplained", LONGEST / WIDE as f64),
-            ("place in the ranking", 1.0 / HIGH as f64),
-        ]
-        .map(|(label, step)| PanelAxis {
-            label,
+        let share = PanelAxis {
+            label: "unexplained",
             first: 0.0,
-            step,
-        });
+            step: LONGEST / WIDE as f64,
+        };
         // the middle of a bar's three rows is its place
-        panel.axes[1].first = 1.0 - 1.0 / HIGH as f64;
+        let place = PanelAxis {
+            label: "place in the ranking",
+            first: 1.0 - 1.0 / HIGH as f64,
+            step: 1.0 / HIGH as f64,
+        };
+        panel.axes = [share, place];
         all.push(panel);
     }
     if let Some([a, p, probe]) = &parts {
@@ -174,10 +175,9 @@ const LONGEST: f64 = 1.5;
 
 /// One bar of four rows, the last dark, for each hypothesis, as long as what it leaves unexplained, up to 1.5.
 fn bars(rows: &[Ranked]) -> Array2<f32> {
-    let (high, wide, longest) = (HIGH, WIDE, LONGEST);
-    Array2::from_shape_fn((high * rows.len(), wide), |(r, c)| {
-        let v = rows[r / high].unexplained.get();
-        let lit = r % high != high - 1 && (c as f64) < v.min(longest) / longest * wide as f64;
-        if lit { v.min(longest) as f32 } else { 0.0 }
+    Array2::from_shape_fn((HIGH * rows.len(), WIDE), |(r, c)| {
+        let v = rows[r / HIGH].unexplained.get().min(LONGEST);
+        let lit = r % HIGH != HIGH - 1 && (c as f64) < v / LONGEST * WIDE as f64;
+        if lit { v as f32 } else { 0.0 }
     })
 }

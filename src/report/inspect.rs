@@ -196,35 +196,26 @@ pub fn picture(found: &Inspection, contents: &Contents) -> Result<Vec<u8>> {
         p.index_axis(ndarray::Axis(0), 0)
             .mapv(num_complex::Complex32::norm)
     });
-    let scan = (found.scan.as_ref()).map(|s| {
-        let (x, y) = (s.x.map(|v| v.get()), s.y.map(|v| v.get()));
-        positions(contents, x, y)
-    });
-    let raster = (found.scan.as_ref()).map(|s| {
-        let [x, y] = [s.x, s.y].map(|v| v.map(|v| v.get()));
-        let step = 1.0 / per_pixel(x, y);
-        [("x (object px)", x), ("y (object px)", y)].map(|(label, v)| PanelAxis {
-            label,
-            first: v[0] - RIM as f64 * step,
-            step,
-        })
-    });
-    let shown: Vec<Panel<'_>> = [
+    let mut shown = Vec::new();
+    for (title, array, unit) in [
         ("Mean pattern", &mean, "log10(1 + intensity)"),
         ("Probe, first mode", &probe, "amplitude"),
-        (SCAN, &scan, "positions"),
-    ]
-    .into_iter()
-    .filter_map(|(title, array, unit)| {
-        let array = array.as_ref().filter(|a| !a.is_empty())?;
-        let mut panel = Panel::amplitude(title, array.view());
-        panel.unit = unit;
-        if let (SCAN, Some(axes)) = (title, raster) {
-            panel.axes = axes;
+    ] {
+        if let Some(array) = array.as_ref().filter(|a| !a.is_empty()) {
+            let mut panel = Panel::amplitude(title, array.view());
+            panel.unit = unit;
+            shown.push(panel);
         }
-        Some(panel)
-    })
-    .collect();
+    }
+    let scan = (found.scan.as_ref()).and_then(|s| {
+        let [x, y] = [s.x, s.y].map(|v| v.map(|v| v.get()));
+        positions(contents, x, y)
+    });
+    if let Some((array, axes)) = &scan {
+        let mut panel = Panel::amplitude("Scan positions", array.view());
+        (panel.unit, panel.axes) = ("positions", *axes);
+        shown.push(panel);
+    }
     panels(&found.name, &shown)
 }
 
@@ -237,26 +228,30 @@ fn logarithm(mean: &Array2<f64>) -> Array2<f32> {
     mean.mapv(|v| (1.0 + v.max(0.0) / least).log10() as f32)
 }
 
-const SCAN: &str = "Scan positions";
-/// Pixels of the raster around the positions.
-const RIM: usize = 2;
-
-/// Pixels of the raster for one of the object.
-fn per_pixel(x: [f64; 2], y: [f64; 2]) -> f64 {
-    251.0 / (x[1] - x[0]).max(y[1] - y[0]).max(1.0)
-}
-
-/// The scan on a raster of at most 256 pixels, a dot for each position.
-fn positions(contents: &Contents, x: [f64; 2], y: [f64; 2]) -> Array2<f32> {
-    let k = per_pixel(x, y);
+/// The scan on a raster of at most 256 pixels, a dot for each position, and what its pixels count; `None` if it has no extent to speak of.
+fn positions(
+    contents: &Contents,
+    x: [f64; 2],
+    y: [f64; 2],
+) -> Option<(Array2<f32>, [PanelAxis<'static>; 2])> {
+    const RIM: usize = 2;
+    let k = 251.0 / (x[1] - x[0]).max(y[1] - y[0]).max(1.0);
+    if !(k.is_finite() && k > 0.0) {
+        return None;
+    }
     let place = |v: f64, low: f64| ((v - low) * k).round().clamp(0.0, 251.0) as usize + RIM;
     let size = |v: [f64; 2]| place(v[1], v[0]) + 3;
-    if !(k.is_finite() && k > 0.0) {
-        return Array2::zeros((0, 0));
-    }
     let mut out = Array2::zeros((size(y), size(x)));
     for p in contents.positions.iter().filter(|p| p.is_finite()) {
         out[[place(p.y, y[0]), place(p.x, x[0])]] += 1.0;
     }
-    out
+    let axis = |label, low: f64| PanelAxis {
+        label,
+        first: low - RIM as f64 / k,
+        step: 1.0 / k,
+    };
+    Some((
+        out,
+        [axis("x (object px)", x[0]), axis("y (object px)", y[0])],
+    ))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::h5::H5;
-use crate::data::npz::archive::Archive;
+use crate::data::npz::archive::{Archive, HDF5};
 use crate::error::{Error, Result};
 
 /// The formats that are read; all but [`Format::Tike`] are written too.
@@ -117,7 +117,7 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         };
         return Ok(Opened::Npz(format, file));
     }
-    if start == *b"\x89HDF\r\n\x1a\n" {
+    if start == *HDF5 {
         let file = H5::open(path)?;
         let format = if file.has("probe_position_x_m") {
             Format::ProductHdf5

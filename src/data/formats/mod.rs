@@ -67,8 +67,7 @@ pub fn open(path: impl AsRef<Path>, told: &Told) -> Result<Contents> {
         found.notes.push(format!("read as {unit}, as told"));
     }
     overrule(&mut found, told)?;
-    let side = (found.stack.as_ref().map(|s| s.size.1)).or(found.probe.as_ref().map(|p| p.dim().2));
-    if let Some(side) = side {
+    if let Some(side) = found.side() {
         found.measurement.complete(side);
     }
     found.check_images()?;
@@ -82,6 +81,7 @@ const APART: f64 = 1e-3;
 /// Puts what was told in the place of what the file says; what follows from it follows, so that wavelength, distance and both pixels
 /// stay one geometry.
 fn overrule(found: &mut Contents, told: &Told) -> Result<()> {
+    let side = found.side();
     let m = &mut found.measurement;
     for (what, unit, told) in [
         ("object pixel", "m", told.pixel_m),
@@ -107,7 +107,7 @@ fn overrule(found: &mut Contents, told: &Told) -> Result<()> {
     m.photon_energy_ev = told.photon_energy_ev.or(m.photon_energy_ev);
     m.distance_m = told.distance_m.or(m.distance_m);
     let anything = told.pixel_m.or(told.photon_energy_ev).or(told.distance_m);
-    let (Some(side), Some(_)) = (found.stack.as_ref().map(|s| s.size.1), anything) else {
+    let (Some(side), Some(_)) = (side, anything) else {
         return Ok(());
     };
     let mut follows = m.clone();

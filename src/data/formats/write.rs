@@ -42,9 +42,7 @@ pub fn write(
 ) -> Result<Vec<String>> {
     let path = path.as_ref();
     let before = contents.notes.len();
-    let side =
-        (contents.stack.as_ref().map(|s| s.size.1)).or(contents.probe.as_ref().map(|p| p.dim().2));
-    if let Some(side) = side {
+    if let Some(side) = contents.side() {
         contents.measurement.complete(side);
     }
     match format {

@@ -145,13 +145,16 @@ pub(super) struct Header {
     pub(super) start: u64,
 }
 
+/// How an array begins.
+pub(super) const NPY: &[u8] = b"\x93NUMPY";
+
 impl Header {
     /// Reads the header at the start of `r` and leaves `r` at the first element.
     pub(super) fn read(r: &mut impl Read) -> Result<Self, String> {
         let short = |e: std::io::Error| format!("a header that cannot be read ({e})");
         let mut magic = [0; 8];
         r.read_exact(&mut magic).map_err(short)?;
-        if &magic[..6] != b"\x93NUMPY" {
+        if &magic[..6] != NPY {
             return Err("something that is not an array (no `.npy` magic)".to_owned());
         }
         let (prefix, length) = match magic[6] {

@@ -10,6 +10,7 @@ use num_complex::Complex32;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use super::header::NPY;
 use super::read::DOMAIN;
 use crate::data::contents::{Amplitudes, Contents, Stack};
 use crate::data::dataset::Dataset;
@@ -287,7 +288,7 @@ fn header(descr: &str, shape: &str) -> Vec<u8> {
         text.push(' ');
     }
     text.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    let mut bytes = [NPY, &[1, 0]].concat();
     bytes.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
     bytes.extend(text.into_bytes());
     bytes

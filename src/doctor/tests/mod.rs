@@ -27,7 +27,7 @@ struct Scan {
 
 fn scan(seed: u64, grid: usize) -> Scan {
     let mut rng = Stream::new(seed, "doctor", 0);
-    let waves: Vec<[f64; 4]> = (0..14).map(|_| [(); 4].map(|()| rng.uniform())).collect();
+    let waves = draws::<4>(&mut rng, 14);
     let side = N + 4 * grid + 4;
     let object = Array2::from_shape_fn((side, side), |(r, c)| {
         let (mut a, mut p) = (0.8, 0.0);
@@ -45,7 +45,7 @@ fn scan(seed: u64, grid: usize) -> Scan {
 /// The same scan of sixty smooth hills and hollows.
 fn smooth(seed: u64, grid: usize) -> Scan {
     let mut rng = Stream::new(seed, "doctor", 0);
-    let hills: Vec<[f64; 5]> = (0..60).map(|_| [(); 5].map(|()| rng.uniform())).collect();
+    let hills = draws::<5>(&mut rng, 60);
     let side = N + 4 * grid + 4;
     let object = Array2::from_shape_fn((side, side), |(r, c)| {
         let (mut a, mut p) = (1.0, 0.0);
@@ -60,6 +60,13 @@ fn smooth(seed: u64, grid: usize) -> Scan {
     lit(&mut rng, &object, grid)
 }
 
+fn draws<const K: usize>(rng: &mut Stream, count: usize) -> Vec<[f64; K]> {
+    (0..count)
+        .map(|_| [(); K].map(|()| rng.uniform()))
+        .collect()
+}
+
+/// The patterns of an object.
 fn lit(rng: &mut Stream, object: &Array2<Complex32>, grid: usize) -> Scan {
     let probe = Array2::from_shape_fn((N, N), |(r, c)| {
         let [y, x] = [r, c].map(|v| v as f64 - N as f64 / 2.0);

@@ -75,6 +75,17 @@ pub(super) fn ticks(low: f64, high: f64, most: u32) -> Ticks {
     }
 }
 
+/// As [`ticks`], for an axis beside which no factor can be written; of what is counted, at whole numbers alone.
+pub(super) fn plain(low: f64, high: f64, most: u32, counted: bool) -> Vec<(f64, String)> {
+    let Ticks { marks, factor } = ticks(low, high, most);
+    let whole = |(v, _): &(f64, String)| !counted || v.fract() == 0.0;
+    let label = |(v, label): (f64, String)| {
+        let short = !counted && factor.is_empty();
+        (v, if short { label } else { format!("{v}") })
+    };
+    marks.into_iter().filter(whole).map(label).collect()
+}
+
 /// Hyphens as minus signs, and no negative zero.
 fn minus(text: &str) -> String {
     let zero = text

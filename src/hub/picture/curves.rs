@@ -80,13 +80,7 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
     }
     // epochs and steps are counted, shares are not
     let counted = points().all(|p| !p.0.is_finite() || p.0.fract() == 0.0);
-    let across = axis::ticks(left, right, 6);
-    for (v, label) in across.marks {
-        if counted && v.fract() != 0.0 {
-            continue;
-        }
-        let plain = counted || !across.factor.is_empty();
-        let label = if plain { format!("{v}") } else { label };
+    for (v, label) in axis::plain(left, right, 6, counted) {
         canvas.line(&[(px(v), y1), (px(v), y1 + 5.0)], 1.0, INK);
         canvas.text((px(v), y1 + 17.0), Align::Centre, TEXT, INK, &label);
     }

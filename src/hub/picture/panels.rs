@@ -42,14 +42,14 @@ pub struct PanelAxis<'a> {
 }
 
 impl PanelAxis<'static> {
-    const PIXELS: [Self; 2] = [Self::pixels("x (px)", 0), Self::pixels("y (px)", 0)];
-
-    const fn pixels(label: &'static str, first: usize) -> Self {
-        Self {
+    /// Those of an array that begins at this row and column of another.
+    fn pixels(row: usize, col: usize) -> [Self; 2] {
+        let axis = |label, first| Self {
             label,
-            first: first as f64,
+            first,
             step: 1.0,
-        }
+        };
+        [axis("x (px)", col as f64), axis("y (px)", row as f64)]
     }
 }
 
@@ -63,7 +63,7 @@ impl<'a> Panel<'a> {
             map: ColourMap::Magma,
             range,
             unit: "amplitude",
-            axes: PanelAxis::PIXELS,
+            axes: PanelAxis::pixels(0, 0),
         }
     }
 
@@ -76,7 +76,7 @@ impl<'a> Panel<'a> {
             map: ColourMap::Twilight,
             range,
             unit: "phase (rad)",
-            axes: PanelAxis::PIXELS,
+            axes: PanelAxis::pixels(0, 0),
         }
     }
 
@@ -89,17 +89,14 @@ impl<'a> Panel<'a> {
             map: ColourMap::Difference,
             range,
             unit: "difference",
-            axes: PanelAxis::PIXELS,
+            axes: PanelAxis::pixels(0, 0),
         }
     }
 
     /// The same, of an array that begins at this row and column of another.
     #[must_use]
     pub fn from(mut self, row: usize, col: usize) -> Self {
-        self.axes = [
-            PanelAxis::pixels("x (px)", col),
-            PanelAxis::pixels("y (px)", row),
-        ];
+        self.axes = PanelAxis::pixels(row, col);
         self
     }
 
@@ -312,20 +309,19 @@ fn pixel_ticks(n: usize, axis: PanelAxis<'_>, apart: f64) -> Vec<(f64, String)> 
     if n < 2 {
         return vec![(0.0, format!("{first}"))];
     }
-    let Ticks { marks, factor } = axis::ticks(first, first + step * (n - 1) as f64, 5);
-    let counts = step == 1.0 && first.fract() == 0.0;
+    // pixels are counted in whole numbers
+    let counted = step == 1.0 && first.fract() == 0.0;
+    let mut marks = axis::plain(first, first + step * (n - 1) as f64, 5, counted);
     let mut before = f64::NEG_INFINITY;
-    let told = marks.into_iter().filter_map(|(v, label)| {
-        let at = (v - first) / step;
-        // pixels are counted in whole numbers; a factor has no place beside an axis
-        if (counts && v.fract() != 0.0) || at - before < apart {
-            return None;
+    marks.iter_mut().for_each(|(v, _)| *v = (*v - first) / step);
+    marks.retain(|(at, _)| {
+        let clear = at - before >= apart;
+        if clear {
+            before = *at;
         }
-        before = at;
-        let whole = counts || !factor.is_empty();
-        Some((at, if whole { format!("{v}") } else { label }))
+        clear
     });
-    told.collect()
+    marks
 }
 
 fn bar(canvas: &mut Canvas, panel: &Panel<'_>, x: u32, y: u32, h: u32) -> Result<()> {
@@ -404,7 +400,7 @@ pub fn comparison(
         map,
         range,
         unit,
-        axes: PanelAxis::PIXELS,
+        axes: PanelAxis::pixels(0, 0),
     };
     let last = Panel::difference("prediction \u{2212} truth", difference.view());
     panels(

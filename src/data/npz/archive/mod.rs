@@ -4,13 +4,13 @@ mod parts;
 mod typed;
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::header::{Dtype, Header, Kind, excerpt};
+use super::header::{Dtype, Header, Kind, NPY, excerpt};
 use crate::error::{Error, Result};
 
 /// Most entries an archive may have.
@@ -61,15 +61,16 @@ fn open(path: &Path) -> Result<(File, u64)> {
     }
 }
 
-/// What a file begins as, if that is known and no archive; the file is at its beginning again.
-fn other_format(file: &mut File) -> Option<&'static str> {
+/// How an HDF5 file begins.
+pub(in crate::data) const HDF5: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
+
+/// What a file that is no archive is, if its beginning tells.
+fn other_format(path: &Path) -> Option<&'static str> {
     let mut begin = [0; 8];
-    let read = file.read_exact(&mut begin);
-    file.rewind().ok()?;
-    read.ok()?;
-    if begin == *b"\x89HDF\r\n\x1a\n" {
+    File::open(path).ok()?.read_exact(&mut begin).ok()?;
+    if begin == *HDF5 {
         Some("an HDF5 file")
-    } else if begin.starts_with(b"\x93NUMPY") {
+    } else if begin.starts_with(NPY) {
         Some("a single array, an .npy file")
     } else {
         None
@@ -79,16 +80,14 @@ fn other_format(file: &mut File) -> Option<&'static str> {
 impl Archive {
     /// Opens the `.npz` archive at `path` and reads the header of every array in it.
     pub(in crate::data) fn open(path: &Path) -> Result<Self> {
-        let (mut file, length) = open(path)?;
-        if let Some(other) = other_format(&mut file) {
-            return Err(refusal(path).got(other).need("an .npz file"));
-        }
-        let whole = |e| {
-            refusal(path)
+        let (file, length) = open(path)?;
+        let whole = |e| match other_format(path) {
+            Some(other) => refusal(path).got(other).need("an .npz file"),
+            None => refusal(path)
                 .got(format!("{length} bytes that are not a whole zip archive"))
                 .need("an .npz file")
                 .help("Copy the file again if it was cut short; save it with numpy.savez.")
-                .because(e)
+                .because(e),
         };
         let mut zip = ZipArchive::new(BufReader::new(file)).map_err(whole)?;
         if zip.len() > MOST_ENTRIES {
