@@ -19,7 +19,7 @@ use ndarray::{ArrayView, Dimension};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 
 /// Who writes here; gone when the hub is finished.
@@ -198,6 +198,23 @@ impl Hub {
     pub fn write_bytes(&self, rel: &str, bytes: &[u8]) -> Result<()> {
         let path = self.place(rel)?;
         file::write_atomic(&path, bytes)
+    }
+
+    /// As [`Hub::write_bytes`], by whoever writes to the file that it is given, in pieces that need not be small.
+    ///
+    /// # Errors
+    /// As [`Hub::write_bytes`], and what `write` says.
+    pub fn write_by(
+        &self,
+        rel: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<()> {
+        let path = self.place(rel)?;
+        file::replace(&path, |beside| {
+            let failed = |e| file::explain("writing a file", &path, e);
+            let mut out = BufWriter::new(fs::File::create(beside).map_err(failed)?);
+            write(&mut out).and_then(|()| out.flush()).map_err(failed)
+        })
     }
 
     /// Writes a text.

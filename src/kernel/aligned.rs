@@ -37,10 +37,15 @@ impl<T: Scalar> Aligned<T> {
     /// Makes room for at least `len` numbers. What is there stays, what is new is zero.
     pub fn grow(&mut self, len: usize) {
         if len > self.len {
-            self.lines
-                .resize(len.div_ceil(LINE), Line([T::zero(); LINE]));
-            self.len = len;
+            self.resize(len);
         }
+    }
+
+    /// Has `len` numbers from here on, of any value; memory that it had is kept.
+    pub(super) fn resize(&mut self, len: usize) {
+        self.lines
+            .resize(len.div_ceil(LINE), Line([T::zero(); LINE]));
+        self.len = len;
     }
 }
 
@@ -91,6 +96,11 @@ mod tests {
         assert_eq!((a.len(), a[4], a[39]), (40, 7.0, 0.0));
         a.grow(3);
         assert_eq!(a.len(), 40);
+        let before = a.as_ptr();
+        a.resize(3);
+        assert_eq!(a.len(), 3);
+        a.resize(40);
+        assert_eq!((a.len(), a.as_ptr()), (40, before));
         assert_eq!(Aligned::<f64>::zeros(17).as_ptr().align_offset(64), 0);
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! *Format.* safetensors: the weights under their names, Adam's moments under `adam.m.<name>` and
 //! `adam.v.<name>`, float32 little-endian; the rest is strict JSON in the header's metadata under the
-//! key `ptyproof`. *Law.* Writing and reading back gives the same bits, NaN included.
+//! key `ptyproof`. *Law.* Writing and reading back gives the same bits, NaN included. *Memory.* Tensors are written from where they
+//! lie, so that a checkpoint does not need room for a second training.
 
-use std::collections::BTreeMap;
+use std::io::{self, Write};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
@@ -22,6 +23,8 @@ use crate::verify::steps::StepHistory;
 
 /// The metadata key.
 const KEY: &str = "ptyproof";
+
+const WRITING: &str = "writing a checkpoint";
 
 /// Everything of a training at the end of an epoch.
 #[derive(Debug, Clone)]
@@ -48,51 +51,114 @@ struct State {
     vitals: Vec<Vitals>,
 }
 
+/// A checkpoint that is about to be written, its tensors still where the training has them.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// Length, names, shapes and places of all tensors, and the state.
+    header: Vec<u8>,
+    /// In the order of the file.
+    tensors: Vec<&'a [f32]>,
+}
+
+impl<'a> Draft<'a> {
+    /// Of a training of this configuration; see [`Checkpoint`].
+    ///
+    /// # Errors
+    /// If the weights are not the architecture's.
+    pub fn new(
+        config: &str,
+        progress: &Progress,
+        weights: &'a [f32],
+        adam: &'a Adam<f32>,
+        architecture: &Architecture,
+    ) -> Result<Self> {
+        let bug = || Error::bug(WRITING);
+        let sources = [("", weights), ("adam.m.", &adam.m), ("adam.v.", &adam.v)];
+        for (_, values) in sources {
+            if values.len() != architecture.parameters() {
+                return Err(bug()
+                    .got(format!("{} values", values.len()))
+                    .need(architecture.parameters()));
+            }
+        }
+        let state = State {
+            config: config.to_owned(),
+            epochs: progress.epochs,
+            schedule: progress.schedule.clone(),
+            adam_steps: adam.t,
+            history: progress.history.to_text()?,
+            steps: progress.steps.to_text()?,
+            vitals: progress.vitals.clone(),
+        };
+        let all = tensors(architecture);
+        let mut named: Vec<_> = (sources.iter())
+            .flat_map(|&(prefix, values)| {
+                all.iter().map(move |t| {
+                    let part: &'a [f32] = &values[t.range.clone()];
+                    (format!("{prefix}{}", t.name), t.shape.clone(), part)
+                })
+            })
+            .collect();
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+        let tensors: Vec<&[f32]> = named.iter().map(|n| n.2).collect();
+        let mut end = 0;
+        let infos = named.into_iter().map(|(name, shape, part)| {
+            let begin = end;
+            end += size_of_val(part);
+            let info = TensorInfo {
+                dtype: Dtype::F32,
+                shape,
+                data_offsets: (begin, end),
+            };
+            (name, info)
+        });
+        let metadata = [(KEY.to_owned(), json::to_text(&state)?)].into();
+        let header =
+            Metadata::new(Some(metadata), infos.collect()).map_err(|e| bug().because(e))?;
+        let mut text = serde_json::to_vec(&header).map_err(|e| bug().because(e))?;
+        // the format's way to let data begin at a multiple of eight bytes
+        text.resize(text.len().next_multiple_of(8), b' ');
+        let length = text.len() as u64;
+        Ok(Self {
+            header: [&length.to_le_bytes()[..], &text].concat(),
+            tensors,
+        })
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// If `out` refuses.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        const BLOCK: usize = 1 << 14;
+        out.write_all(&self.header)?;
+        let mut bytes = Vec::with_capacity(4 * BLOCK);
+        for block in self.tensors.iter().flat_map(|t| t.chunks(BLOCK)) {
+            bytes.clear();
+            bytes.extend(block.iter().flat_map(|v| v.to_le_bytes()));
+            out.write_all(&bytes)?;
+        }
+        Ok(())
+    }
+}
+
 impl Checkpoint {
     /// The checkpoint as a file's bytes.
     ///
     /// # Errors
     /// If the weights are not the architecture's.
     pub fn to_bytes(&self, architecture: &Architecture) -> Result<Vec<u8>> {
-        let action = "writing a checkpoint";
-        let all = tensors(architecture);
-        if self.weights.len() != architecture.parameters() {
-            return Err(Error::bug(action)
-                .got(format!("{} weights", self.weights.len()))
-                .need(architecture.parameters()));
-        }
-        let state = State {
-            config: self.config.clone(),
-            epochs: self.progress.epochs,
-            schedule: self.progress.schedule.clone(),
-            adam_steps: self.adam.t,
-            history: self.progress.history.to_text()?,
-            steps: self.progress.steps.to_text()?,
-            vitals: self.progress.vitals.clone(),
-        };
-        let sources = [
-            ("", &self.weights),
-            ("adam.m.", &self.adam.m),
-            ("adam.v.", &self.adam.v),
-        ];
-        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = sources
-            .iter()
-            .flat_map(|(prefix, values)| {
-                all.iter().map(move |t| {
-                    let part = &values[t.range.clone()];
-                    let bytes = part.iter().flat_map(|v| v.to_le_bytes()).collect();
-                    (format!("{prefix}{}", t.name), t.shape.clone(), bytes)
-                })
-            })
-            .collect();
-        let mut views = BTreeMap::new();
-        for (name, shape, bytes) in &bytes {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
-                .map_err(|e| Error::bug(action).at(name).because(e))?;
-            views.insert(name.as_str(), view);
-        }
-        let metadata = [(KEY.to_owned(), json::to_text(&state)?)].into();
-        serialize(views, Some(metadata)).map_err(|e| Error::bug(action).because(e))
+        let Self {
+            config,
+            progress,
+            weights,
+            adam,
+        } = self;
+        let mut bytes = Vec::new();
+        (Draft::new(config, progress, weights, adam, architecture)?)
+            .write(&mut bytes)
+            .map_err(|e| Error::bug(WRITING).because(e))?;
+        Ok(bytes)
     }
 
     /// Reads a checkpoint of this architecture.
@@ -199,6 +265,11 @@ mod tests {
         let c = checkpoint(&a);
         let bytes = c.to_bytes(&a).unwrap();
         assert_eq!(bytes, c.to_bytes(&a).unwrap(), "the same bytes twice");
+        // what the format's own library makes of the same tensors
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let again = safetensors::serialize(file.tensors(), header.metadata().clone()).unwrap();
+        assert!(bytes == again, "not as safetensors writes it");
         let back = Checkpoint::from_bytes(&bytes, &a).unwrap();
         let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&back.weights), bits(&c.weights));

@@ -2,6 +2,7 @@
 
 pub mod adam;
 pub mod architecture;
+mod filters;
 pub mod layers;
 pub mod model;
 mod outputs;

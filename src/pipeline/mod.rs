@@ -174,6 +174,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         digests::groups(&mut trail, &grouped);
         digests::normalized(&mut trail, &training, &inference);
     });
+    drop(data); // each container has its own
     let padded = grouped.layout.padded_size(grouped.jitter)?;
     log.info(format!(
         "groups: {} to train on, {} to infer{}; canvas {} (jitter {}); k = {:.6} / {:.6}, s = {}",
@@ -277,6 +278,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
             stitcher
         }
     };
+    drop((engine, adam)); // most of a run's memory; canvases and pictures are to come
     if !census.is_finite() {
         log.warn(format!("inference: the objects are not finite: {census}"));
     }

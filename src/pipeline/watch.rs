@@ -7,7 +7,7 @@ use super::event;
 use crate::error::Result;
 use crate::hub::Hub;
 use crate::hub::log::Log;
-use crate::learn::checkpoint::Checkpoint;
+use crate::learn::checkpoint::Draft;
 use crate::learn::sentinel::Finding;
 use crate::learn::train::{Observer, Plan, Progress};
 use crate::network::adam::Adam;
@@ -86,14 +86,8 @@ impl<'a> Watch<'a> {
     /// Writes a checkpoint, then removes the one before: one is enough to go on, but the one that an event
     /// followed is kept.
     fn save(&self, state: &Progress, weights: &[f32], adam: &Adam<f32>) -> Result<()> {
-        let checkpoint = Checkpoint {
-            config: self.config.clone(),
-            progress: state.clone(),
-            weights: weights.to_vec(),
-            adam: adam.clone(),
-        };
-        let bytes = checkpoint.to_bytes(self.architecture)?;
-        self.hub.write_bytes(&file_name(state.epochs), &bytes)?;
+        let draft = Draft::new(&self.config, state, weights, adam, self.architecture)?;
+        (self.hub).write_by(&file_name(state.epochs), |out| draft.write(out))?;
         let before = state.epochs.checked_sub(1);
         if let Some(before) = before.filter(|b| self.event_epoch != Some(*b)) {
             // a run that was resumed elsewhere has none to remove

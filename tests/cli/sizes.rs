@@ -209,6 +209,21 @@ fn a_run_that_goes_bad_says_so_with_exit_code_three_and_a_whole_hub() {
     run("guarded").ended(0, &[]);
 }
 
+/// All patterns and batches of the whole scenario, of which a few are enough to have allocated everything.
+#[test]
+fn a_run_stays_within_a_quarter_of_a_gigabyte() {
+    let dir = tempfile::tempdir().unwrap();
+    for scenario in ["gs1_ideal", "gs2_ideal"] {
+        let args = ["--scenario", scenario, "--group-count", "32"];
+        let metadata = whole(&dir.path().join(scenario), &args);
+        let settings = &metadata["configuration"]["settings"];
+        assert!(settings["batch_size"].as_u64().unwrap() >= 4, "{settings}");
+        let peak = metadata["peak_memory_bytes"].as_u64().unwrap();
+        println!("{scenario}: {} MB", peak / 1_000_000);
+        assert!(peak <= 250_000_000, "{scenario}: {peak} bytes");
+    }
+}
+
 #[test]
 fn objects_that_agree_are_of_the_same_training() {
     let dir = tempfile::tempdir().unwrap();

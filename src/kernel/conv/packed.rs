@@ -43,21 +43,30 @@ pub(super) type Taps<T> = [[[T; WIDEST]; 9]; INPUTS];
 impl<T: Scalar> Packed<T> {
     /// Room for a convolution of these sizes.
     pub fn new(method: Method, inputs: usize, outputs: usize) -> Self {
-        let padded = outputs.next_multiple_of(16);
-        let widths = [WIDEST, 32, 16];
-        let width = widths.into_iter().find(|w| padded.is_multiple_of(*w));
-        let len = match method {
-            Method::Direct => 9 * inputs * padded,
-            Method::Winograd => winograd::PLACES * inputs * padded,
-            Method::Thin => thin::weights(inputs, outputs),
-        };
-        Self {
+        let mut new = Self {
             inputs,
             outputs,
             method,
-            panels: Aligned::zeros(len),
-            width: width.unwrap_or(16),
-        }
+            panels: Aligned::default(),
+            width: 0,
+        };
+        new.reshape(method, inputs, outputs);
+        new
+    }
+
+    /// Becomes room for another convolution, in the same memory as far as that goes; what is in it means nothing before it is laid
+    /// out.
+    pub fn reshape(&mut self, method: Method, inputs: usize, outputs: usize) {
+        let padded = outputs.next_multiple_of(16);
+        let widths = [WIDEST, 32, 16];
+        let width = widths.into_iter().find(|w| padded.is_multiple_of(*w));
+        self.width = width.unwrap_or(16);
+        (self.method, self.inputs, self.outputs) = (method, inputs, outputs);
+        self.panels.resize(match method {
+            Method::Direct => 9 * inputs * padded,
+            Method::Winograd => winograd::PLACES * inputs * padded,
+            Method::Thin => thin::weights(inputs, outputs),
+        });
     }
 
     /// Whether these weights are for this method and these maps.

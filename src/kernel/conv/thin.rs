@@ -35,6 +35,8 @@ pub(super) fn pack(weights: &mut Packed<f32>, kernel: &[f32], direction: Directi
     assert_eq!(weights.method, Method::Thin, "weights for this kernel");
     let (inputs, outputs) = (weights.inputs, weights.outputs);
     let padded = inputs.next_multiple_of(LANES);
+    // what is added to fill registers has to be zero
+    weights.panels.fill(0.0);
     let mut taps = [[[0.0; WIDEST]; 9]; INPUTS];
     for first in (0..inputs).step_by(INPUTS) {
         let used = first..(first + INPUTS).min(inputs);

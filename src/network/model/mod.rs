@@ -8,14 +8,13 @@
 
 mod decoder;
 
-use rayon::prelude::*;
-
 use super::architecture::{Architecture, Branch};
+use super::filters::Filters;
 use super::layers::{Activation, add, max_pool, max_pool_backward};
 use super::outputs::{fill_logits, fill_outputs};
 use super::parameters::{Tensor, tensors};
 use super::workspace::{DecoderMaps, Maps, Workspace};
-use crate::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
+use crate::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels};
 use crate::kernel::isa::Isa;
 use crate::kernel::map::FeatureMap;
 
@@ -31,8 +30,7 @@ pub struct Model<T: Kernels> {
     architecture: Architecture,
     tensors: Vec<Tensor>,
     weights: Vec<T>,
-    forward: Vec<Packed<T>>,
-    adjoint: Vec<Packed<T>>,
+    filters: Filters<T>,
     ceiling: f64,
     isa: Isa,
 }
@@ -50,45 +48,16 @@ impl<T: Kernels> Model<T> {
         isa: Isa,
     ) -> Self {
         assert_eq!(weights.len(), architecture.parameters(), "weights");
-        let convolutions = architecture.convolutions();
-        let forward = convolutions
-            .iter()
-            .map(|c| {
-                let method = T::method(arithmetic, c.inputs, c.outputs, c.side);
-                Packed::new(method, c.inputs, c.outputs)
-            })
-            .collect();
-        // the adjoint writes every channel of the map the layer read from, also those it skipped
-        let head = architecture.head(Branch::Amplitude);
-        let decoded = architecture.decoded();
-        let adjoint = convolutions
-            .iter()
-            .enumerate()
-            .map(|(k, c)| {
-                let wide = if k == head || k == head + 1 {
-                    decoded
-                } else {
-                    c.inputs
-                };
-                Packed::new(
-                    T::method(arithmetic, c.outputs, wide, c.side),
-                    c.outputs,
-                    wide,
-                )
-            })
-            .collect();
         let tensors = tensors(&architecture);
-        let mut model = Self {
+        let filters = Filters::new(&architecture, arithmetic);
+        Self {
             architecture,
             tensors,
             weights,
-            forward,
-            adjoint,
+            filters,
             ceiling,
             isa,
-        };
-        model.pack();
-        model
+        }
     }
 
     /// The network's shape.
@@ -106,23 +75,14 @@ impl<T: Kernels> Model<T> {
         &self.weights
     }
 
-    /// Changes the weights by `f` and lays them out anew for the kernels.
+    /// Changes the weights by `f`.
     pub fn update(&mut self, f: impl FnOnce(&mut [T])) {
         f(&mut self.weights);
-        self.pack();
+        self.filters.forget();
     }
 
-    fn pack(&mut self) {
-        let (weights, tensors, isa) = (&self.weights, &self.tensors, self.isa);
-        let kernel = |k: usize| &weights[tensors[2 * k].range.clone()];
-        let forward = self.forward.par_iter_mut().enumerate();
-        // nothing lies in front of the first layer
-        let adjoint = self.adjoint[1..].par_iter_mut().enumerate();
-        let forward = forward.map(|(k, packed)| (k, packed, Direction::Forward));
-        let adjoint = adjoint.map(|(k, packed)| (k + 1, packed, Direction::Adjoint));
-        // one layout a task: the largest are a quarter of all
-        let each = forward.chain(adjoint).with_max_len(1);
-        each.for_each(|(k, packed, direction)| T::pack(isa, packed, kernel(k), direction));
+    fn lay_out(&mut self, direction: Direction) {
+        (self.filters).lay_out(direction, &self.weights, &self.tensors, self.isa);
     }
 
     fn bias(&self, k: usize) -> &[T] {
@@ -134,7 +94,7 @@ impl<T: Kernels> Model<T> {
             self.isa,
             x,
             first,
-            &self.forward[k],
+            self.filters.of(k, Direction::Forward),
             Epilogue::BiasRelu(self.bias(k)),
             out,
         );
@@ -145,14 +105,15 @@ impl<T: Kernels> Model<T> {
             self.isa,
             x,
             0,
-            &self.forward[k],
+            self.filters.of(k, Direction::Forward),
             Epilogue::Bias(self.bias(k)),
             out,
         );
     }
 
     /// From `ws.input` to `ws.outputs`.
-    pub fn forward(&self, ws: &mut Workspace<T>) {
+    pub fn forward(&mut self, ws: &mut Workspace<T>) {
+        self.lay_out(Direction::Forward);
         let a = &self.architecture;
         let Workspace { input, maps, .. } = ws;
         for k in 0..a.encoder.len() {
@@ -194,7 +155,8 @@ impl<T: Kernels> Model<T> {
     ///
     /// # Panics
     /// If the workspace was made for inference.
-    pub fn backward(&self, ws: &mut Workspace<T>, gradient: &mut [T]) {
+    pub fn backward(&mut self, ws: &mut Workspace<T>, gradient: &mut [T]) {
+        self.lay_out(Direction::Adjoint);
         let a = &self.architecture;
         let Workspace {
             input,
@@ -276,7 +238,7 @@ impl<T: Kernels> Model<T> {
         (gradient, scratch): (&mut Parts<'_, T>, &mut Aligned<T>),
     ) {
         let (left, right) = gradient[k].split_at_mut(self.tensors[2 * k].range.len());
-        let method = self.forward[k].method;
+        let method = self.filters.method(k);
         T::conv_weights(self.isa, method, x, first, dy, (left, right), scratch);
     }
 
@@ -287,7 +249,8 @@ impl<T: Kernels> Model<T> {
         epilogue: Epilogue<'_, T>,
         dx: &mut FeatureMap<T>,
     ) {
-        T::conv(self.isa, dy, 0, &self.adjoint[k], epilogue, dx);
+        let filters = self.filters.of(k, Direction::Adjoint);
+        T::conv(self.isa, dy, 0, filters, epilogue, dx);
     }
 }
 

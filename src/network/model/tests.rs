@@ -35,7 +35,7 @@ fn the_gradient_of_every_tensor_is_the_derivative() {
             w.extend((0..2 * 512).map(|k| wave(k, 1.1 + b as f64)));
         }
         let loss = |weights: &[f64]| {
-            let model = Model::new(
+            let mut model = Model::new(
                 a.clone(),
                 weights.to_vec(),
                 1.7,
@@ -51,7 +51,7 @@ fn the_gradient_of_every_tensor_is_the_derivative() {
                 .map(|(o, c)| o * c)
                 .sum::<f64>()
         };
-        let model = Model::new(
+        let mut model = Model::new(
             a.clone(),
             weights.clone(),
             1.7,
@@ -96,8 +96,8 @@ fn a_group_does_not_depend_on_its_batch() {
     let weights: Vec<f32> = (0..a.parameters())
         .map(|k| 0.4 * wave(k, 1.9) as f32)
         .collect();
-    let model = Model::new(a.clone(), weights, 1.0, Arithmetic::Fast, Isa::best());
-    let run = |groups: &[usize]| {
+    let mut model = Model::new(a.clone(), weights, 1.0, Arithmetic::Fast, Isa::best());
+    let mut run = |groups: &[usize]| {
         let mut ws = Workspace::new(&a, groups.len(), false);
         for (image, &g) in groups.iter().enumerate() {
             for p in 0..256 {
@@ -116,5 +116,39 @@ fn a_group_does_not_depend_on_its_batch() {
     let together = run(&[0, 1, 2, 3]);
     for (g, want) in together.iter().enumerate() {
         assert_eq!(run(&[g])[0], *want);
+    }
+}
+
+#[test]
+fn the_way_there_does_not_depend_on_having_been_back() {
+    // filters of both directions share their memory, and thin ones leave some of it alone
+    for arithmetic in [Arithmetic::Fast, Arithmetic::Definition] {
+        let a = Architecture {
+            n: 32,
+            channels: 1,
+            encoder: vec![16, 32],
+            decoder: vec![20],
+            outer: Some(16),
+        };
+        let weights: Vec<f32> = (0..a.parameters())
+            .map(|k| 0.2 * wave(k, 1.9) as f32)
+            .collect();
+        let mut model = Model::new(a.clone(), weights, 1.0, arithmetic, Isa::best());
+        let mut ws = Workspace::new(&a, 2, true);
+        for (p, image) in (0..2 * 1024).map(|k| (k % 1024, k / 1024)) {
+            ws.input.pixel_mut(image, p / 32, p % 32)[0] = wave(p + 300 * image, 0.37) as f32;
+        }
+        let mut pass = || {
+            model.forward(&mut ws);
+            for (d, out) in ws.d_outputs.iter_mut().zip(&ws.outputs) {
+                d.clone_from(out);
+            }
+            let mut gradient = vec![0.0; a.parameters()];
+            model.backward(&mut ws, &mut gradient);
+            (ws.outputs.clone(), gradient)
+        };
+        let first = pass();
+        assert!(first.1.iter().all(|v| v.is_finite()) && first.1.iter().any(|v| *v != 0.0));
+        assert!(pass() == first, "{arithmetic:?}");
     }
 }
