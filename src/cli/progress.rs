@@ -1,7 +1,5 @@
 //! A progress bar on a terminal; elsewhere the log's one line per epoch is enough.
 
-use std::time::Duration;
-
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::solve::Record;
@@ -30,7 +28,6 @@ pub(super) fn show(bar: &ProgressBar, record: &StepRecord, steps: u64, epochs: u
         record.epoch + 1,
         record.loss
     ));
-    bar.enable_steady_tick(Duration::from_millis(200));
 }
 
 /// Shows an iteration, `k` from 1.
@@ -41,5 +38,4 @@ pub(super) fn show_iteration(bar: &ProgressBar, k: usize, of: usize, record: &Re
         "iteration {k}/{of}, residual {:.4e}",
         record.residual
     ));
-    bar.enable_steady_tick(Duration::from_millis(200));
 }

@@ -75,7 +75,11 @@ impl Examination {
 /// # Errors
 /// If the patterns cannot be read. Data that are no good are a finding and no error.
 pub fn examine(contents: &mut Contents, pool: &Pool) -> Result<Examination> {
-    let file = pool.run(|| inspect(contents))?;
+    pool.run(|| examined(contents, pool))
+}
+
+fn examined(contents: &mut Contents, pool: &Pool) -> Result<Examination> {
+    let file = inspect(contents)?;
     let (usable, lone) = outliers(&contents.positions);
     let mut findings = facts::of(&file, &contents.positions, &lone);
     let hot = (file.patterns.as_ref()).map_or(&[][..], |p| p.hot_pixels.as_slice());

@@ -26,17 +26,15 @@ pub struct Aligned<T> {
 impl<T: Scalar> Aligned<T> {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        let mut new = Self {
-            lines: Vec::new(),
-            len: 0,
-        };
-        new.grow(len);
+        let mut new = Self::default();
+        new.resize(len);
         new
     }
 
-    /// Makes room for at least `len` numbers. What is there stays, what is new is zero.
+    /// Makes room for at least `len` numbers. Where that takes other memory all are zero, and the old is given back first.
     pub fn grow(&mut self, len: usize) {
         if len > self.len {
+            *self = Self::default();
             self.resize(len);
         }
     }
@@ -51,7 +49,10 @@ impl<T: Scalar> Aligned<T> {
 
 impl<T: Scalar> Default for Aligned<T> {
     fn default() -> Self {
-        Self::zeros(0)
+        Self {
+            lines: Vec::new(),
+            len: 0,
+        }
     }
 }
 
@@ -88,14 +89,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_begins_on_a_line_keeps_what_it_has_and_grows_by_zeros() {
+    fn it_begins_on_a_line_and_grows_to_zeros() {
         let mut a = Aligned::<f32>::zeros(5);
         a[4] = 7.0;
         a.grow(40);
         assert_eq!(a.as_ptr().align_offset(64), 0);
-        assert_eq!((a.len(), a[4], a[39]), (40, 7.0, 0.0));
+        assert_eq!((a.len(), a[4], a[39]), (40, 0.0, 0.0));
+        a[4] = 7.0;
         a.grow(3);
-        assert_eq!(a.len(), 40);
+        assert_eq!((a.len(), a[4]), (40, 7.0));
         let before = a.as_ptr();
         a.resize(3);
         assert_eq!(a.len(), 3);

@@ -187,7 +187,7 @@ pub fn train(
         if validation.is_empty() {
             look.at(engine);
         }
-        progress.vitals.push(look.finish(engine));
+        progress.vitals.push(pool.run(|| look.finish(engine)));
         record_epoch(progress, &means, &checked, rate);
         let validation_loss = (!validation.is_empty()).then_some(checked.loss());
         progress.schedule.after_epoch(means.loss(), validation_loss);

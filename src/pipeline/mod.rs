@@ -230,6 +230,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
             &mut watch,
         )
     });
+    drop(adam);
     // whatever happens from here on, the history is on disk
     artifacts::history(hub, &s.name, &progress)?;
     let ending = ending?;
@@ -278,11 +279,11 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
             stitcher
         }
     };
-    drop((engine, adam)); // most of a run's memory; canvases and pictures are to come
+    drop(engine); // most of a run's memory; canvases and pictures are to come
     if !census.is_finite() {
         log.warn(format!("inference: the objects are not finite: {census}"));
     }
-    let stitched = stages.time("stitching", || stitcher.finish())?;
+    let stitched = stages.time("stitching", || pool.run(|| stitcher.finish()))?;
     let patches = [inference.len(), s.n.get(), s.n.get()];
     digests::results(&mut trail, tally, &patches, &stitched);
     hub.write_json(dir::STAGES, &trail)?;

@@ -23,6 +23,7 @@ mod scan;
 mod score;
 mod sizes;
 mod streams;
+mod threads;
 mod usage;
 
 use std::ffi::OsStr;

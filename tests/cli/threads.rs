@@ -1,0 +1,56 @@
+//! `--threads` is how many there are: nothing works on threads that nobody asked for.
+
+use super::scan::SMALL;
+use super::{program, text};
+use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// The most threads that the program had while it lived, if this system tells. Work outside its pool would start another one, of
+/// ninety.
+fn most(args: &[&str]) -> Option<usize> {
+    let mut child = (program().args(args).env("RAYON_NUM_THREADS", "90"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let tasks = format!("/proc/{}/task", child.id());
+    let mut most = None;
+    loop {
+        most = most.max(fs::read_dir(&tasks).map(Iterator::count).ok());
+        if let Some(ended) = child.try_wait().unwrap() {
+            assert!(ended.code().is_some_and(|c| c < 2), "{args:?}: {ended}");
+            return most;
+        }
+        sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn every_command_works_on_the_threads_that_it_was_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&dir.path().join(name)).to_owned();
+    let data = at("scan.npz");
+    SMALL.write(data.as_ref());
+    let simulated =
+        "--scenario gs1_ideal --base-total-images 24 --group-count 12 --nepochs 2 --buffer 140";
+    for (command, more) in [
+        (format!("run {simulated} --group-limit 4 -o"), "run"),
+        (format!("compare {simulated} --iterations 3 -o"), "page"),
+        (
+            format!("reconstruct {data} --engine lsqml --iterations 3 -o"),
+            "engine",
+        ),
+        (format!("doctor {data} --json"), "doctor.json"),
+    ] {
+        let out = at(more);
+        let mut args: Vec<&str> = command.split(' ').collect();
+        args.extend([&out, "--threads", "2"]);
+        let Some(most) = most(&args) else {
+            return println!("skipped: this system does not tell a program's threads");
+        };
+        // those, the first, one that hears the signals; a comparison keeps its own while the engine has others
+        assert!((1..=6).contains(&most), "{command}: {most} threads");
+    }
+}
