@@ -550,6 +550,24 @@ fn dead_hot_saturated_and_repeated_are_found_and_a_plain_file_has_none() {
 }
 
 #[test]
+fn the_direct_beam_beside_the_centre_is_no_hot_pixel() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.npz");
+    // tike's files have DC at the corner: a beam in (row, col) is read `N / 2` further on
+    let n = 128;
+    let hot = |beam: usize| {
+        let mut counts = Array3::<f32>::from_elem((2, n, n), 100.0);
+        counts.slice_mut(s![.., 0, beam]).fill(1e6);
+        tike(&path, &counts);
+        let found = inspect(&mut open(&path, &Told::default()).unwrap()).unwrap();
+        found.patterns.unwrap().hot_pixels
+    };
+    // a thirty-second of a detector
+    assert_eq!(hot(4), [[0; 2]; 0]);
+    assert_eq!(hot(5), [[n / 2, n / 2 + 5]]);
+}
+
+#[test]
 fn a_file_of_no_known_format_says_what_is_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.h5");

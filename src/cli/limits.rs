@@ -32,6 +32,9 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
             let measured = facts(&file, Some(path));
             let name = args.scenario.as_deref();
             let s = Scenario::resolve_measured(&snapshot, name, &flags, &measured)?;
+            for note in &file.notes {
+                errln!("note: {}: {note}", path.display());
+            }
             (s, file.dataset.positions)
         }
         None => {
@@ -42,6 +45,9 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
             (s, positions)
         }
     };
+    for line in scenario.warnings() {
+        errln!("note: {line}");
+    }
     let split = scenario.divide(&positions)?;
     let group = |indices: &[usize]| -> Result<(usize, Grouping)> {
         let half: Vec<Position> = indices.iter().map(|&i| positions[i]).collect();

@@ -453,7 +453,11 @@ impl Race<'_> {
         }
         let better = least(&rows).filter(|(s, _)| *s != 1.0).map(|(s, left)| {
             let flanks = tried(&[s * (1.0 - FLANK), s * (1.0 + FLANK)]);
-            let rise = (flanks.iter().map(|f| f.1 / left)).fold(f64::INFINITY, f64::min);
+            // a side that could not be tried says nothing
+            let rise = match flanks[..] {
+                [below, above] => below.1.min(above.1) / left,
+                _ => 1.0,
+            };
             rows.extend(flanks);
             let work: Vec<_> = (0..FOLDS).map(|fold| scaled(s, fold)).collect();
             let found = self.all(&work);

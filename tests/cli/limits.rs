@@ -41,6 +41,16 @@ fn the_grown_canvas_holds_the_published_scans() {
     let two = limits(&["--scenario", "gs2_ideal"]);
     two.ended(0, &[]);
     assert!(two.out.contains("padded canvas 826 px"), "{}", two.out);
+    // members of its groups lie beyond the centres that the rule asks of
+    for told in ["does **not** fit", "of the centres of the groups"] {
+        assert!(two.out.contains(told), "{}", two.out);
+    }
+}
+
+#[test]
+fn what_was_asked_for_and_cannot_be_is_said() {
+    let said = limits(&["--scenario", "gs1_ideal", "--buffer", "300"]);
+    said.ended(0, &["note: buffer = 195.0", "is the most"]);
 }
 
 #[test]

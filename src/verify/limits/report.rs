@@ -228,6 +228,9 @@ impl LimitsReport {
             w.scan[1],
             if w.fits { "fits" } else { "does **not** fit" }
         );
+        if !w.fits && self.fits() {
+            page += "The table and the exit code ask what the rule asks, of the centres of the groups; members lie beyond.\n";
+        }
         for (name, dropped) in &self.additions.dropped_pixels {
             page += &format!("Patch pixels lost over the edge, `{name}`: {dropped}.\n");
         }
