@@ -7,4 +7,4 @@ cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p')
 # the flag is unstable; RUSTC_BOOTSTRAP lets this one build take it
 RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" \
-    cargo test --locked --target "$host" --target-dir target/asan --lib -- kernel:: assemble::
+    cargo test --locked --target "$host" --target-dir target/asan --lib -- kernel:: assemble:: network::
