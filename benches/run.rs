@@ -89,7 +89,7 @@ fn scenario(c: &mut Criterion, name: &str) {
     });
     group.throughput(Throughput::Elements(inference.len() as u64));
     group.bench_function("inference", |b| {
-        b.iter(|| infer(&mut engine, &inference, s.n.get(), &pool, |_| {}));
+        b.iter(|| infer(&mut engine, &inference, s.n.get(), &pool, |_| Ok(())));
     });
     group.finish();
 }

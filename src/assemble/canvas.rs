@@ -184,11 +184,11 @@ mod tests {
             assert!(Jitter::REFERENCE.grow(layout(2), bad).is_err());
         }
         insta::assert_snapshot!(said, @r"
-        sizing a canvas: at largest offset: got NaN, need a finite number from 0 to 32768 pixels
-        sizing a canvas: at largest offset: got inf, need a finite number from 0 to 32768 pixels
-        sizing a canvas: at largest offset: got -1, need a finite number from 0 to 32768 pixels
-        sizing a canvas: at largest offset: got 1000000, need a finite number from 0 to 32768 pixels
-        sizing a canvas: at largest offset: got 1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000, need a finite number from 0 to 32768 pixels
+        sizing a canvas: at largest offset: got NaN, need a finite number from 0 to 8192 pixels
+        sizing a canvas: at largest offset: got inf, need a finite number from 0 to 8192 pixels
+        sizing a canvas: at largest offset: got -1, need a finite number from 0 to 8192 pixels
+        sizing a canvas: at largest offset: got 1000000, need a finite number from 0 to 8192 pixels
+        sizing a canvas: at largest offset: got 1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000, need a finite number from 0 to 8192 pixels
         ");
     }
 

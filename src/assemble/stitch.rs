@@ -33,7 +33,7 @@ pub const EPSILON: f32 = 1e-9;
 pub const SEEN: f32 = 1e-3;
 
 /// The largest canvas that [`stitch`](fn@stitch) allocates, in pixels a side: 3 GiB with its weights.
-pub const MAX_SIDE: usize = 1 << 14;
+pub const MAX_SIDE: usize = CanvasSize::MAX;
 
 /// A canvas stitched from patches.
 #[derive(Debug, Clone, PartialEq)]

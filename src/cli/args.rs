@@ -322,6 +322,16 @@ impl ReadingArgs {
         (text != "{}").then_some(text)
     }
 
+    /// Refuses what was told of a file, if there is none.
+    pub(super) fn needs_file(&self, is_there: bool) -> Result<()> {
+        match self.words() {
+            Some(words) if !is_there => Err(Error::usage("settling a run")
+                .got(format!("{words} without --data"))
+                .need("a file that this is told of")),
+            _ => Ok(()),
+        }
+    }
+
     /// The same for the readers.
     pub(super) fn told(&self) -> Result<Told> {
         for (flag, value) in [

@@ -1,8 +1,8 @@
 //! `ptyproof chain`: every factor from photons to the network and back.
 
+use super::apart::apart;
 use super::args::ChainArgs;
 use super::exit::Exit;
-use super::session::apart;
 use super::{run, told};
 use crate::error::{Error, Result};
 use crate::ground::json;
@@ -20,7 +20,7 @@ pub(super) fn run(args: &ChainArgs) -> Result<Exit> {
             .need("a hub, or a data file"));
     }
     let written = [&args.json, &args.markdown];
-    apart("balancing scales", path, written)?;
+    apart("balancing scales", [path], written)?;
     let mut notes = Vec::new();
     let hub = path.is_dir().then_some(path.as_path());
     let typed = match hub {

@@ -119,6 +119,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     }
     let known = known(args)?;
     let mut told = network(args);
+    run::refuse_idle(&told)?;
     told.overrides.or_undivided();
     let mut least = network(args);
     least.overrides.or_undivided();

@@ -1,8 +1,9 @@
 //! `ptyproof convert`: a data file in another format.
 
+use super::apart::apart;
 use super::args::ConvertArgs;
 use super::exit::Exit;
-use super::session::{apart, tidy_when_interrupted};
+use super::session::tidy_when_interrupted;
 use crate::data::formats::{self, Format, Writing};
 use crate::error::{Error, Result};
 
@@ -16,7 +17,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
                 .got("an ending that says nothing")
                 .need(".npz, .h5, .hdf5 or .cxi, or --to")
         })?;
-    apart("converting a file", &args.input, [&args.output])?;
+    apart("converting a file", [&args.input], [&args.output])?;
     tidy_when_interrupted()?;
     let mut contents = formats::open(&args.input, &args.reading.told()?)?;
     let how = Writing {

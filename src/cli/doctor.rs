@@ -1,8 +1,9 @@
 //! `ptyproof doctor`: what the data support, contradict, and cannot decide.
 
+use super::apart::apart;
 use super::args::DoctorArgs;
 use super::exit::Exit;
-use super::session::{apart, cores};
+use super::session::cores;
 use crate::data::formats;
 use crate::doctor::examine;
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::report::doctor::{picture, text};
 
 pub(super) fn run(args: &DoctorArgs) -> Result<Exit> {
     let written = [&args.json, &args.picture];
-    apart("examining a file", &args.data, written)?;
+    apart("examining a file", [&args.data], written)?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
     let mut contents = formats::open(&args.data, &args.reading.told()?)?;
     let found = examine(&mut contents, &pool)?;

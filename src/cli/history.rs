@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
+use super::apart::apart;
 use super::args::HistoryArgs;
 use super::exit::Exit;
-use super::session::apart;
 use crate::error::{Error, Result};
 use crate::ground::file::write_atomic;
 use crate::ground::json;
@@ -15,10 +15,8 @@ use crate::verify::telemetry::Telemetry;
 
 pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
     let mut read = BTreeMap::new();
-    for path in &args.files {
-        let written = [&args.output_json, &args.output_markdown];
-        apart("reading a history", path, written)?;
-    }
+    let written = [&args.output_json, &args.output_markdown];
+    apart("reading a history", &args.files, written)?;
     let mut pages = Vec::new();
     let summary_path = match &args.output_json {
         Some(path) => path.display().to_string(),

@@ -3,38 +3,57 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::apart::apart;
 use super::args::{BlessArgs, DiffArgs, HubCommand, VerifyArgs};
 use super::clock::now;
 use super::exit::Exit;
 use crate::diff::tolerance::Tolerances;
-use crate::diff::{Verdict, diff};
+use crate::diff::{Report, Verdict, diff};
 use crate::error::{Error, Kind, Result};
 use crate::ground::json;
+use crate::hub::dir::enclosing;
 use crate::hub::file::write_atomic;
 use crate::hub::manifest::{Manifest, walk};
-use crate::hub::whole::look;
+use crate::hub::whole::{Whole, look};
 use crate::report::diff::{junit, markdown, terminal};
 
 pub(super) fn run(command: &HubCommand) -> Result<Exit> {
-    let done = match command {
-        HubCommand::Verify(args) => verify(args),
-        HubCommand::Diff(args) => compare(args),
-        HubCommand::Bless(args) => bless(args),
-    };
-    // 1 means that hubs differ; what cannot be read is the caller's to see to
-    done.or_else(|e| match e.kind() {
+    match command {
+        HubCommand::Verify(args) => {
+            apart("verifying a hub", [&args.hub], [&args.json])?;
+            look(&args.hub).map_or_else(unreadable, |found| verify(args, &found))
+        }
+        HubCommand::Diff(args) => {
+            let read = [&args.a, &args.b].into_iter().chain(&args.tolerances);
+            let written = [
+                &args.json,
+                &args.markdown,
+                &args.junit,
+                &args.write_tolerances,
+            ];
+            apart("comparing hubs", read, written)?;
+            compared(args).map_or_else(unreadable, |(tolerances, report)| {
+                compare(args, &tolerances, &report)
+            })
+        }
+        HubCommand::Bless(args) => bless(args).or_else(unreadable),
+    }
+}
+
+/// 1 means that hubs differ; what cannot be read is the caller's to see to.
+fn unreadable(e: Error) -> Result<Exit> {
+    match e.kind() {
         Kind::Input | Kind::Io => {
             super::tell(false, &e);
             Ok(Exit::Usage)
         }
         _ => Err(e),
-    })
+    }
 }
 
-fn verify(args: &VerifyArgs) -> Result<Exit> {
-    let found = look(&args.hub)?;
+fn verify(args: &VerifyArgs, found: &Whole) -> Result<Exit> {
     if let Some(path) = &args.json {
-        write(path, &json::to_text(&found)?)?;
+        write(path, &json::to_text(found)?)?;
     }
     for p in &found.problems {
         outln!("{}: {}", p.file, p.what);
@@ -71,24 +90,28 @@ fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-fn compare(args: &DiffArgs) -> Result<Exit> {
+fn compared(args: &DiffArgs) -> Result<(Tolerances, Report)> {
     let tolerances = match &args.tolerances {
         Some(path) => Tolerances::read(path)?,
         None => Tolerances::default(),
     };
     let report = diff(&args.a, &args.b, &tolerances)?;
-    out!("{}", terminal(&report));
+    Ok((tolerances, report))
+}
+
+fn compare(args: &DiffArgs, tolerances: &Tolerances, report: &Report) -> Result<Exit> {
+    out!("{}", terminal(report));
     if let Some(path) = &args.json {
-        write(path, &json::to_text(&report)?)?;
+        write(path, &json::to_text(report)?)?;
     }
     if let Some(path) = &args.markdown {
-        write(path, &markdown(&report))?;
+        write(path, &markdown(report))?;
     }
     if let Some(path) = &args.junit {
-        write(path, &junit(&report)?)?;
+        write(path, &junit(report)?)?;
     }
     if let Some(path) = &args.write_tolerances {
-        let made = tolerances.widened(&report);
+        let made = tolerances.widened(report);
         write(path, &json::to_text(&made)?)?;
         outln!("{} rules in {}", made.rules.len(), path.display());
         let agrees = |verdict| exit(verdict) == Exit::Success;
@@ -117,6 +140,9 @@ fn bless(args: &BlessArgs) -> Result<Exit> {
             .need("why the golden changes"));
     }
     let found = look(&args.hub)?;
+    if found.non_finite > 0 {
+        errln!("note: {} pixels of it are not finite", found.non_finite);
+    }
     if let Some(p) = found.problems.first() {
         return Err(Error::input(BLESSING)
             .at(args.hub.join(&p.file).display())
@@ -133,6 +159,12 @@ fn bless(args: &BlessArgs) -> Result<Exit> {
             .at(args.hub.display())
             .need("a directory with a name")
     })?;
+    if let Some(hub) = enclosing(&args.golden) {
+        return Err(Error::usage(BLESSING)
+            .at(args.golden.display())
+            .got(format!("a place in the hub {}", hub.display()))
+            .need("a folder of goldens"));
+    }
     let golden = args.golden.join(&name);
     if golden.canonicalize().ok() == whole {
         return Err(Error::usage(BLESSING)

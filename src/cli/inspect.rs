@@ -1,8 +1,9 @@
 //! `ptyproof inspect`: what a data file holds.
 
+use super::apart::apart;
 use super::args::InspectArgs;
 use super::exit::Exit;
-use super::session::{apart, cores};
+use super::session::cores;
 use crate::data::formats;
 use crate::data::inspect::inspect;
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::report::inspect::{picture, table};
 
 pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     let written = [&args.json, &args.picture];
-    apart("inspecting a file", &args.file, written)?;
+    apart("inspecting a file", [&args.file], written)?;
     let mut contents = formats::open(&args.file, &args.reading.told()?)?;
     let found = Pool::new(cores()?)?.run(|| inspect(&mut contents))?;
     if let Some(path) = &args.json {

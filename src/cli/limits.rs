@@ -1,10 +1,10 @@
 //! `ptyproof limits`: does the canvas of reassembly hold every scan position?
 
+use super::apart::apart;
 use super::args::LimitsArgs;
 use super::clock::now;
 use super::exit::Exit;
 use super::run::{facts, snapshot};
-use super::session::apart;
 use crate::data::formats;
 use crate::data::group::Grouping;
 use crate::error::Result;
@@ -21,9 +21,9 @@ const REPORT_SEED: u32 = 42;
 
 pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
     let written = [&args.output_json, &args.output_markdown];
-    for read in args.data.iter().chain(&args.snapshot) {
-        apart("writing the limits report", read, written)?;
-    }
+    let read = args.data.iter().chain(&args.snapshot);
+    apart("writing the limits report", read, written)?;
+    args.reading.needs_file(args.data.is_some())?;
     let snapshot = snapshot(args.snapshot.as_deref())?;
     let flags = args.overrides.overrides(None);
     let (scenario, positions) = match &args.data {

@@ -19,6 +19,7 @@ macro_rules! errln {
     ($($text:tt)*) => { $crate::cli::complain(&(format!($($text)*) + "\n")) };
 }
 
+mod apart;
 mod args;
 mod chain;
 mod clock;

@@ -156,6 +156,11 @@ impl OverrideArgs {
         self.buffer.is_some()
     }
 
+    /// Whether a seed of a simulated scan was typed.
+    pub(super) fn has_sim_seed(&self) -> bool {
+        self.sim_seed.is_some()
+    }
+
     /// The flags as the scenario takes them.
     pub(super) fn overrides(&self, amp_vmax: Option<f64>) -> Overrides {
         Overrides {

@@ -12,7 +12,7 @@ use crate::learn::replay::{numerics, replay};
 use crate::learn::sentinel::Kept;
 use crate::pipeline::again::{Again, again};
 use crate::pipeline::event::{EVENT, read, tensors};
-use crate::verify::event::{Event, Operation};
+use crate::verify::event::{Event, Operation, TensorStats};
 
 pub(super) fn run(args: &ReplayArgs) -> Result<Exit> {
     let hub = &args.hub;
@@ -37,6 +37,21 @@ fn operation(event: &Event, kept: &[Kept]) -> Result<bool> {
         return Err(Error::input("replaying an event").got("no tensors"));
     };
     outln!();
+    let kept = TensorStats::of(&event.output.tensor, &event.output.shape, &saved.values);
+    let whole = event.output.shape == saved.shape || !event.axes.starts_with("n ");
+    if whole && kept != event.output {
+        outln!(
+            "the event tells of {} NaN, {} +inf and {} -inf in {}; what is saved of it has {}, {} and {}",
+            event.output.nan,
+            event.output.pos_inf,
+            event.output.neg_inf,
+            event.tensor,
+            kept.nan,
+            kept.pos_inf,
+            kept.neg_inf
+        );
+        return Ok(false);
+    }
     if matches!(event.operation, Operation::Given) {
         outln!(
             "{} was handed over as it is: no operation made it",
@@ -132,13 +147,18 @@ fn step(args: &ReplayArgs, event: &Event) -> Result<bool> {
     match &found.event {
         None => outln!("  event      none: every number was finite"),
         Some(e) => outln!(
-            "  event      {} at step {}, {:?}: {} NaN, {} +inf, {} -inf",
+            "  event      {} at step {}, {:?}: {} NaN, {} +inf, {} -inf: {}",
             e.tensor,
             e.step,
             e.index,
             e.output.nan,
             e.output.pos_inf,
-            e.output.neg_inf
+            e.output.neg_inf,
+            if found.same_event {
+                "the recorded one"
+            } else {
+                "not the recorded one, or told otherwise"
+            }
         ),
     }
     for (name, count, different) in &found.tensors {

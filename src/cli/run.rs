@@ -40,7 +40,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
         quiet: args.quiet,
         json: args.json_log,
     };
-    let session = Session::new(open(args, &start.time)?, voice, "step")?;
+    let session = Session::new(|| open(args, &start.time), voice, "step")?;
     let work = |s: &Session| -> Result<Outcome> {
         describe(&s.log, &request);
         let mut on_step = |record: &_, steps, epochs| progress::show(&s.bar, record, steps, epochs);
@@ -68,20 +68,21 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     })
 }
 
-/// Refuses what was typed about an object that will not be made.
-fn refuse_idle(args: &RunArgs) -> Result<()> {
+/// Refuses what was typed about an object or a scan that will not be made.
+pub(super) fn refuse_idle(args: &RunArgs) -> Result<()> {
     let typed = &args.overrides;
     let (flag, instead) = match (&args.data, &args.custom_object) {
         (Some(_), _) if typed.has_object() => ("--object", "--data"),
         (None, Some(_)) if typed.has_object() => ("--object", "--custom-object"),
         // of a simulation the margin is of any object
         (Some(_), _) if typed.has_buffer() => ("--buffer", "--data"),
+        (Some(_), _) if typed.has_sim_seed() => ("--sim-seed", "--data"),
         _ => return Ok(()),
     };
     Err(Error::usage("settling a run")
         .at(flag)
         .got(format!("{instead} as well"))
-        .need("one of the two: no object is made then"))
+        .need("one of the two: neither object nor scan are made then"))
 }
 
 /// Reads what was handed in and settles the scenario; nothing is written yet.
@@ -93,6 +94,7 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
         digests.insert(flag.to_owned(), file::digest(path)?.1);
         Ok(())
     };
+    args.reading.needs_file(args.data.is_some())?;
     let data = match &args.data {
         Some(path) => {
             digest("data", path)?;
@@ -158,9 +160,12 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
 /// What the scenario must take over from a data file.
 pub(super) fn facts(file: &DataFile, path: Option<&Path>) -> Measured {
     let data = &file.dataset;
-    let stem = path
-        .and_then(Path::file_stem)
-        .map(|s| s.to_string_lossy().into_owned());
+    let stem = path.and_then(Path::file_stem).map(|s| {
+        // files of the hub are named after it, and names have 255 bytes at most
+        let mut stem = s.to_string_lossy().into_owned();
+        stem.truncate(stem.floor_char_boundary(160));
+        stem
+    });
     let sum: f64 = data
         .patterns
         .values()

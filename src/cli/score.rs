@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::apart::apart;
 use super::args::ReadingArgs;
 use super::exit::Exit;
-use super::session::{apart, cores};
+use super::session::cores;
 use super::{run, told};
 use crate::data::dataset::Dataset;
 use crate::data::formats::{self, Told};
@@ -88,22 +89,18 @@ pub(super) struct ScoreArgs {
 
 pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     let gates = gates(args)?;
-    for read in [
-        Some(&args.reconstruction),
-        args.truth.as_ref(),
-        args.data.as_ref(),
-    ] {
-        let written = [
-            &args.json,
-            &args.markdown,
-            &args.frc_csv,
-            &args.frc_picture,
-            &args.picture,
-        ];
-        if let Some(read) = read {
-            apart("writing scores", read, written)?;
-        }
-    }
+    let read = [&args.reconstruction]
+        .into_iter()
+        .chain(&args.truth)
+        .chain(&args.data);
+    let written = [
+        &args.json,
+        &args.markdown,
+        &args.frc_csv,
+        &args.frc_picture,
+        &args.picture,
+    ];
+    apart("writing scores", read, written)?;
     let told = args.reading.told()?;
     let mut notes = Vec::new();
     let mut reconstruction = Reconstruction::read(&args.reconstruction, &told)?;
@@ -198,11 +195,12 @@ fn write(
 }
 
 /// The settings of a network's hub: it has no probe of its own.
-fn network(path: &Path, notes: &mut Vec<String>) -> Result<Option<Request>> {
+fn network(path: &Path, notes: &mut Vec<String>) -> Result<Option<(PathBuf, Request)>> {
     if !path.is_dir() || path.join(dir::PROBE).is_file() {
         return Ok(None);
     }
-    run::request(&told::arguments(path, notes)?).map(Some)
+    let request = run::request(&told::arguments(path, notes)?)?;
+    Ok(Some((path.to_path_buf(), request)))
 }
 
 /// A truth that is a network's hub lies where its groups say; that is only known of the reconstruction.

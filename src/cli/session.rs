@@ -2,7 +2,7 @@
 //! whole hub or one that says why it is not.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -64,9 +64,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Listens and opens the log, once the hub is there; `unit` is what a request to stop waits for.
-    pub(super) fn new(hub: Hub, voice: Voice, unit: &'static str) -> Result<Self> {
+    /// Listens, makes the hub, and opens the log; `unit` is what a request to stop waits for.
+    pub(super) fn new(
+        hub: impl FnOnce() -> Result<Hub>,
+        voice: Voice,
+        unit: &'static str,
+    ) -> Result<Self> {
         let stop = listen(voice.json, unit)?;
+        let hub = hub()?;
         let shows = !voice.quiet && !voice.json && std::io::stderr().is_terminal();
         let bar = progress::bar(!shows);
         let log = log(voice, bar.clone());
@@ -146,29 +151,6 @@ pub(super) fn tidy_when_interrupted() -> Result<()> {
 
 fn at_once() {
     abandon(i32::from(Exit::Interrupted as u8))
-}
-
-/// Refuses to write over the file that is read, or over a file of the hub that is read. What is written may be asked for or not.
-pub(super) fn apart<'a>(
-    action: &str,
-    read: &Path,
-    written: impl IntoIterator<Item = impl Into<Option<&'a PathBuf>>>,
-) -> Result<()> {
-    let Ok(read) = std::fs::canonicalize(read) else {
-        return Ok(());
-    };
-    let over = |w: &&PathBuf| std::fs::canonicalize(w).is_ok_and(|w| w.starts_with(&read));
-    match written.into_iter().filter_map(Into::into).find(over) {
-        None => Ok(()),
-        Some(path) => Err(Error::usage(action)
-            .at(path.display())
-            .got(if read.is_dir() {
-                "a file of the hub that is read"
-            } else {
-                "the file that is read"
-            })
-            .need("another path")),
-    }
 }
 
 /// Leaves a partial hub that says what happened, and why it is not whole.

@@ -8,6 +8,9 @@ use crate::data::neighbours::Neighbours;
 use crate::ground::json::Real;
 use crate::ground::rng::Stream;
 
+/// Fewer patterns than these may be of neighbours and not be alike beyond chance.
+const MANY: usize = 25;
+
 /// Orders drawn at random for comparison.
 const DRAWS: usize = 24;
 
@@ -19,6 +22,8 @@ pub struct Kinship {
     pub ratio: Real,
     /// By how many standard deviations of random orders it is below 1.
     pub sigma: Real,
+    /// Patterns that were compared.
+    pub patterns: usize,
 }
 
 impl Kinship {
@@ -53,7 +58,13 @@ impl Kinship {
         (ratio.is_finite() && sigma.is_finite()).then_some(Self {
             ratio: Real(ratio),
             sigma: Real(sigma),
+            patterns: count,
         })
+    }
+
+    /// Whether so many patterns are no more alike than in a random order, of which one in 160 looks less so.
+    pub fn fails(&self) -> bool {
+        self.patterns >= MANY && self.sigma.get() < 2.5
     }
 
     /// Whether positions and patterns belong together beyond chance: one in 30,000 random orders looks so.

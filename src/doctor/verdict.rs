@@ -191,6 +191,7 @@ pub(super) fn of(
     let mut all = Vec::new();
     let explained = r.best.unexplained.get() < EXPLAINED && r.null.is_worse();
     let related = kinship.is_none_or(Kinship::holds);
+    let unrelated = kinship.is_some_and(Kinship::fails) && !explained;
     if let Some(k) = kinship {
         let evidence = format!(
             "nearest neighbours differ by {:.3} of what pairs at random do, {:.1} standard deviations below it",
@@ -203,6 +204,9 @@ pub(super) fn of(
         } else if explained {
             let says = "patterns that are said to lie together are hardly more alike than any, and yet foretell one another";
             Finding::new(Severity::Note, "positions", says, evidence)
+        } else if !unrelated {
+            let says = "whether positions and patterns belong together: neighbours are not alike beyond chance, and few enough for that to be one";
+            Finding::new(Severity::Undecided, "positions", says, evidence)
         } else {
             let evidence = format!(
                 "{evidence}; the best of all hypotheses leaves {:.3} unexplained, positions in random order {:.3}, the mean \
@@ -215,7 +219,7 @@ pub(super) fn of(
     }
     all.extend(scale(r, explained));
     if !explained {
-        if related {
+        if !unrelated {
             all.push(nothing(r, sample));
         }
         all.extend(unit_by_values(sample));

@@ -78,8 +78,8 @@ impl GridSize {
 pub struct CanvasSize(usize);
 
 impl CanvasSize {
-    /// Largest side accepted: 65536 pixels, 32 GiB as complex64.
-    pub const MAX: usize = 1 << 16;
+    /// Largest side accepted: 16384 pixels, 2 GiB as complex64.
+    pub const MAX: usize = 1 << 14;
 
     /// A side of exactly `side` pixels.
     ///

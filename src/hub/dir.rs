@@ -336,6 +336,13 @@ impl Hub {
                 .at(output.display())
                 .need("an output directory with a name of its own"));
         };
+        if name.to_string_lossy().ends_with(".partial") {
+            return Err(Error::usage("naming the hub")
+                .at(output.display())
+                .got("the name of a hub that is not finished")
+                .need("one that does not end in .partial")
+                .help("to go on with it: --resume with it, and --output-dir without that ending"));
+        }
         let mut partial = name.to_owned();
         partial.push(".partial");
         Ok(Self {
@@ -345,6 +352,13 @@ impl Hub {
     }
 
     fn check_free(&self) -> Result<()> {
+        let above = parent(&self.output).and_then(enclosing);
+        if let Some(other) = above {
+            return Err(Error::usage("starting the hub")
+                .at(self.output.display())
+                .got(format!("a place in the hub {}", other.display()))
+                .need("one outside: hubs are never written to"));
+        }
         let got = match fs::symlink_metadata(&self.output) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(file::explain("looking at the hub", &self.output, e)),
@@ -386,6 +400,15 @@ impl Hub {
             None => "it names no owner".into(),
         }
     }
+}
+
+/// The finished hub that `path` would lie in, if there is one.
+pub fn enclosing(path: &Path) -> Option<PathBuf> {
+    let is_hub = |p: &&Path| p.join(manifest::MANIFEST).is_file() && p.join(METADATA).is_file();
+    // the folders that are there already, whatever links lead to them
+    let whole = std::path::absolute(path).ok()?;
+    let there = whole.ancestors().find_map(|p| p.canonicalize().ok())?;
+    there.ancestors().find(is_hub).map(Path::to_path_buf)
 }
 
 /// The directory that holds `path`, when it has a name.

@@ -31,11 +31,13 @@ impl<T: Scalar> Aligned<T> {
         new
     }
 
-    /// Makes room for at least `len` numbers. Where that takes other memory all are zero, and the old is given back first.
+    /// Makes room for at least `len` numbers, and for twice what there was: a thread that meets the layers of a network in any order
+    /// soon has room for all. Where that takes other memory all numbers are zero, and the old memory is given back first.
     pub fn grow(&mut self, len: usize) {
         if len > self.len {
+            let room = len.max(2 * self.len);
             *self = Self::default();
-            self.resize(len);
+            self.resize(room);
         }
     }
 
@@ -95,6 +97,9 @@ mod tests {
         a.grow(40);
         assert_eq!(a.as_ptr().align_offset(64), 0);
         assert_eq!((a.len(), a[4], a[39]), (40, 0.0, 0.0));
+        let mut twice = Aligned::<f32>::zeros(5);
+        twice.grow(6);
+        assert_eq!(twice.len(), 10);
         a[4] = 7.0;
         a.grow(3);
         assert_eq!((a.len(), a[4]), (40, 7.0));

@@ -15,13 +15,16 @@ use crate::ground::par::Pool;
 
 /// The central `m x m` of the objects of all groups, `[group, row, col]`, complex64, normalized amplitude's object scale; `seen` is told
 /// of whole ones, batch by batch.
+///
+/// # Errors
+/// The first of `seen`.
 pub fn infer(
     engine: &mut Engine<f32>,
     data: &Container,
     m: usize,
     pool: &Pool,
-    mut seen: impl FnMut(ArrayView3<'_, Complex32>),
-) -> Array3<Complex32> {
+    mut seen: impl FnMut(ArrayView3<'_, Complex32>) -> Result<()>,
+) -> Result<Array3<Complex32>> {
     let middle = central(engine.physics().side(), m);
     let mut out = Array3::zeros((data.len(), m, m));
     let mut at = 0;
@@ -30,11 +33,9 @@ pub fn infer(
         let middles = objects.slice(s![.., middle.clone(), middle.clone()]);
         out.slice_mut(s![at..end, .., ..]).assign(&middles);
         at = end;
-        seen(objects);
-        Ok(())
-    })
-    .expect("copying does not fail");
-    out
+        seen(objects)
+    })?;
+    Ok(out)
 }
 
 /// Calls `f` with the objects `[group, row, col]` of one batch of groups after the other, in their order, as

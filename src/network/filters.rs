@@ -86,15 +86,14 @@ impl<T: Kernels> Filters<T> {
             // nothing lies in front of the first layer
             Direction::Adjoint => (&self.adjoint, 1),
         };
-        let all = self.packed.par_iter_mut().zip(shapes).enumerate();
+        let all = self.packed[first..].par_iter_mut().zip(&shapes[first..]);
         // one layout a task: the largest are a quarter of all
-        all.skip(first)
-            .with_max_len(1)
-            .for_each(|(k, (packed, shape))| {
-                packed.reshape(shape.method, shape.inputs, shape.outputs);
-                let kernel = &weights[tensors[2 * k].range.clone()];
-                T::pack(isa, packed, kernel, direction);
-            });
+        let each = all.enumerate().with_max_len(1);
+        each.for_each(|(k, (packed, shape))| {
+            packed.reshape(shape.method, shape.inputs, shape.outputs);
+            let kernel = &weights[tensors[2 * (first + k)].range.clone()];
+            T::pack(isa, packed, kernel, direction);
+        });
         self.held = Some(direction);
     }
 

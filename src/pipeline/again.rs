@@ -24,8 +24,10 @@ pub struct Again {
     pub steps: (u64, u64),
     /// The first step whose record is not the one in the hub.
     pub first_different: Option<u64>,
-    /// The event, if it came again.
+    /// The event, if one came again.
     pub event: Option<Event>,
+    /// Whether it is the recorded one, in all that is said of it.
+    pub same_event: bool,
     /// Of each saved tensor: its name, its values, and how many of them have other bits now.
     pub tensors: Vec<(String, usize, usize)>,
 }
@@ -34,7 +36,7 @@ impl Again {
     /// Whether all of it was as in the hub, to the bit.
     pub fn is_same(&self) -> bool {
         let tensors = self.tensors.iter().all(|(_, _, different)| *different == 0);
-        self.first_different.is_none() && tensors && !self.tensors.is_empty()
+        self.first_different.is_none() && self.same_event && tensors && !self.tensors.is_empty()
     }
 }
 
@@ -70,6 +72,12 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
     engine.update(|weights, _| weights.copy_from_slice(&checkpoint.weights));
     let (mut adam, mut progress) = (checkpoint.adam, checkpoint.progress);
     let (epochs, first) = (progress.epochs, adam.t + 1);
+    if first > event.step {
+        return Err(Error::input(action)
+            .at(hub.join(watch::file_name(event.epoch)).display())
+            .got(format!("a checkpoint after step {}", adam.t))
+            .need(format!("one before step {}, that of the event", event.step)));
+    }
     let plan = Plan {
         // the learning rate depends on what was planned then; the observer ends it at the event
         epochs: progress.schedule.planned().unwrap_or(event.epoch + 1),
@@ -91,7 +99,10 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
         pool,
         &mut until,
     )?;
-    let now = until.finding;
+    let mut now = until.finding;
+    if let Some(found) = &mut now {
+        event::complete(&mut found.event, &config, request.seed);
+    }
     Ok(Again {
         epochs,
         steps: (first, adam.t),
@@ -99,6 +110,7 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
         tensors: now
             .as_ref()
             .map_or_else(Vec::new, |f| compare(&saved, &f.kept)),
+        same_event: now.as_ref().is_some_and(|f| f.event == *event),
         event: now.map(|f| f.event),
     })
 }

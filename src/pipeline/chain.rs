@@ -315,7 +315,8 @@ fn learned(training: &Container, inference: &Container) -> Vec<Link> {
 }
 
 /// Whether the patterns are those of the run, where the hub has their digest.
-fn same_patterns(hub: &Path, data: &Dataset) -> Option<bool> {
+/// Whether these are the patterns that a hub tells of; unknown if it tells of none.
+pub(super) fn same_patterns(hub: &Path, data: &Dataset) -> Option<bool> {
     let text = std::fs::read_to_string(hub.join(dir::STAGES)).ok()?;
     let then: Stages = json::from_text(&text).ok()?;
     let then = then.stages.into_iter().find(|s| s.stage == "diffraction")?;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::ground::json;
 use crate::hub::Hub;
 use crate::learn::sentinel::{Finding, Kept};
-use crate::verify::event::Event;
+use crate::verify::event::{Event, SCHEMA};
 
 /// The event's file in a hub.
 pub const EVENT: &str = "nonfinite_event.json";
@@ -25,9 +25,7 @@ const OUTPUT: &str = "output";
 /// If the hub cannot be written.
 pub fn write(hub: &Hub, finding: Finding, config: &str, seed: u64) -> Result<()> {
     let Finding { mut event, kept } = finding;
-    event.seed = seed;
-    config.clone_into(&mut event.configuration_hash);
-    TENSORS.clone_into(&mut event.saved);
+    complete(&mut event, config, seed);
     let last = kept.len().saturating_sub(1);
     let arrays: Vec<(&str, Values)> = kept
         .iter()
@@ -39,6 +37,13 @@ pub fn write(hub: &Hub, finding: Finding, config: &str, seed: u64) -> Result<()>
         .collect::<Result<_>>()?;
     hub.write_bytes(TENSORS, &named_arrays(&arrays)?)?;
     hub.write_json(EVENT, &event)
+}
+
+/// What the run adds to what the step found.
+pub(super) fn complete(event: &mut Event, config: &str, seed: u64) {
+    event.seed = seed;
+    config.clone_into(&mut event.configuration_hash);
+    TENSORS.clone_into(&mut event.saved);
 }
 
 fn values(t: &Kept) -> Result<Values> {
@@ -73,11 +78,12 @@ pub fn read(hub: &Path) -> Result<Option<Event>> {
             .need("that of a run with a network")
             .help("the file itself names iteration, pattern and field"));
     }
-    json::from_text(&text).map(Some).map_err(|e| {
-        Error::input("reading an event")
-            .at(path.display())
-            .because(e)
-    })
+    let refuse = || Error::input("reading an event").at(path.display());
+    let event: Event = json::from_text(&text).map_err(|e| refuse().because(e))?;
+    if event.schema != SCHEMA {
+        return Err(refuse().got(&event.schema).need(SCHEMA));
+    }
+    Ok(Some(event))
 }
 
 /// The tensors of an event: its inputs in order, then its output.

@@ -14,7 +14,7 @@ pub mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::ArrayView3;
 use num_complex::Complex32;
@@ -235,29 +235,29 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
     artifacts::history(hub, &s.name, &progress)?;
     let ending = ending?;
     if ending == Ending::Interrupted {
-        return Err(Error::interrupted("training")
-            .at(format!("epoch {} of {}", progress.epochs + 1, plan.epochs))
-            .got("a request to stop")
-            .help(format!(
-                "resume with --resume {} and the same --output-dir",
-                hub.path().display()
-            )));
+        let epoch = format!("epoch {} of {}", progress.epochs + 1, plan.epochs);
+        return Err(interrupted(hub, "training").at(epoch));
     }
 
     digests::weights(&mut trail, "trained weights", engine.model().weights());
     // every batch goes onto the canvas as it comes; objects that have to agree are kept until they do, as far as they are stitched
     let (centres, m) = (&inference.grouping.centres, s.reassemble_m);
     let (mut census, mut tally) = (Census::default(), Tally::default());
+    let stop = ctx.stop;
     let mut count = |objects: &ArrayView3<'_, Complex32>| {
         tally.extend(objects.iter().copied());
         census.extend(objects.iter().map(|z| f64::from(z.re + z.im)));
+        if stop.load(Ordering::Relaxed) {
+            return Err(interrupted(hub, "inferring"));
+        }
+        Ok(())
     };
     let stitcher = match request.phases {
         Phases::Own => {
             let mut stitcher = Stitcher::new(centres, s.n.get(), m)?;
             stages.time("inference", || {
                 infer_each(&mut engine, &inference, pool, |objects| {
-                    count(&objects);
+                    count(&objects)?;
                     pool.run(|| stitcher.add(objects))
                 })
             })?;
@@ -265,10 +265,8 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         }
         Phases::Overlaps => {
             let mut middles = stages.time("inference", || {
-                infer(&mut engine, &inference, m, pool, |objects| {
-                    count(&objects);
-                })
-            });
+                infer(&mut engine, &inference, m, pool, |objects| count(&objects))
+            })?;
             let found = stages.time("agreeing", || pool.run(|| agree(&mut middles, centres, m)))?;
             log.info(format!(
                 "phases of overlapping objects: {} rounds, the largest turn {:.3} rad at first, {:.4} rad at last",
@@ -320,6 +318,15 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         results,
         stages: stages.seconds,
     })
+}
+
+fn interrupted(hub: &Hub, action: &str) -> Error {
+    Error::interrupted(action)
+        .got("a request to stop")
+        .help(format!(
+            "resume with --resume {} and the same --output-dir",
+            hub.path().display()
+        ))
 }
 
 /// A fresh training, or the one a checkpoint holds.

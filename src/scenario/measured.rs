@@ -76,10 +76,12 @@ impl Measured {
                 self.total.into(),
                 Source::Data,
             );
-            l.note(
-                "base_total_images",
-                "the file holds what it holds; factors on it have no effect",
-            );
+            if flags.base_total_images.or(flags.image_multiplier).is_some() {
+                l.note(
+                    "base_total_images",
+                    "the file holds what it holds; neither number nor factor has an effect",
+                );
+            }
             s.base_total_images = self.total;
         }
     }

@@ -328,7 +328,7 @@ fn count(
                 )
             })
             .help(if least < c {
-                "Raise --base-total-images.".to_owned()
+                "Take more positions: --base-total-images of a simulation, another file with --data.".to_owned()
             } else {
                 format!(
                     "Set --neighbor-count {}.",

@@ -151,6 +151,12 @@ impl Snapshot {
                 .need("at least one"));
         }
         for (i, entry) in file.scenarios.iter().enumerate() {
+            if !is_plain(&entry.name) {
+                return Err(Error::input("reading the snapshot")
+                    .at(format!("{source}, scenarios[{i}]"))
+                    .got(format!("the name {:?}", entry.name))
+                    .need("up to 100 letters, digits, '_', '-', '.', not a dot at first: files are named after it"));
+            }
             if file.scenarios[..i].iter().any(|e| e.name == entry.name) {
                 return Err(Error::input("reading the snapshot")
                     .at(format!("{source}, scenarios[{i}]"))
@@ -194,6 +200,12 @@ impl Snapshot {
                     })
             })
     }
+}
+
+/// Whether files of a hub can be named after it.
+fn is_plain(name: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    (1..=100).contains(&name.len()) && name.chars().all(known) && !name.starts_with('.')
 }
 
 fn explain(source: &str, e: &serde_json::Error) -> Error {
@@ -250,10 +262,11 @@ mod tests {
         let wrong = BUILTIN.replacen("\"gridsize\": 1", "\"gridsize\": \"one\"", 1);
         let mode = BUILTIN.replacen("idealized", "idealised", 1);
         let twice = BUILTIN.replacen("gs1_custom", "gs1_ideal", 1);
+        let away = BUILTIN.replacen("gs1_custom", "../../away", 1);
         let params = BUILTIN.split("\"scenarios\"").next().unwrap();
         let none = format!("{params}\"scenarios\": []}}");
         for text in [
-            "", "{", "NaN", "[1,", &missing, &wrong, &mode, &twice, &none,
+            "", "{", "NaN", "[1,", &missing, &wrong, &mode, &twice, &away, &none,
         ] {
             let e = Snapshot::parse("my.json", text).unwrap_err();
             said += &format!("{e}\n");

@@ -523,6 +523,28 @@ fn a_file_with_the_pattern_last_is_taken_and_said_to_be_so() {
 }
 
 #[test]
+fn what_is_told_of_no_file_and_a_seed_of_no_scan_are_refused() {
+    let p = Place::new();
+    let scenario = ["--scenario", "gs1_ideal"];
+    for told in [
+        &["--unit", "counts"][..],
+        &["--energy", "8000"],
+        &["--probe-moves"],
+    ] {
+        p.refused(2, &[&scenario[..], told].concat(), &["without --data"]);
+        said([&["limits"][..], &scenario, told].concat()).ended(2, &["without --data"]);
+    }
+    let path = p.path("a.npz");
+    Data::new(12).write(&path);
+    let seeded = [&with_data(&path)[..], &["--sim-seed", "4"]].concat();
+    p.refused(2, &seeded, &["--sim-seed", "--data as well"]);
+    let out = p.path("page");
+    let idle = ["--data", text(&path), "--buffer", "5", "-o", text(&out)];
+    said([&["compare"][..], &idle].concat()).ended(2, &["--buffer", "--data as well"]);
+    assert!(!out.exists());
+}
+
+#[test]
 fn what_was_typed_of_an_object_that_is_not_made_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);

@@ -91,6 +91,29 @@ fn what_was_tampered_with_does_not_come_out_again() {
     assert!(step.out.contains("differ from step 1 on"), "{}", step.out);
     fs::write(&steps, before).unwrap();
 
+    let before = fs::read(&event).unwrap();
+    for change in [
+        &|v: &mut Value| v["tensor"] = "loss.foo".into(),
+        &|v: &mut Value| v["output"]["pos_inf"] = 7.into(),
+        &|v: &mut Value| v["members"] = Value::Array(Vec::new()),
+    ] as [&dyn Fn(&mut Value); 3]
+    {
+        edit(&event, change);
+        let step = said(["replay", text(&hub), "--step"]);
+        step.ended(1, &[]);
+        assert!(step.out.contains("not the recorded one"), "{}", step.out);
+        fs::write(&event, &before).unwrap();
+    }
+    edit(&event, &|v| v["output"]["pos_inf"] = 7.into());
+    let told = said(["replay", text(&hub)]);
+    told.ended(1, &[]);
+    assert!(told.out.contains("the event tells of"), "{}", told.out);
+    edit(&event, &|v| v["step"] = 0.into());
+    said(["replay", text(&hub), "--step"]).ended(1, &["a checkpoint after step 0"]);
+    edit(&event, &|v| v["schema"] = "other/2".into());
+    said(["replay", text(&hub)]).ended(1, &["other/2"]);
+    fs::write(&event, &before).unwrap();
+
     edit(&event, &|v| v["configuration_hash"] = "0".into());
     said(["replay", text(&hub), "--step"]).ended(1, &["an event of configuration 0"]);
     fs::remove_file(hub.join("nonfinite_event.npz")).unwrap();

@@ -211,3 +211,17 @@ fn ctrl_c_leaves_a_hub_that_goes_on_to_the_same_end() {
     files.push(&trained);
     same(&straight, &hub, &files);
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_after_the_last_step_stops_the_inference_which_is_done_by_who_resumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, hub) = (folder.path().join("whole"), folder.path().join("hub"));
+    run(&whole, 1, &[]);
+    let rest = interrupted(&hub, 1, "epoch 1/1", &[]);
+    assert!(rest.contains("error: inferring"), "{rest}");
+    let partial = folder.path().join("hub.partial");
+    assert!(partial.join("INCOMPLETE.json").is_file());
+    run(&hub, 1, &["--resume", text(&partial)]);
+    same(&whole, &hub, &RESULTS);
+}

@@ -1,5 +1,6 @@
 //! Scores: of an engine's hub, of arrays, of a network's hub; gates; and what cannot be scored.
 
+use super::input::Data;
 use super::scan::{SMALL, Scan};
 use super::{TINY, json, said, text};
 use std::fs;
@@ -298,4 +299,20 @@ fn what_cannot_be_scored_is_said() {
     let done = said(["score", truth, "--truth", truth].into_iter().chain(one));
     done.ended(1, &[]);
     assert!(done.out.contains("fewer than 64 pixels"), "{done:#?}");
+}
+
+#[test]
+fn a_run_is_not_scored_against_other_patterns_than_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, hub) = (dir.path().join("a.npz"), dir.path().join("hub"));
+    let mut file = Data::new(12);
+    file.object = Some((160, 160));
+    file.write(&data);
+    let tiny = "--group-count 4 --batch-size 2 --nepochs 1 --group-limit 2 --threads 1 -q";
+    let run = ["run", "--data", text(&data), "-o", text(&hub)];
+    said(run.into_iter().chain(tiny.split(' '))).ended(0, &[]);
+    said(["score", text(&hub)]).ended(0, &[]);
+    file.stack[[3, 4, 5]] += 1.0;
+    file.write(&data);
+    said(["score", text(&hub)]).ended(1, &["has changed since the run"]);
 }

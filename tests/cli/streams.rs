@@ -147,8 +147,53 @@ fn a_report_never_lands_on_what_it_is_about() {
     let hub = dir.path().join("hub");
     super::run(&hub, 1, &["-q"]);
     let manifest = hub.join("manifest.json");
-    said(["chain", text(&hub), "--json", text(&manifest)]).ended(2, &["a file of the hub"]);
-    said(["hub", "verify", text(&hub)]).ended(0, &[]);
+    let within = hub.join("new.json");
+    let history = hub.join("train_outputs/history.json");
+    let (hub, manifest, within, history) =
+        (text(&hub), text(&manifest), text(&within), text(&history));
+    for args in [
+        vec!["chain", hub, "--json", manifest],
+        vec!["chain", hub, "--json", within],
+        vec!["hub", "verify", hub, "--json", manifest],
+        vec!["hub", "diff", hub, hub, "--json", within],
+        vec!["hub", "diff", hub, hub, "--junit", manifest],
+        vec!["hub", "diff", hub, hub, "--write-tolerances", within],
+        vec!["history", history, "--output-markdown", within],
+        vec!["inspect", text(&data), "--json", within],
+        vec!["hub", "bless", hub, "--golden", hub, "--reason", "x"],
+    ] {
+        said(&args).ended(2, &["a place in the hub"]);
+    }
+    said(tiny(&dir.path().join("hub/x"), 1, &[])).ended(2, &["a place in the hub"]);
+    said(["hub", "verify", hub]).ended(0, &[]);
+}
+
+#[test]
+fn no_two_reports_are_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = measured(dir.path());
+    let same = dir.path().join("same");
+    let (data, same) = (text(&data), text(&same));
+    for args in [
+        ["inspect", data, "--json", same, "--picture", same],
+        ["doctor", data, "--json", same, "--picture", same],
+        ["chain", data, "--json", same, "--markdown", same],
+    ] {
+        said(args).ended(2, &["two reports for one file"]);
+    }
+    assert!(!Path::new(same).exists());
+    // a stream takes all that it is given
+    let both = [
+        "inspect",
+        data,
+        "--json",
+        "/dev/null",
+        "--picture",
+        "/dev/null",
+    ];
+    if Path::new("/dev/null").exists() {
+        said(both).ended(0, &[]);
+    }
 }
 
 #[test]

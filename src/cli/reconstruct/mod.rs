@@ -37,7 +37,7 @@ pub(super) fn run(args: &ReconstructArgs) -> Result<Exit> {
         quiet: args.quiet,
         json: args.json_log,
     };
-    let hub = Hub::create(&args.output_dir, &start.time)?;
+    let hub = || Hub::create(&args.output_dir, &start.time);
     let session = Session::new(hub, voice, "iteration")?;
     let work = |s: &Session| -> Result<Outcome> {
         describe(&s.log, &ready, threads);

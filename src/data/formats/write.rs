@@ -19,6 +19,7 @@ use crate::data::contents::Contents;
 use crate::data::formats::Format;
 use crate::data::npz::write::write_contents;
 use crate::error::{Error, Result};
+use crate::ground::geometry::CanvasSize;
 
 /// How to write.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,13 +69,12 @@ pub(super) fn placeholder(
     let reach = |of: fn(&crate::ground::geometry::Position) -> f64| {
         let far = contents.positions.iter().map(of).fold(0.0, f64::max);
         let need = (far + side as f64 / 2.0).ceil() + 1.0;
-        // 65536 is the largest canvas of the program
-        (need.is_finite() && need <= 65536.0).then_some(need as usize)
+        (need.is_finite() && need <= CanvasSize::MAX as f64).then_some(need as usize)
     };
     let (Some(w), Some(h)) = (reach(|p| p.x), reach(|p| p.y)) else {
         return Err(Error::input("making an object for a product")
             .at("positions")
-            .got("positions beyond 65536 pixels")
+            .got(format!("positions beyond {} pixels", CanvasSize::MAX))
             .need("positions in object pixels"));
     };
     notes.push(format!(

@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3, Ix2};
 use num_complex::Complex32;
 
 use super::archive::{Archive, REAL};
-use super::header::shape_text;
+use super::header::{excerpt, shape_text};
 use super::image::{image, modes};
 use super::stack::{Layout, NpzPatterns, arrange, layout_of, stack_key};
 use crate::data::contents::{Contents, DataFile, Held, Source, Stack, Unit, guess_unit};
@@ -42,6 +42,7 @@ pub(in crate::data) fn contents(mut file: Archive, needed: bool) -> Result<Conte
         object: "key `objectGuess`".to_owned(),
     };
     let (probe, object, measurement) = known(&mut file, &mut notes)?;
+    notes.extend(left_alone(&file));
     let mut found = Contents {
         format: Format::PtychoPinn,
         generation: String::new(),
@@ -137,6 +138,41 @@ pub(in crate::data) fn contents(mut file: Archive, needed: bool) -> Result<Conte
 
 /// The key that says what a value of the patterns is.
 pub(super) const DOMAIN: &str = "measurement_domain";
+
+/// Every key that has a meaning here.
+const KEYS: [&str; 20] = [
+    "diff3d",
+    "diffraction",
+    "xcoords",
+    "ycoords",
+    "xcoords_start",
+    "ycoords_start",
+    "scan_index",
+    DOMAIN,
+    "probeGuess",
+    "objectGuess",
+    "bad_pixels",
+    "photon_energy_eV",
+    "detector_object_distance_m",
+    "object_pixel_width_m",
+    "object_pixel_height_m",
+    "detector_pixel_width_m",
+    "detector_pixel_height_m",
+    // refused, with a note of their own
+    "mask",
+    "valid_pixels",
+    "good_pixels",
+];
+
+/// A note of the keys that are not read, which a conversion leaves out.
+fn left_alone(file: &Archive) -> Option<String> {
+    let others: Vec<String> = (file.keys().filter(|k| !KEYS.contains(k)))
+        .map(|k| format!("`{}`", excerpt(k)))
+        .collect();
+    let more = if others.len() > 8 { ", ..." } else { "" };
+    let named = &others[..others.len().min(8)];
+    (!others.is_empty()).then(|| format!("not read: {}{more}", named.join(", ")))
+}
 
 /// The name of the file without folder and ending.
 pub(in crate::data) fn stem(path: &Path) -> String {

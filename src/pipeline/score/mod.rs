@@ -9,6 +9,7 @@ mod place;
 pub mod versus;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
@@ -17,6 +18,7 @@ pub use load::Reconstruction;
 use place::{onto, positions, region, unknown};
 
 use super::Request;
+use super::chain::same_patterns;
 use super::prepare::{self, Grouped};
 use crate::assemble::stitch::{SEEN, stitch};
 use crate::data::dataset::Dataset;
@@ -48,8 +50,8 @@ pub struct Asked {
     pub truth: Option<(String, Reconstruction)>,
     /// Patterns, and what they are called.
     pub data: Option<(String, Dataset)>,
-    /// What the run of a network's hub was told.
-    pub run: Option<Request>,
+    /// The hub of a network, and what its run was told.
+    pub run: Option<(PathBuf, Request)>,
     /// What is taken off before the comparison.
     pub alignment: Alignment,
     /// Where, in pixels of the truth; absent: the middle of the scan, or all that is known.
@@ -108,7 +110,20 @@ impl Own {
 /// # Errors
 /// If there is neither a truth nor patterns, a region is not on the truth, or nothing is known where it is compared.
 pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
-    let own = asked.run.take().map(|r| own(&r, pool)).transpose()?;
+    let own = match asked.run.take() {
+        Some((hub, request)) => {
+            let own = own(&request, pool)?;
+            if request.data.is_some() && same_patterns(&hub, &own.data) == Some(false) {
+                return Err(Error::input(ACTION)
+                    .at(hub.display())
+                    .got("a data file that has changed since the run: these are other patterns")
+                    .need("the one that the run was given")
+                    .help("`ptyproof chain` says more; the hub's metadata name the file"));
+            }
+            Some(own)
+        }
+        None => None,
+    };
     let mut notes = std::mem::take(&mut asked.reconstruction.notes);
     let mut found = asked.reconstruction;
     let mut reassembly = REASSEMBLY;

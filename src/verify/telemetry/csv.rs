@@ -20,7 +20,7 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
         .iter()
         .map(str::to_owned)
         .collect();
-    if heads.len() < 2 && heads.iter().all(|h| h.parse::<f64>().is_ok()) {
+    if heads.iter().all(|h| h.parse::<f64>().is_ok()) {
         return Err(Error::input(ACTION)
             .at("line 1")
             .got("no names of columns")

@@ -148,6 +148,11 @@ impl Archive {
         self.entries.iter().any(|e| e.key == key)
     }
 
+    /// The keys, in the order of the file.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|e| e.key.as_str())
+    }
+
     /// The keys with shape and dtype, for messages.
     pub(in crate::data) fn listing(&self) -> String {
         if self.entries.is_empty() {
