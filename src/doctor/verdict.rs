@@ -205,8 +205,9 @@ pub(super) fn of(
             let says = "patterns that are said to lie together are hardly more alike than any, and yet foretell one another";
             Finding::new(Severity::Note, "positions", says, evidence)
         } else if !unrelated {
-            let says = "whether positions and patterns belong together: neighbours are not alike beyond chance, and few enough for that to be one";
+            let says = "whether positions and patterns belong together: neighbours are no more alike than chance may make so few";
             Finding::new(Severity::Undecided, "positions", says, evidence)
+                .advise("examine more of the scan; a probe (key probeGuess) decides it sooner")
         } else {
             let evidence = format!(
                 "{evidence}; the best of all hypotheses leaves {:.3} unexplained, positions in random order {:.3}, the mean \
@@ -254,7 +255,7 @@ fn shuffled(file: &Inspection, evidence: String) -> Finding {
             "neighbouring patterns are not alike: they share no light, or are in another order";
         return Finding::new(Severity::Undecided, "positions", says, evidence);
     }
-    let says = "positions and patterns do not belong together: those of neighbours are hardly more alike than any two (chance reaches 4 standard deviations once in 30,000)";
+    let says = "positions and patterns do not belong together: those of neighbours are hardly more alike than any two (one random order in 160 reaches 2.5 standard deviations)";
     Finding::new(Severity::Fault, "positions", says, evidence).advise(
         "look for an order that was lost: sorted file names (2 after 10), a shift by one frame, another scan's positions",
     )

@@ -69,7 +69,8 @@ impl FromStr for Format {
     fn from_str(s: &str) -> std::result::Result<Self, String> {
         let found = Self::NAMES.iter().find(|n| n.1 == s);
         found.map(|n| n.0).ok_or_else(|| {
-            let names: Vec<&str> = Self::NAMES.iter().map(|n| n.1).collect();
+            let written = Self::NAMES.iter().filter(|n| n.0 != Self::Tike);
+            let names: Vec<&str> = written.map(|n| n.1).collect();
             format!("need one of {}", names.join(", "))
         })
     }

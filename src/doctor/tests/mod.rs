@@ -280,6 +280,18 @@ fn positions_of_other_patterns_belong_to_none() {
 }
 
 #[test]
+fn few_patterns_without_a_probe_are_accused_of_nothing_and_many_in_another_order_are() {
+    for seed in 1..4 {
+        let e = look(&mut scan(seed, 4).contents(false));
+        assert!(faults(&e).is_empty(), "{:#?}", e.findings);
+        let mut shuffled = scan(seed, 6);
+        Stream::new(seed, "fault", 0).shuffle(&mut shuffled.positions);
+        let e = look(&mut shuffled.contents(false));
+        assert_eq!(faults(&e), ["positions"], "{:#?}", e.findings);
+    }
+}
+
+#[test]
 fn positions_too_large_are_named_with_the_factor() {
     let mut s = scan(11, 10);
     for p in &mut s.positions {
