@@ -211,7 +211,7 @@ fn a_run_that_goes_bad_says_so_with_exit_code_three_and_a_whole_hub() {
 
 /// All patterns and batches of the whole scenario, of which a few are enough to have allocated everything.
 #[test]
-fn a_run_stays_within_a_quarter_of_a_gigabyte() {
+fn a_run_stays_within_a_quarter_of_a_gibibyte() {
     let dir = tempfile::tempdir().unwrap();
     for scenario in ["gs1_ideal", "gs2_ideal"] {
         let args = ["--scenario", scenario, "--group-count", "32"];
@@ -220,7 +220,8 @@ fn a_run_stays_within_a_quarter_of_a_gigabyte() {
         assert!(settings["batch_size"].as_u64().unwrap() >= 4, "{settings}");
         let peak = metadata["peak_memory_bytes"].as_u64().unwrap();
         println!("{scenario}: {} MB", peak / 1_000_000);
-        assert!(peak <= 250_000_000, "{scenario}: {peak} bytes");
+        // 247 and 197 MB where this was written; allocators and page sizes differ by a few
+        assert!(peak <= 1 << 28, "{scenario}: {peak} bytes");
     }
 }
 

@@ -50,7 +50,8 @@ fn every_command_works_on_the_threads_that_it_was_given() {
         let Some(most) = most(&args) else {
             return println!("skipped: this system does not tell a program's threads");
         };
-        // those, the first, one that hears the signals; a comparison keeps its own while the engine has others
-        assert!((1..=6).contains(&most), "{command}: {most} threads");
+        // those, the first, one that hears the signals; a comparison keeps its own while engine and network have others, whose end
+        // nobody waits for
+        assert!((1..=8).contains(&most), "{command}: {most} threads");
     }
 }
