@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::hub::dir::enclosing;
+use crate::hub::dir::outside_hubs;
 
 /// Refuses to write what a command was asked to write, if that would lose something. What is written may be asked for or not.
 pub(super) fn apart<'a>(
@@ -11,7 +11,7 @@ pub(super) fn apart<'a>(
     read: impl IntoIterator<Item = &'a PathBuf>,
     written: impl IntoIterator<Item = impl Into<Option<&'a PathBuf>>>,
 ) -> Result<()> {
-    let refuse = |path: &Path, got: String| {
+    let refuse = |path: &Path, got: &str| {
         Err(Error::usage(action)
             .at(path.display())
             .got(got)
@@ -27,16 +27,14 @@ pub(super) fn apart<'a>(
         }
         match read.iter().find(|r| here.starts_with(r)) {
             Some(r) if r.is_dir() => {
-                return refuse(path, "a place in the hub that is read".into());
+                return refuse(path, "a place in the hub that is read");
             }
-            Some(_) => return refuse(path, "the file that is read".into()),
+            Some(_) => return refuse(path, "the file that is read"),
             None => {}
         }
-        if let Some(hub) = enclosing(&here) {
-            return refuse(path, format!("a place in the hub {}", hub.display()));
-        }
+        outside_hubs(&here, Error::usage(action).at(path.display()))?;
         if before.contains(&here) {
-            return refuse(path, "two reports for one file".into());
+            return refuse(path, "two reports for one file");
         }
         before.push(here);
     }

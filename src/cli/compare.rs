@@ -207,14 +207,16 @@ impl Work<'_> {
         exits.push(run::run(&self.told)?);
         let worst = (exits.into_iter().find(|e| *e != Exit::Success)).unwrap_or(Exit::Success);
         let read = |path: &Path| Reconstruction::read(path, &Told::default());
-        let pair = Pair {
-            of: self.request.scenario.name.clone(),
-            network: read(&self.told.output_dir)?,
-            engine: read(&self.solver.output_dir)?,
-            network_probe,
-            run: self.request,
-        };
-        let found = self.pool.run(|| versus(pair, &self.pool));
+        let found = versus(
+            Pair {
+                of: self.request.scenario.name.clone(),
+                network: read(&self.told.output_dir)?,
+                engine: read(&self.solver.output_dir)?,
+                network_probe,
+                run: self.request,
+            },
+            &self.pool,
+        );
         let mut found = match found {
             Ok(found) => found,
             // both hubs are whole, and say when and where

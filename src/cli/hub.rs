@@ -11,7 +11,7 @@ use crate::diff::tolerance::Tolerances;
 use crate::diff::{Report, Verdict, diff};
 use crate::error::{Error, Kind, Result};
 use crate::ground::json;
-use crate::hub::dir::enclosing;
+use crate::hub::dir::outside_hubs;
 use crate::hub::file::write_atomic;
 use crate::hub::manifest::{Manifest, walk};
 use crate::hub::whole::{Whole, look};
@@ -159,12 +159,10 @@ fn bless(args: &BlessArgs) -> Result<Exit> {
             .at(args.hub.display())
             .need("a directory with a name")
     })?;
-    if let Some(hub) = enclosing(&args.golden) {
-        return Err(Error::usage(BLESSING)
-            .at(args.golden.display())
-            .got(format!("a place in the hub {}", hub.display()))
-            .need("a folder of goldens"));
-    }
+    outside_hubs(
+        &args.golden,
+        Error::usage(BLESSING).at(args.golden.display()),
+    )?;
     let golden = args.golden.join(&name);
     if golden.canonicalize().ok() == whole {
         return Err(Error::usage(BLESSING)

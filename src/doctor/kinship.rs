@@ -22,8 +22,6 @@ pub struct Kinship {
     pub ratio: Real,
     /// By how many standard deviations of random orders it is below 1.
     pub sigma: Real,
-    /// Patterns that were compared.
-    pub patterns: usize,
 }
 
 impl Kinship {
@@ -58,13 +56,12 @@ impl Kinship {
         (ratio.is_finite() && sigma.is_finite()).then_some(Self {
             ratio: Real(ratio),
             sigma: Real(sigma),
-            patterns: count,
         })
     }
 
-    /// Whether so many patterns are no more alike than in a random order, of which one in 160 looks less so.
-    pub fn fails(&self) -> bool {
-        self.patterns >= MANY && self.sigma.get() < 2.5
+    /// Whether so many patterns are no more alike than in a random order, of which one in 160 looks more so.
+    pub(super) fn fails(&self, patterns: usize) -> bool {
+        patterns >= MANY && self.sigma.get() < 2.5
     }
 
     /// Whether positions and patterns belong together beyond chance: one in 30,000 random orders looks so.

@@ -191,7 +191,7 @@ pub(super) fn of(
     let mut all = Vec::new();
     let explained = r.best.unexplained.get() < EXPLAINED && r.null.is_worse();
     let related = kinship.is_none_or(Kinship::holds);
-    let unrelated = kinship.is_some_and(Kinship::fails) && !explained;
+    let unrelated = kinship.is_some_and(|k| k.fails(sample.len())) && !explained;
     if let Some(k) = kinship {
         let evidence = format!(
             "nearest neighbours differ by {:.3} of what pairs at random do, {:.1} standard deviations below it",

@@ -5,7 +5,7 @@
 //! asked for, never the temporary ones. A link stays a link: what it leads to is replaced.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,10 +38,18 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         };
         return done.map_err(failed);
     }
+    replace_by(path, |out| out.write_all(bytes))
+}
+
+/// Replaces `path` in one step by what `write` writes, in pieces of any size.
+///
+/// # Errors
+/// What `write` says, or if the file system refuses; the old content is then still in place.
+pub fn replace_by(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let failed = |e| explain(WRITING, path, e);
     replace(path, |beside| {
-        File::create(beside)
-            .and_then(|mut f| f.write_all(bytes))
-            .map_err(failed)
+        let mut out = BufWriter::new(File::create(beside).map_err(failed)?);
+        write(&mut out).and_then(|()| out.flush()).map_err(failed)
     })
 }
 

@@ -19,7 +19,7 @@ use ndarray::{ArrayView, Dimension};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 
 /// Who writes here; gone when the hub is finished.
@@ -209,12 +209,7 @@ impl Hub {
         rel: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<()> {
-        let path = self.place(rel)?;
-        file::replace(&path, |beside| {
-            let failed = |e| file::explain("writing a file", &path, e);
-            let mut out = BufWriter::new(fs::File::create(beside).map_err(failed)?);
-            write(&mut out).and_then(|()| out.flush()).map_err(failed)
-        })
+        file::replace_by(&self.place(rel)?, write)
     }
 
     /// Writes a text.
@@ -352,12 +347,9 @@ impl Hub {
     }
 
     fn check_free(&self) -> Result<()> {
-        let above = parent(&self.output).and_then(enclosing);
-        if let Some(other) = above {
-            return Err(Error::usage("starting the hub")
-                .at(self.output.display())
-                .got(format!("a place in the hub {}", other.display()))
-                .need("one outside: hubs are never written to"));
+        if let Some(parent) = parent(&self.output) {
+            let refusal = Error::usage("starting the hub").at(self.output.display());
+            outside_hubs(parent, refusal)?;
         }
         let got = match fs::symlink_metadata(&self.output) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -402,13 +394,21 @@ impl Hub {
     }
 }
 
-/// The finished hub that `path` would lie in, if there is one.
-pub fn enclosing(path: &Path) -> Option<PathBuf> {
+/// Refuses a path that lies in a finished hub, or is one: nothing is ever added to it. `refusal` names what was to be written.
+///
+/// # Errors
+/// If it does.
+pub fn outside_hubs(path: &Path, refusal: Error) -> Result<()> {
     let is_hub = |p: &&Path| p.join(manifest::MANIFEST).is_file() && p.join(METADATA).is_file();
     // the folders that are there already, whatever links lead to them
-    let whole = std::path::absolute(path).ok()?;
-    let there = whole.ancestors().find_map(|p| p.canonicalize().ok())?;
-    there.ancestors().find(is_hub).map(Path::to_path_buf)
+    let whole = std::path::absolute(path).unwrap_or_default();
+    let there = whole.ancestors().find_map(|p| p.canonicalize().ok());
+    match there.as_deref().and_then(|p| p.ancestors().find(is_hub)) {
+        None => Ok(()),
+        Some(hub) => Err(refusal
+            .got(format!("a place in the hub {}", hub.display()))
+            .need("one outside: hubs are never written to")),
+    }
 }
 
 /// The directory that holds `path`, when it has a name.

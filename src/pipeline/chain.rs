@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ndarray::{Array2, Array3};
+use ndarray::Array2;
 use num_complex::Complex32;
 
 use super::Request;
-use super::prepare::{self, Grouped, Specimen};
+use super::prepare::{self, Specimen};
 use crate::assemble::Stitched;
-use crate::assemble::stitch::stitch;
 use crate::data::container::Container;
 use crate::data::dataset::Dataset;
 use crate::data::domain::{CountAmplitude, Domain, Model, Normalized, Raw};
@@ -57,7 +56,9 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
     links.extend(learned(&training, &inference));
     let same = hub.and_then(|hub| same_patterns(hub, &data));
     let measured = match (hub, &specimen.object) {
-        (Some(hub), Some(truth)) => reconstructed(hub, s.n.get(), s.reassemble_m, &grouped, truth)?,
+        (Some(hub), Some(truth)) => {
+            reconstructed(hub, &prepare::covered(s, &grouped, pool)?, truth)?
+        }
         _ => None,
     };
     if hub.is_some() && measured.is_none() {
@@ -315,7 +316,6 @@ fn learned(training: &Container, inference: &Container) -> Vec<Link> {
 }
 
 /// Whether the patterns are those of the run, where the hub has their digest.
-/// Whether these are the patterns that a hub tells of; unknown if it tells of none.
 pub(super) fn same_patterns(hub: &Path, data: &Dataset) -> Option<bool> {
     let text = std::fs::read_to_string(hub.join(dir::STAGES)).ok()?;
     let then: Stages = json::from_text(&text).ok()?;
@@ -329,18 +329,13 @@ pub(super) fn same_patterns(hub: &Path, data: &Dataset) -> Option<bool> {
 /// Mean amplitude over mean truth on covered pixels, how many, and where the amplitude was read.
 fn reconstructed(
     hub: &Path,
-    n: usize,
-    m: usize,
-    grouped: &Grouped,
+    canvas: &Stitched,
     truth: &Array2<Complex32>,
 ) -> Result<Option<(f64, usize, String)>> {
-    let centres = &grouped.inference.centres;
-    let ones = Array3::from_elem((centres.len(), n, n), Complex32::new(1.0, 0.0));
-    let canvas = stitch(ones.view(), centres, m)?;
-    let truth_sum: f64 = seen(&canvas)
+    let truth_sum: f64 = seen(canvas)
         .map(|(r, c)| sample(truth.view(), canvas.object_position(r, c)).norm())
         .sum();
-    let pixels = seen(&canvas).count();
+    let pixels = seen(canvas).count();
     let (sum, source) = if hub.join(dir::AMPLITUDE).exists() {
         let amplitude = read_plane(hub.join(dir::AMPLITUDE))?;
         if amplitude.dim() != canvas.canvas.dim() {
@@ -352,7 +347,7 @@ fn reconstructed(
                     canvas.canvas.dim()
                 )));
         }
-        let sum = seen(&canvas).map(|p| amplitude[p]).sum::<f64>();
+        let sum = seen(canvas).map(|p| amplitude[p]).sum::<f64>();
         (sum, dir::AMPLITUDE)
     } else if hub.join(dir::STATS).exists() {
         let path = hub.join(dir::STATS);

@@ -244,7 +244,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
     let (centres, m) = (&inference.grouping.centres, s.reassemble_m);
     let (mut census, mut tally) = (Census::default(), Tally::default());
     let stop = ctx.stop;
-    let mut count = |objects: &ArrayView3<'_, Complex32>| {
+    let mut look_at = |objects: &ArrayView3<'_, Complex32>| {
         tally.extend(objects.iter().copied());
         census.extend(objects.iter().map(|z| f64::from(z.re + z.im)));
         if stop.load(Ordering::Relaxed) {
@@ -257,7 +257,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
             let mut stitcher = Stitcher::new(centres, s.n.get(), m)?;
             stages.time("inference", || {
                 infer_each(&mut engine, &inference, pool, |objects| {
-                    count(&objects)?;
+                    look_at(&objects)?;
                     pool.run(|| stitcher.add(objects))
                 })
             })?;
@@ -265,7 +265,9 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         }
         Phases::Overlaps => {
             let mut middles = stages.time("inference", || {
-                infer(&mut engine, &inference, m, pool, |objects| count(&objects))
+                infer(&mut engine, &inference, m, pool, |objects| {
+                    look_at(&objects)
+                })
             })?;
             let found = stages.time("agreeing", || pool.run(|| agree(&mut middles, centres, m)))?;
             log.info(format!(

@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use num_complex::{Complex, Complex32};
 
 use super::{NumericsChoice, Request};
-use crate::assemble::{Jitter, Layout};
+use crate::assemble::{Jitter, Layout, Stitched, stitch};
 use crate::data::container::Container;
 use crate::data::dataset::Dataset;
 use crate::data::group::Grouping;
@@ -229,6 +229,13 @@ pub fn containers(
         container("train", "train", &grouped.split.train, &grouped.train)?,
         container("inference", "test", &grouped.split.test, &grouped.inference)?,
     ))
+}
+
+/// The canvas of the groups of inference, of objects that are ones: where it is, and what they cover.
+pub(super) fn covered(s: &Scenario, grouped: &Grouped, pool: &Pool) -> Result<Stitched> {
+    let (centres, n) = (&grouped.inference.centres, s.n.get());
+    let ones = Array3::from_elem((centres.len(), n, n), Complex32::ONE);
+    pool.run(|| stitch(ones.view(), centres, s.reassemble_m))
 }
 
 /// The network of a scenario.

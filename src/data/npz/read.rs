@@ -140,7 +140,7 @@ pub(in crate::data) fn contents(mut file: Archive, needed: bool) -> Result<Conte
 pub(super) const DOMAIN: &str = "measurement_domain";
 
 /// Every key that has a meaning here.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 17] = [
     "diff3d",
     "diffraction",
     "xcoords",
@@ -158,15 +158,15 @@ const KEYS: [&str; 20] = [
     "object_pixel_height_m",
     "detector_pixel_width_m",
     "detector_pixel_height_m",
-    // refused, with a note of their own
-    "mask",
-    "valid_pixels",
-    "good_pixels",
 ];
+
+/// Keys of which nobody can say what they mean; each has a note of its own.
+const MASKS: [&str; 3] = ["mask", "valid_pixels", "good_pixels"];
 
 /// A note of the keys that are not read, which a conversion leaves out.
 fn left_alone(file: &Archive) -> Option<String> {
-    let others: Vec<String> = (file.keys().filter(|k| !KEYS.contains(k)))
+    let others: Vec<String> = (file.keys())
+        .filter(|k| !KEYS.contains(k) && !MASKS.contains(k))
         .map(|k| format!("`{}`", excerpt(k)))
         .collect();
     let more = if others.len() > 8 { ", ..." } else { "" };
@@ -215,7 +215,7 @@ fn known(file: &mut Archive, notes: &mut Vec<String>) -> Result<Known> {
         ));
         m.good = Some(bad.mapv(|b| !b));
     }
-    for key in ["mask", "valid_pixels", "good_pixels"] {
+    for key in MASKS {
         if file.has(key) {
             notes.push(format!(
                 "`{key}` is not read: whether it marks good pixels or bad ones is not in the file; `bad_pixels` (1 = bad) is"

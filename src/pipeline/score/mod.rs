@@ -11,7 +11,7 @@ pub mod versus;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use ndarray::{Array2, Array3};
+use ndarray::Array2;
 use num_complex::{Complex32, Complex64};
 
 pub use load::Reconstruction;
@@ -20,7 +20,7 @@ use place::{onto, positions, region, unknown};
 use super::Request;
 use super::chain::same_patterns;
 use super::prepare::{self, Grouped};
-use crate::assemble::stitch::{SEEN, stitch};
+use crate::assemble::stitch::SEEN;
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
@@ -215,10 +215,7 @@ fn own(request: &Request, pool: &Pool) -> Result<Own> {
     let data = prepare::data(request, &specimen, pool, &mut BTreeMap::new())?;
     let mut rng = specimen.rng.clone();
     let grouped = pool.run(|| prepare::group(s, &data.positions, &mut rng))?;
-    let centres = &grouped.inference.centres;
-    let n = s.n.get();
-    let ones = Array3::from_elem((centres.len(), n, n), Complex32::ONE);
-    let canvas = stitch(ones.view(), centres, s.reassemble_m)?;
+    let canvas = prepare::covered(s, &grouped, pool)?;
     let at = canvas.object_position(0, 0);
     Ok(Own {
         place: [at.y, at.x],
