@@ -22,8 +22,7 @@ use ptyproof::learn::engine::Engine;
 use ptyproof::network::architecture::Architecture;
 use ptyproof::network::model::Model;
 use ptyproof::physics::forward::Physics;
-use ptyproof::physics::loss::Guard;
-use ptyproof::physics::object::{Combination, Gauge, Numerics};
+use ptyproof::physics::object::{Combination, Numerics};
 
 fn vectors() -> Option<PathBuf> {
     let dir = std::env::var_os("PTYPROOF_VECTORS").map_or_else(
@@ -115,10 +114,8 @@ fn case<T: Kernels>(
     };
     let numerics = Numerics {
         combination,
-        ceiling: 1.0,
-        guard: Guard::None,
         arithmetic,
-        gauge: Gauge::AsGiven,
+        ..Numerics::reference()
     };
     let architecture = Architecture::reference(n, gridsize, 1, false).unwrap();
     let w = weights(dir, gs)

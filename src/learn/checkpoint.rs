@@ -261,6 +261,7 @@ mod tests {
             encoder: vec![3, 5],
             decoder: vec![6],
             outer: None,
+            estimates: false,
         };
         let c = checkpoint(&a);
         let bytes = c.to_bytes(&a).unwrap();
@@ -297,6 +298,7 @@ mod tests {
             encoder: vec![3, 5],
             decoder: vec![6],
             outer: None,
+            estimates: false,
         };
         let bytes = checkpoint(&a).to_bytes(&a).unwrap();
         for cut in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {

@@ -7,18 +7,14 @@ use ndarray::ArrayView4;
 use num_complex::Complex;
 use rayon::prelude::*;
 
-use crate::data::standard::Standard;
+use super::sight::{Sight, fill};
+use crate::data::mean_pattern::MeanPattern;
 use crate::ground::geometry::Position;
 use crate::kernel::conv::Kernels;
 use crate::kernel::norm::{Norm, non_finite};
 use crate::network::model::Model;
 use crate::network::workspace::Workspace;
 use crate::physics::forward::{GroupLoss, GroupState, Physics};
-
-/// A normalized amplitude as the network sees it: see [`crate::data::standard`].
-pub(super) fn standardize<T: Kernels>(x: T, mean: T, spread: T) -> T {
-    (x - mean) / spread
-}
 
 /// Means over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -45,8 +41,8 @@ pub struct Engine<T: Kernels> {
     gradient: Vec<T>,
     losses: Vec<GroupLoss>,
     norm: Norm,
-    /// Mean and spread of each pixel of the input, `[row, col]`, where it is standardized.
-    standard: Option<[Vec<T>; 2]>,
+    /// How it makes estimates of the patterns, if its network sees them.
+    sight: Option<Sight<T>>,
 }
 
 impl<T: Kernels> Engine<T> {
@@ -62,6 +58,7 @@ impl<T: Kernels> Engine<T> {
             Vec::new()
         };
         let states = vec![GroupState::default(); groups];
+        let sight = (a.estimates).then(|| Sight::of_probe(physics.side(), physics.probe()));
         Self {
             model,
             physics,
@@ -72,29 +69,25 @@ impl<T: Kernels> Engine<T> {
             gradient,
             losses: Vec::new(),
             norm: Norm::default(),
-            standard: None,
+            sight,
         }
     }
 
-    /// The same, with inputs standardized; labels are not.
+    /// The same, seeing what deviates from a mean pattern; labels stay as they are. Nothing changes for a network that sees amplitudes.
     ///
     /// # Panics
-    /// If the standard has not as many pixels as a pattern.
+    /// If the mean has not as many pixels as a pattern.
     #[must_use]
-    pub fn standardized(mut self, standard: Option<&Standard>) -> Self {
-        let area = self.physics.side().pow(2);
-        self.standard = standard.map(|s| {
-            [&s.mean, &s.spread].map(|plane| {
-                assert_eq!(plane.len(), area, "one value a pixel of the detector");
-                plane.iter().map(|&v| T::of(f64::from(v))).collect()
-            })
-        });
+    pub fn around(mut self, mean: Option<&MeanPattern>) -> Self {
+        if let (Some(sight), Some(mean)) = (&mut self.sight, mean) {
+            sight.set_mean(mean);
+        }
         self
     }
 
-    /// Mean and spread of each pixel of the input, `[row, col]`, where it is standardized.
-    pub fn standard(&self) -> Option<&[Vec<T>; 2]> {
-        self.standard.as_ref()
+    /// The mean pattern, `[row, col]`, normalized amplitude, from which estimates are made; zeros if there is none.
+    pub fn mean(&self) -> Option<&[T]> {
+        self.sight.as_ref().map(Sight::mean)
     }
 
     /// The network.
@@ -189,28 +182,22 @@ impl<T: Kernels> Engine<T> {
                     *to = T::of(f64::from(v));
                 }
             });
-        let (label, standard) = (&self.label, &self.standard);
-        let input = &mut self.workspace.input;
-        let (stride, row_len) = (input.stride(), input.row_len());
-        input.bands_mut(8).for_each(|band| {
-            for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
-                let from = (band.image * n + band.first_row + k) * n * c;
-                let pixels = row[stride..row_len - stride].chunks_exact_mut(stride);
-                let at = (band.first_row + k) * n;
-                for (col, (to, values)) in pixels
-                    .zip(label[from..from + n * c].chunks_exact(c))
-                    .enumerate()
-                {
-                    let (mean, spread) = match standard {
-                        Some([mean, spread]) => (mean[at + col], spread[at + col]),
-                        None => (T::zero(), T::one()),
-                    };
-                    for (t, &v) in to.iter_mut().zip(values) {
-                        *t = standardize(v / scale, mean, spread);
+        match &self.sight {
+            Some(sight) => sight.show(
+                (&self.label, scale),
+                &mut self.states[..members.len()],
+                &mut self.workspace.input,
+            ),
+            None => {
+                let label = &self.label;
+                fill(&mut self.workspace.input, |image, at, pixel| {
+                    let from = (image * n * n + at) * c;
+                    for (t, &v) in pixel.iter_mut().zip(&label[from..from + c]) {
+                        *t = v / scale;
                     }
-                }
+                });
             }
-        });
+        }
         for (k, &member) in members.iter().enumerate() {
             for (channel, p) in relative[member * c..(member + 1) * c].iter().enumerate() {
                 // the reference hands positions to its model as float32

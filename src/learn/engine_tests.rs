@@ -5,13 +5,12 @@ use num_complex::Complex;
 use proptest::prelude::*;
 
 use super::Engine;
-use crate::data::standard::Standard;
+use crate::data::mean_pattern::MeanPattern;
 use crate::ground::geometry::{PatchSize, Position};
 use crate::kernel::{conv::Kernels, isa::Isa};
 use crate::network::architecture::Architecture;
 use crate::network::model::Model;
 use crate::physics::forward::Physics;
-use crate::physics::loss::Guard;
 use crate::physics::object::Numerics;
 
 const N: usize = 16;
@@ -21,13 +20,14 @@ fn wave(k: usize, f: f64) -> f64 {
     ((k as f64 + 1.0) * f).sin()
 }
 
-fn architecture(channels: usize, outer: Option<usize>) -> Architecture {
+fn architecture(channels: usize, outer: Option<usize>, numerics: Numerics) -> Architecture {
     Architecture {
         n: N,
         channels,
         encoder: vec![3, 5],
         decoder: vec![6],
         outer,
+        estimates: numerics.estimates,
     }
 }
 
@@ -60,17 +60,9 @@ fn engine<T: Kernels>(
         Isa::best(),
     );
     let physics = Physics::new(PatchSize::new(N).unwrap(), &probe(), SCALE, numerics).unwrap();
-    Engine::new(model, physics, room, true).standardized(standard(numerics).as_ref())
-}
-
-/// In guarded numerics inputs are standardized; the planes of a standard may be any.
-fn standard(numerics: Numerics) -> Option<Standard> {
-    let plane = |f: f64| (0..N * N).map(|k| (1.5 + wave(k, f)) as f32).collect();
-    let guarded = numerics.guard != Guard::None;
-    guarded.then(|| Standard {
-        mean: plane(0.61),
-        spread: plane(0.23),
-    })
+    // the mean may be any
+    let mean = (0..N * N).map(|k| (1.5 + wave(k, 0.61)) as f32);
+    Engine::new(model, physics, room, true).around(Some(&MeanPattern(mean.collect())))
 }
 
 fn data(groups: usize, c: usize) -> (Array4<f32>, Vec<Position>) {
@@ -89,16 +81,16 @@ fn data(groups: usize, c: usize) -> (Array4<f32>, Vec<Position>) {
 
 /// A network of `channels` (of four, with an outer branch) with a batch of two groups in it.
 pub(in crate::learn) fn loaded(reference: bool, channels: usize) -> Engine<f32> {
-    let a = architecture(channels, (channels > 1).then_some(3));
-    let weights = (0..a.parameters())
-        .map(|k| (0.4 * wave(k, 1.9)) as f32)
-        .collect();
-    let (x, rel) = data(2, channels);
     let numerics = if reference {
         Numerics::reference()
     } else {
         guarded()
     };
+    let a = architecture(channels, (channels > 1).then_some(3), numerics);
+    let weights = (0..a.parameters())
+        .map(|k| (0.4 * wave(k, 1.9)) as f32)
+        .collect();
+    let (x, rel) = data(2, channels);
     let mut e = engine(&a, weights, numerics, 2);
     e.load(&x.view(), &rel, &[0, 1]);
     e
@@ -109,7 +101,7 @@ fn the_gradient_of_the_whole_is_the_derivative_of_the_loss() {
     // per tensor, one random direction against central differences in f64, relative error <= 1e-6
     for (c, outer) in [(1, None), (4, None), (4, Some(3))] {
         for numerics in [Numerics::reference(), guarded()] {
-            let a = architecture(c, outer);
+            let a = architecture(c, outer, numerics);
             let weights: Vec<f64> = (0..a.parameters()).map(|k| 0.4 * wave(k, 1.9)).collect();
             let (x, rel) = data(2, c);
             let mut e = engine(&a, weights.clone(), numerics, 2);
@@ -157,7 +149,7 @@ proptest! {
         level in -30.0f64..12.0, weight in -3.0f64..1.5, seed in 0usize..1000, dark in 0usize..4,
     ) {
         // patterns from 1e-30 to 1e12, weights from 1e-3 to 30 (heads saturate), dark patterns
-        let a = architecture(1, None);
+        let a = architecture(1, None, guarded());
         let scale = 10f64.powf(weight);
         let w: Vec<f32> = (0..a.parameters()).map(|k| (scale * wave(k + seed, 1.9)) as f32).collect();
         let (mut x, rel) = data(2, 1);
@@ -176,7 +168,7 @@ proptest! {
     #[test]
     fn losses_do_not_depend_on_the_company(seed in 0usize..1000) {
         // the loss of a group is the same bits alone and in a batch
-        let a = architecture(4, None);
+        let a = architecture(4, None, guarded());
         let w: Vec<f32> = (0..a.parameters()).map(|k| (0.4 * wave(k + seed, 1.9)) as f32).collect();
         let (x, rel) = data(3, 4);
         let mut e = engine(&a, w, guarded(), 3);
@@ -195,10 +187,10 @@ proptest! {
 #[test]
 fn an_exact_zero_is_fatal_in_reference_numerics_and_harmless_in_guarded() {
     // weights of zero give a constant object; with a symmetric probe the far field has exact zeros
-    let a = architecture(1, None);
     let flat = vec![Complex::new(1.0, 0.0); N * N];
     let (x, rel) = data(1, 1);
     for (numerics, finite) in [(Numerics::reference(), false), (guarded(), true)] {
+        let a = architecture(1, None, numerics);
         let model = Model::new(
             a.clone(),
             vec![0.0f32; a.parameters()],

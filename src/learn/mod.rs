@@ -6,6 +6,7 @@ pub mod infer;
 pub mod replay;
 pub mod schedule;
 pub mod sentinel;
+mod sight;
 pub mod trace;
 pub mod train;
 pub mod vitals;

@@ -6,6 +6,9 @@
 //! normalization. With `probe_big` the last four channels of each decoder feed a second branch that
 //! fills the border outside the central half.
 //!
+//! A network that sees estimates has two inputs a pattern, real and imaginary part. What it gives is added to them, before the
+//! activations, and the border has the activations of the centre: so it learns only what is wrong with an estimate.
+//!
 //! *Source.* Reference description, section i.
 
 use crate::error::{Error, Result};
@@ -46,7 +49,7 @@ impl Branch {
 pub struct Architecture {
     /// Side of the patterns.
     pub n: usize,
-    /// Channels of the input and of the object maps, `gs^2`.
+    /// Patterns of a group, and channels of the object maps, `gs^2`.
     pub channels: usize,
     /// Filters of each encoder block.
     pub encoder: Vec<usize>,
@@ -54,6 +57,8 @@ pub struct Architecture {
     pub decoder: Vec<usize>,
     /// Filters of the branch that fills the border outside the central half, if there is one.
     pub outer: Option<usize>,
+    /// Whether it sees estimates of the object ([`crate::physics::estimate`]) and corrects them, instead of the amplitudes of patterns.
+    pub estimates: bool,
 }
 
 /// One convolution of the network.
@@ -103,7 +108,22 @@ impl Architecture {
             encoder: encoder.iter().map(|f| f * scale).collect(),
             decoder: decoder.iter().map(|f| f * scale).collect(),
             outer: probe_big.then_some(scale * 2048 / n.get()),
+            estimates: false,
         })
+    }
+
+    /// The same, seeing estimates.
+    #[must_use]
+    pub fn seeing_estimates(self) -> Self {
+        Self {
+            estimates: true,
+            ..self
+        }
+    }
+
+    /// Channels of the input: one for each pattern of a group, or two of an estimate.
+    pub fn inputs(&self) -> usize {
+        self.channels * if self.estimates { 2 } else { 1 }
     }
 
     /// Side of the decoders' output, `N / 2`.
@@ -126,7 +146,7 @@ impl Architecture {
             side,
         };
         let mut all = Vec::new();
-        let mut inputs = self.channels;
+        let mut inputs = self.inputs();
         for (k, f) in self.encoder.iter().flat_map(|&f| [f, f]).enumerate() {
             let side = self.n >> (k / 2);
             all.push(spec(format!("encoder.conv{}", k + 1), inputs, f, side));

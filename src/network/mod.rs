@@ -5,6 +5,6 @@ pub mod architecture;
 mod filters;
 pub mod layers;
 pub mod model;
-mod outputs;
+pub mod outputs;
 pub mod parameters;
 pub mod workspace;

@@ -2,11 +2,47 @@
 
 use rayon::prelude::*;
 
-use super::architecture::Architecture;
+use super::architecture::{Architecture, Branch};
 use super::layers::Activation;
 use super::workspace::DecoderMaps;
 use crate::kernel::conv::Kernels;
 use crate::kernel::map::FeatureMap;
+
+/// What the network sees of an estimate is so many times its contrast: objects of a fifth fill the range of its numbers.
+pub const GAIN: f64 = 5.0;
+/// How much of an estimate is taken as it is. Two would undo that it is half of the contrast, and double its twin, too.
+pub const LEAD: f64 = 1.5;
+
+/// The factor of an input in the logits of a branch: near nothing, `A = ceiling * sigmoid(a)` gains `ceiling / 2` times half of `a`, and
+/// `pi tanh(p)` gains `pi p`.
+fn lead(branch: Branch) -> f64 {
+    LEAD / GAIN
+        * match branch {
+            Branch::Amplitude => 2.0,
+            Branch::Phase => std::f64::consts::FRAC_1_PI,
+        }
+}
+
+/// Adds the estimates of the `input` to logits, which lie in its middle.
+pub fn add_estimate<T: Kernels>(branch: Branch, input: &FeatureMap<T>, logits: &mut FeatureMap<T>) {
+    let (factor, part) = (T::of(lead(branch)), branch.index());
+    let q = (input.height() - logits.height()) / 2;
+    each_pixel(logits, |image, row, col, to| {
+        let pairs = input.pixel(image, row + q, col + q).chunks_exact(2);
+        for (t, pair) in to.iter_mut().zip(pairs) {
+            *t = *t + factor * pair[part];
+        }
+    });
+}
+
+/// The activation outside of the centre: the reference's, of a network that sees amplitudes.
+pub fn of_border(estimates: bool, activation: Activation) -> Activation {
+    if estimates {
+        activation
+    } else {
+        Activation::Swish
+    }
+}
 
 /// Whether pixel `(row, col)` of side `n` lies in the central half, where the heads write.
 fn central(n: usize, row: usize, col: usize) -> bool {
@@ -22,6 +58,7 @@ pub(super) fn fill_outputs<T: Kernels>(
     out: &mut [T],
 ) {
     let (n, c, q) = (a.n, a.channels, a.n / 4);
+    let border = of_border(a.estimates, activation);
     let images = maps.logits.images();
     out[..images * n * n * c]
         .par_chunks_exact_mut(n * n * c)
@@ -38,7 +75,7 @@ pub(super) fn fill_outputs<T: Kernels>(
                     let from = outer.logits.pixel(image, row, col);
                     to.iter_mut()
                         .zip(from)
-                        .for_each(|(t, &x)| *t = Activation::Swish.value(x));
+                        .for_each(|(t, &x)| *t = border.value(x));
                 } else {
                     to.fill(T::zero());
                 }
@@ -55,6 +92,7 @@ pub(super) fn fill_logits<T: Kernels>(
     d: &mut DecoderMaps<T>,
 ) {
     let (n, c, q) = (a.n, a.channels, a.n / 4);
+    let border = of_border(a.estimates, activation);
     let gradient = |image: usize, row: usize, col: usize| {
         let p = (image * n + row) * n + col;
         d_out[p * c..(p + 1) * c].iter()
@@ -72,7 +110,7 @@ pub(super) fn fill_logits<T: Kernels>(
             }
             let x = outer.logits.pixel(image, row, col);
             for ((t, &x), &g) in to.iter_mut().zip(x).zip(gradient(image, row, col)) {
-                *t = g * Activation::Swish.derivative(x);
+                *t = g * border.derivative(x);
             }
         });
     }

@@ -3,12 +3,16 @@
 //!
 //! ```text
 //! Z_c = combine(A_c, phi_c)                      the object as channel c sees it, side N
-//! S   = sum_c translate(Z_c, -rel_c)             on the group's canvas, side M
-//! O   = S / (W + 0.001)                          W: the same sum of centre masks
+//! S   = sum_c translate(v Z_c, -rel_c)           on the group's canvas, side M
+//! O   = S / (W + eps)                            W: the same sum of shares w
 //! E_c = translate(O, +rel_c), cropped            side N
 //! F_c = FFT2(P m E_c)                            the far field, DC at the corner
 //! L   = sum over c, pixels of the Poisson loss   see physics::loss
 //! ```
+//!
+//! *Shares* are what a channel has to say of the object ([`Coverage`]): in `reference` numerics `w` is 1 on the central half and 0 outside
+//! of it, and `v` is 1, so that a border that the network fills counts a thousandfold; in `guarded` both are the probe's intensity,
+//! and `O` is the average of what each channel sees, by the light it sees it in.
 //!
 //! *The canvas* is only as large as the group's offsets need, `M = N + 2 ceil(max |rel|)`: whatever
 //! lies beyond is zero and is never read, so any larger canvas gives the same result.
@@ -18,7 +22,7 @@
 use num_complex::Complex;
 
 use super::loss::{gradient, pixel};
-use super::object::Numerics;
+use super::object::{Coverage, Numerics};
 use super::propagate::{from_far_field, pixels, to_far_field};
 use super::translate::translate_add;
 use crate::error::{Error, Result};
@@ -26,16 +30,13 @@ use crate::ground::geometry::{CanvasSize, PatchSize};
 use crate::ground::scalar::Scalar;
 use crate::kernel::fft::{Fft2, Scratch};
 
-/// What the reference adds to the sum of masks before it divides.
-pub const COVERAGE_EPSILON: f64 = 0.001;
-
 /// The physics layers for patterns of one size, one probe and one numerics.
 #[derive(Debug, Clone)]
 pub struct Physics<T: Scalar> {
     n: usize,
     probe: Vec<Complex<T>>,
-    /// 1 on the central half, where a channel counts; `[N, N]`.
-    centre: Vec<Complex<T>>,
+    /// What a channel counts for at each pixel, `w`; `[N, N]`.
+    share: Vec<Complex<T>>,
     scale: T,
     numerics: Numerics,
     fft: Fft2<T>,
@@ -70,7 +71,10 @@ pub struct GroupState<T> {
     /// `P m E_c`, `[channel][N, N]`, kept only until the transform overwrites it.
     pub fields: Vec<Complex<T>>,
     mask: Vec<Complex<T>>,
-    scratch: Scratch<T>,
+    /// `w Z_c` of one channel.
+    shared: Vec<Complex<T>>,
+    /// What the transforms need.
+    pub(crate) scratch: Scratch<T>,
 }
 
 impl<T: Scalar> Default for GroupState<T> {
@@ -82,7 +86,27 @@ impl<T: Scalar> Default for GroupState<T> {
             coverage: Vec::new(),
             fields: Vec::new(),
             mask: Vec::new(),
+            shared: Vec::new(),
             scratch: Scratch::default(),
+        }
+    }
+}
+
+/// `w`, `[row, col]`: see [`Coverage`].
+fn shares<T: Scalar>(n: usize, probe: &[Complex<T>], coverage: Coverage) -> Vec<Complex<T>> {
+    let real = |w: f64| Complex::new(T::of(w), T::zero());
+    match coverage {
+        Coverage::Centre => {
+            let inside = |k: usize| (n / 4..n - n / 4).contains(&k);
+            let within = |p: usize| inside(p / n) && inside(p % n);
+            let all = (0..n * n).map(|p| real(if within(p) { 1.0 } else { 0.0 }));
+            all.collect()
+        }
+        Coverage::Light => {
+            let light = |p: &Complex<T>| p.re.wide().powi(2) + p.im.wide().powi(2);
+            let peak = probe.iter().map(light).fold(0.0, f64::max);
+            let part = |w: f64| if peak > 0.0 { w / peak } else { 0.0 };
+            probe.iter().map(|p| real(part(light(p)))).collect()
         }
     }
 }
@@ -132,22 +156,13 @@ impl<T: Scalar> Physics<T> {
                 .need("less than float32 can hold")
                 .help("normalize the probe, or lower --nphotons"));
         }
-        let (n, quarter) = (n.get(), n.get() / 4);
-        let mut centre = vec![Complex::new(T::zero(), T::zero()); n * n];
-        for row in centre
-            .chunks_exact_mut(n)
-            .skip(quarter)
-            .take(n - 2 * quarter)
-        {
-            row[quarter..n - quarter].fill(Complex::new(T::one(), T::zero()));
-        }
+        let n = n.get();
+        let narrow = |p: &Complex<f64>| Complex::new(T::of(p.re), T::of(p.im));
+        let probe: Vec<Complex<T>> = probe.iter().map(narrow).collect();
         Ok(Self {
             n,
-            centre,
-            probe: probe
-                .iter()
-                .map(|p| Complex::new(T::of(p.re), T::of(p.im)))
-                .collect(),
+            share: shares(n, &probe, numerics.coverage),
+            probe,
             scale: T::of(scale),
             numerics,
             fft: Fft2::new(n),
@@ -203,33 +218,47 @@ impl<T: Scalar> Physics<T> {
         let zero = Complex::new(T::zero(), T::zero());
         state.canvas = m;
         state.patches.resize(c * n * n, zero);
+        self.cover(rel, state);
+        for (k, plane) in state.patches.chunks_exact_mut(n * n).enumerate() {
+            for (p, z) in plane.iter_mut().enumerate() {
+                let at = p * c + k;
+                *z = (self.numerics.combination).combine(amplitude[at], phase[at]);
+            }
+        }
+        self.merge(rel, state);
+    }
+
+    /// `O` of `Z` and `W + eps`, which are in `state` with the canvas.
+    pub fn merge(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
+        let (n, m) = (self.n, state.canvas);
+        let zero = Complex::new(T::zero(), T::zero());
         state.object.clear();
         state.object.resize(m * m, zero);
-        self.cover(rel, state);
-        for (k, &t) in rel.iter().enumerate() {
-            let plane = &mut state.patches[k * n * n..(k + 1) * n * n];
-            for (p, z) in plane.iter_mut().enumerate() {
-                *z = self
-                    .numerics
-                    .combination
-                    .combine(amplitude[p * c + k], phase[p * c + k]);
-            }
-            translate_add(plane, n, &mut state.object, m, [-t[0], -t[1]]);
+        for (plane, t) in state.patches.chunks_exact(n * n).zip(rel) {
+            let shared = match self.numerics.coverage {
+                Coverage::Centre => plane,
+                Coverage::Light => {
+                    state.shared.clear();
+                    (state.shared).extend(plane.iter().zip(&self.share).map(|(&z, w)| z * w.re));
+                    &state.shared
+                }
+            };
+            translate_add(shared, n, &mut state.object, m, [-t[0], -t[1]]);
         }
         for (o, &w) in state.object.iter_mut().zip(&state.coverage) {
             *o = Complex::new(o.re / w, o.im / w);
         }
     }
 
-    /// `W + 0.001`: how often the centre squares of the channels cover each pixel of the canvas.
+    /// `W + eps`: the shares of the channels that lie on each pixel of the canvas.
     pub fn cover(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
         let (n, m) = (self.n, state.canvas);
         state.mask.clear();
         state.mask.resize(m * m, Complex::new(T::zero(), T::zero()));
         for t in rel {
-            translate_add(&self.centre, n, &mut state.mask, m, [-t[0], -t[1]]);
+            translate_add(&self.share, n, &mut state.mask, m, [-t[0], -t[1]]);
         }
-        let epsilon = T::of(COVERAGE_EPSILON);
+        let epsilon = T::of(self.numerics.coverage.epsilon());
         state.coverage.clear();
         state
             .coverage
@@ -336,7 +365,11 @@ impl<T: Scalar> Physics<T> {
         {
             plane.fill(zero);
             translate_add(&state.mask, m, plane, n, t);
-            for (p, &g) in plane.iter().enumerate() {
+            for (p, (&g, w)) in plane.iter().zip(&self.share).enumerate() {
+                let g = match self.numerics.coverage {
+                    Coverage::Centre => g,
+                    Coverage::Light => g * w.re,
+                };
                 let at = p * c + k;
                 let (da, dp) = self
                     .numerics
@@ -381,6 +414,8 @@ mod tests {
                 ceiling: 1.0,
                 guard: Guard::floor(n, 50.0),
                 arithmetic: Arithmetic::Fast,
+                estimates: true,
+                coverage: Coverage::Light,
                 gauge: Gauge::AsGiven,
             },
         ] {

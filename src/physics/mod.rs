@@ -1,5 +1,6 @@
 //! The measurement: from an object to a far field, each operator with its adjoint beside it.
 
+pub mod estimate;
 pub mod expose;
 pub mod forward;
 pub mod loss;

@@ -1,7 +1,6 @@
 //! From the network's two numbers per pixel to the complex object, and the choice of numerics.
 //!
-//! The two numerics differ in five named places here, in what the network sees ([`crate::data::standard`]), in its learning rate
-//! ([`crate::learn::schedule`]), and nowhere else:
+//! The two numerics differ in seven named places here, in the learning rate ([`crate::learn::schedule`]), and nowhere else:
 //!
 //! | place | `reference` | `guarded` |
 //! |---|---|---|
@@ -9,6 +8,8 @@
 //! | [`Numerics::ceiling`] of the amplitude `A = ceiling * sigmoid(a)` | 1 | twice the root mean square amplitude that energy conservation asks for |
 //! | [`crate::physics::loss::Guard`] | none | a floor under the predicted intensity, and no square root |
 //! | [`Arithmetic`] of the convolutions | sums in the order of the definition | the fastest method, within a derived bound |
+//! | [`Numerics::estimates`] | the network sees amplitudes; what it gives is the object, with swish in the border | it sees estimates ([`super::estimate`]) and corrects them |
+//! | [`Coverage`] of a group's object by its channels | whole patches over a count of centre squares | an average, weighted by the light |
 //! | [`Gauge`] of an inferred object | as the network gives it | a positive mean where the probe is |
 //!
 //! *Source.* Reference description, sections 0 and j; the cause of the reference's failure is in the
@@ -81,6 +82,32 @@ impl Gauge {
     }
 }
 
+/// What each channel has to say of the object of its group, where they overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// Patches are added as they are, and divided by the number of centre squares that lie there and 0.001: outside of all of them a
+    /// thousand times what the network gives.
+    Centre,
+    /// Each speaks for a pixel by the light that it had there, `|P|^2`.
+    Light,
+}
+
+impl Coverage {
+    /// What is added to the sum of shares before it is divided by.
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Self::Centre => COVERAGE_EPSILON,
+            Self::Light => LIGHT_EPSILON,
+        }
+    }
+}
+
+/// What the reference adds to the sum of masks before it divides.
+pub const COVERAGE_EPSILON: f64 = 0.001;
+
+/// The share of the brightest light below which a pixel is dark, and the object zero.
+const LIGHT_EPSILON: f64 = 1e-6;
+
 /// The named places where `guarded` and `reference` differ, as values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Numerics {
@@ -92,6 +119,10 @@ pub struct Numerics {
     pub guard: Guard,
     /// What the network's convolutions promise.
     pub arithmetic: Arithmetic,
+    /// Whether the network sees estimates of the object and corrects them, instead of the amplitudes of patterns.
+    pub estimates: bool,
+    /// What each channel has to say of its group's object.
+    pub coverage: Coverage,
     /// Which global phase an inferred object gets.
     pub gauge: Gauge,
 }
@@ -104,6 +135,8 @@ impl Numerics {
             ceiling: 1.0,
             guard: Guard::None,
             arithmetic: Arithmetic::Definition,
+            estimates: false,
+            coverage: Coverage::Centre,
             gauge: Gauge::AsGiven,
         }
     }
@@ -127,6 +160,8 @@ impl Numerics {
             ceiling: 2.0 * half / probe_energy.sqrt(),
             guard: Guard::floor(n, mean_counts),
             arithmetic: Arithmetic::Fast,
+            estimates: true,
+            coverage: Coverage::Light,
             gauge: Gauge::PositiveMean,
         }
     }

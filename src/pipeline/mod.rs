@@ -105,7 +105,7 @@ impl Stopwatch<'_> {
 /// # Errors
 /// If the request cannot be met.
 pub fn check(request: &Request) -> Result<()> {
-    let architecture = prepare::architecture(&request.scenario)?;
+    let architecture = prepare::architecture(request)?;
     prepare::raw_probe(request)?;
     restore(request, &request.training_hash()?, &architecture)?;
     Ok(())
@@ -145,7 +145,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         seconds: BTreeMap::new(),
     };
     let mut counters = BTreeMap::new();
-    let architecture = prepare::architecture(s)?;
+    let architecture = prepare::architecture(request)?;
 
     let specimen = stages.time("specimen", || prepare::specimen(request))?;
     let data = stages.time("data", || {
@@ -202,8 +202,8 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         request.seed
     ));
 
-    if request.numerics == NumericsChoice::Guarded && engine.standard().is_none() {
-        log.warn("the training patterns are all alike, or not finite: the network sees them as they are, not standardized");
+    if (engine.mean()).is_some_and(|mean| mean.iter().all(|m| *m == 0.0)) {
+        log.warn("the training patterns are all alike, or not finite: no mean is taken from what the network sees");
     }
 
     digests::weights(&mut trail, "initial weights", engine.model().weights());

@@ -15,8 +15,8 @@ use crate::assemble::{Jitter, Layout, Stitched, stitch};
 use crate::data::container::Container;
 use crate::data::dataset::Dataset;
 use crate::data::group::Grouping;
+use crate::data::mean_pattern::MeanPattern;
 use crate::data::split::Split;
-use crate::data::standard::Standard;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::ground::par::Pool;
@@ -242,8 +242,13 @@ pub(super) fn covered(s: &Scenario, grouped: &Grouped, pool: &Pool) -> Result<St
 ///
 /// # Errors
 /// If there is none for its size.
-pub fn architecture(s: &Scenario) -> Result<Architecture> {
-    Architecture::reference(s.n, s.gridsize, FILTER_SCALE, s.probe_big)
+pub fn architecture(request: &Request) -> Result<Architecture> {
+    let s = &request.scenario;
+    let a = Architecture::reference(s.n, s.gridsize, FILTER_SCALE, s.probe_big)?;
+    Ok(match request.numerics {
+        NumericsChoice::Reference => a,
+        NumericsChoice::Guarded => a.seeing_estimates(),
+    })
 }
 
 /// The network with its first weights, its physics, and room for batches.
@@ -276,11 +281,11 @@ pub fn engine(
         Isa::best(),
     );
     let batch = s.batch_size.min(training.len());
-    let standard = match request.numerics {
-        NumericsChoice::Reference => None,
-        NumericsChoice::Guarded => Standard::of(&training.amplitude, &training.dose),
-    };
-    Ok(Engine::new(model, physics, batch, true).standardized(standard.as_ref()))
+    let mean = numerics
+        .estimates
+        .then(|| MeanPattern::of(&training.amplitude, &training.dose))
+        .flatten();
+    Ok(Engine::new(model, physics, batch, true).around(mean.as_ref()))
 }
 
 /// A scenario made ready to train.
@@ -309,7 +314,7 @@ pub fn ready(request: &Request, pool: &Pool) -> Result<Ready> {
     let mut rng = specimen.rng.clone();
     let grouped = pool.run(|| group(s, &data.positions, &mut rng))?;
     let (training, inference) = containers(s, &data, &grouped)?;
-    let engine = engine(request, architecture(s)?, &specimen, &training)?;
+    let engine = engine(request, architecture(request)?, &specimen, &training)?;
     Ok(Ready {
         specimen,
         data,

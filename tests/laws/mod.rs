@@ -205,6 +205,7 @@ pub(crate) fn smallest() -> Architecture {
         encoder: vec![1, 1],
         decoder: vec![5],
         outer: None,
+        estimates: false,
     }
 }
 

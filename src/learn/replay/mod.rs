@@ -16,7 +16,7 @@ use crate::ground::scalar::Scalar;
 use crate::kernel::conv::{Arithmetic, Kernels};
 use crate::network::adam::{BETA1, BETA2, EPSILON};
 use crate::physics::loss::Guard;
-use crate::physics::object::{Combination, Gauge, Numerics};
+use crate::physics::object::{Combination, Coverage, Gauge, Numerics};
 use crate::verify::event::{Operation, Setting};
 
 use super::sentinel::Kept;
@@ -31,6 +31,8 @@ pub fn numerics(setting: &Setting, name: &str) -> Numerics {
             ceiling: setting.guarded_ceiling,
             guard: Guard::Floor(setting.guarded_floor),
             arithmetic: Arithmetic::Fast,
+            estimates: true,
+            coverage: Coverage::Light,
             gauge: Gauge::PositiveMean,
         },
     }
@@ -58,12 +60,14 @@ pub fn replay<T: Kernels>(
             bench.optimizer(operation)
         }
         Operation::Normalize
+        | Operation::Estimate
         | Operation::Convolution { .. }
+        | Operation::LedConvolution { .. }
         | Operation::MaxPool
         | Operation::Upsample
         | Operation::Activate { .. }
         | Operation::ActivationGradient { .. }
-        | Operation::OuterGradient
+        | Operation::OuterGradient { .. }
         | Operation::MaxPoolGradient
         | Operation::UpsampleGradient
         | Operation::InputGradient { .. }
@@ -87,15 +91,16 @@ impl Bench<'_> {
             Operation::Given => &[],
             Operation::Convolution { .. } => &[4, 4, 1],
             Operation::Activate { .. } if self.inputs.len() == 2 => &[4, 4],
-            Operation::Normalize if self.inputs.len() == 3 => &[4, 2, 2],
+            Operation::Estimate => &[4, 2, 2],
+            Operation::LedConvolution { .. } => &[4, 4, 1, 4],
             Operation::Combine
             | Operation::ActivationGradient { .. }
-            | Operation::OuterGradient
+            | Operation::OuterGradient { .. }
             | Operation::MaxPoolGradient
             | Operation::UpsampleGradient
             | Operation::WeightGradient { .. } => &[4, 4],
-            Operation::Cover => &[3],
-            Operation::Assemble => &[4, 3, 3],
+            Operation::Cover => &[3, 2],
+            Operation::Assemble => &[4, 3, 3, 2],
             Operation::Illuminate => &[3, 2, 3],
             Operation::Likelihood | Operation::LikelihoodGradient => &[4, 4, 4],
             Operation::MapGradient { .. } => &[4, 2, 3, 3, 4, 4],
@@ -171,7 +176,7 @@ impl Bench<'_> {
         });
         // 4096 pixels are farther than any canvas that grouping admits
         reach < 4096.0
-            && ["physics.probe", "data.mean", "data.spread"]
+            && ["physics.probe", "data.mean"]
                 .iter()
                 .all(|name| plane(name, 0))
             && [

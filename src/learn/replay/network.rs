@@ -1,14 +1,19 @@
 //! The network's operations, with the kernels that the training uses.
 
+use num_complex::Complex;
+
 use super::Bench;
 use crate::ground::scalar::Scalar;
 use crate::kernel::conv::{Aligned, Direction, Epilogue, Kernels, Packed};
+use crate::kernel::fft::Scratch;
 use crate::kernel::isa::Isa;
 use crate::kernel::map::FeatureMap;
-use crate::learn::engine::standardize;
+use crate::network::architecture::Branch;
 use crate::network::layers::{
     Activation, max_pool, max_pool_backward, upsample, upsample_backward,
 };
+use crate::network::outputs::{GAIN, add_estimate, of_border};
+use crate::physics::estimate::Estimator;
 use crate::verify::event::Operation;
 
 /// A feature map of dense values `[n, y, x, c]`.
@@ -51,18 +56,15 @@ impl Bench<'_> {
             Operation::Normalize => {
                 let scale = T::of(self.setting.scale);
                 let amplitude = self.values::<T>(0);
-                let normalized = amplitude.iter().map(|&v| v / scale);
-                if self.inputs.len() < 3 {
-                    return normalized.collect();
-                }
-                let [mean, spread] = [1, 2].map(|k| self.values::<T>(k));
-                let pixel = |k: usize| k / channels % (rows * cols);
-                normalized
-                    .enumerate()
-                    .map(|(k, x)| standardize(x, mean[pixel(k)], spread[pixel(k)]))
-                    .collect()
+                amplitude.iter().map(|&v| v / scale).collect()
             }
-            Operation::Convolution { first, relu } => self.convolution(*first, *relu),
+            Operation::Estimate => self.estimate(channels, rows * cols),
+            Operation::Convolution { first, relu } => values_of(&self.convolution(*first, *relu)),
+            Operation::LedConvolution { phase } => {
+                let mut out = self.convolution::<T>(0, false);
+                add_estimate(branch(*phase), &self.map(3), &mut out);
+                values_of(&out)
+            }
             Operation::MaxPool => {
                 let mut out = new(rows / 2, cols / 2);
                 max_pool(&self.map::<T>(0), &mut out);
@@ -87,7 +89,7 @@ impl Bench<'_> {
             Operation::ActivationGradient { phase } => {
                 self.through(self.activation(*phase), rows, true)
             }
-            Operation::OuterGradient => self.through(Activation::Swish, rows, false),
+            Operation::OuterGradient { phase } => self.through(self.border(*phase), rows, false),
             Operation::InputGradient { first, gated } => self.input_gradient(first, *gated),
             Operation::WeightGradient { first } => self.weight_gradients(*first).0,
             Operation::BiasGradient => {
@@ -100,7 +102,29 @@ impl Bench<'_> {
         }
     }
 
-    fn convolution<T: Kernels>(&self, first: usize, relu: bool) -> Vec<T> {
+    /// What the network saw of the patterns, `[n, y, x, 2c]`.
+    fn estimate<T: Kernels>(&self, channels: usize, area: usize) -> Vec<T> {
+        let (amplitude, mean, probe) =
+            (self.values::<T>(0), self.values::<T>(1), self.complexes(2));
+        let (scale, gain) = (T::of(self.setting.scale), T::of(GAIN));
+        let estimator = Estimator::new(self.setting.side, &probe);
+        let mut plane = vec![Complex::new(T::zero(), T::zero()); area];
+        let mut out = vec![T::zero(); 2 * amplitude.len()];
+        let groups = amplitude.chunks_exact(area * channels);
+        for (group, out) in groups.zip(out.chunks_exact_mut(2 * area * channels)) {
+            for k in 0..channels {
+                let deviation = |p: usize| group[p * channels + k] / scale - mean[p];
+                estimator.estimate(deviation, &mut plane, &mut Scratch::default());
+                for (pixel, g) in out.chunks_exact_mut(2 * channels).zip(&plane) {
+                    pixel[2 * k] = gain * g.re;
+                    pixel[2 * k + 1] = gain * g.im;
+                }
+            }
+        }
+        out
+    }
+
+    fn convolution<T: Kernels>(&self, first: usize, relu: bool) -> FeatureMap<T> {
         let (x, kernel, bias) = (&self.inputs[0].shape, &self.inputs[1].shape, self.values(2));
         let (inputs, outputs) = (kernel[2], kernel[3]);
         let method = T::method(self.numerics.arithmetic, inputs, outputs, x[1]);
@@ -129,7 +153,12 @@ impl Bench<'_> {
             self.map(0)
         };
         T::conv(isa, &map, first, &packed, epilogue, &mut out);
-        values_of(&out)
+        out
+    }
+
+    /// The activation outside of the centre.
+    fn border(&self, phase: bool) -> Activation {
+        of_border(self.numerics.estimates, self.activation(phase))
     }
 
     fn activation(&self, phase: bool) -> Activation {
@@ -147,6 +176,7 @@ impl Bench<'_> {
             self.map::<T>(0),
             self.inputs.get(1).map(|_| self.map::<T>(1)),
         );
+        let border = self.border(phase);
         let mut out = Vec::new();
         for image in 0..groups {
             for (row, col) in (0..n * n).map(|p| (p / n, p % n)) {
@@ -156,7 +186,7 @@ impl Bench<'_> {
                     out.extend(from.iter().map(|&x| head.value(x)));
                 } else if let Some(outer) = &outer {
                     let from = &outer.pixel(image, row, col)[..c];
-                    out.extend(from.iter().map(|&x| Activation::Swish.value(x)));
+                    out.extend(from.iter().map(|&x| border.value(x)));
                 } else {
                     out.extend(std::iter::repeat_n(T::zero(), c));
                 }
@@ -244,6 +274,14 @@ impl Bench<'_> {
             map = to;
         }
         gradients(self.numerics.arithmetic, &map, first, inputs, &dy)
+    }
+}
+
+fn branch(phase: bool) -> Branch {
+    if phase {
+        Branch::Phase
+    } else {
+        Branch::Amplitude
     }
 }
 

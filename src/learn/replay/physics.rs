@@ -10,7 +10,6 @@ use crate::kernel::fft::{Fft2, Scratch};
 use crate::physics::forward::{GroupState, Physics};
 use crate::physics::loss::{gradient, pixel};
 use crate::physics::propagate::{pixels, to_far_field};
-use crate::physics::translate::translate_add;
 use crate::verify::event::Operation;
 
 fn pairs<T: Scalar>(values: &[Complex<T>]) -> Vec<T> {
@@ -123,23 +122,19 @@ impl Bench<'_> {
                     .flatten()
                     .fold(0.0f64, |m, v| m.max(v.wide().abs()));
                 state.canvas = crate::ground::geometry::CanvasSize::holding(n, reach)?.get();
-                with(&vec![Complex::default(); n * n])?.cover(&rel, &mut state);
+                with(&self.complexes::<f64>(1))?.cover(&rel, &mut state);
                 state.coverage
             }
             Operation::Assemble => {
                 let m = self.inputs[1].shape[1];
                 let patches = self.of_group(&self.complexes::<T>(0), 0, group);
                 let coverage = self.of_group(&self.values::<T>(1), 1, group);
-                let mut object = vec![zero; m * m];
-                let offsets = self.offsets::<T>(2, group);
-                for (plane, t) in patches.chunks_exact(n * n).zip(offsets) {
-                    translate_add(plane, n, &mut object, m, [-t[0], -t[1]]);
-                }
-                let divided = object.iter().zip(coverage);
-                let all: Vec<_> = divided
-                    .map(|(o, w)| Complex::new(o.re / w, o.im / w))
-                    .collect();
-                pairs(&all)
+                state.canvas = m;
+                state.patches = patches;
+                state.coverage = coverage;
+                let rel = self.offsets::<T>(2, group);
+                with(&self.complexes::<f64>(3))?.merge(&rel, &mut state);
+                pairs(&state.object)
             }
             Operation::Illuminate => {
                 state.canvas = self.inputs[0].shape[1];

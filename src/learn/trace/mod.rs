@@ -16,7 +16,6 @@ use super::engine::Engine;
 use crate::kernel::map::FeatureMap;
 use crate::network::adam::Adam;
 use crate::network::architecture::Branch;
-use crate::physics::forward::COVERAGE_EPSILON;
 use crate::physics::loss::{gradient, pixel};
 use crate::physics::propagate::pixels;
 use crate::verify::event::{Operation, Stage};
@@ -158,9 +157,6 @@ pub fn trace<'a>(engine: &'a Engine<f32>, done: Done<'a>) -> Vec<Node<'a>> {
     list.nodes
 }
 
-/// Mean and spread of each pixel of the input, where it is standardized.
-const STANDARD: [&str; 2] = ["data.mean", "data.spread"];
-
 fn inputs<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
     let [groups, n, c] = extents(engine);
     let map = ("n y x c", vec![groups, n, n, c]);
@@ -173,11 +169,9 @@ fn inputs<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
         all.copied().flatten().collect()
     });
     let plane = ("y x", vec![n, n]);
-    for (name, values) in STANDARD
-        .into_iter()
-        .zip(engine.standard().into_iter().flatten())
-    {
-        list.push(name, Operation::Given, &[], plane.clone(), || values.into());
+    if let Some(mean) = engine.mean() {
+        let op = Operation::Given;
+        list.push("data.mean", op, &[], plane.clone(), || mean.into());
     }
     list.complex("physics.probe", Operation::Given, &[], plane, || {
         engine.physics().probe().to_vec()
@@ -205,7 +199,7 @@ fn physics<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
     list.complex(name, Operation::Combine, &maps, planes.clone(), move || {
         states().flat_map(|s| s.patches.iter().copied()).collect()
     });
-    let (name, inputs) = ("physics.coverage", ["data.offsets"]);
+    let (name, inputs) = ("physics.coverage", ["data.offsets", "physics.probe"]);
     list.push(
         name,
         Operation::Cover,
@@ -213,14 +207,19 @@ fn physics<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
         canvases.clone(),
         move || {
             #[expect(clippy::cast_possible_truncation, reason = "float32 is the meaning")]
-            let border = COVERAGE_EPSILON as f32;
+            let border = engine.physics().numerics().coverage.epsilon() as f32;
             let grown = states().flat_map(|s| grow(&s.coverage, s.canvas, canvas, border));
             grown.collect()
         },
     );
     let (name, inputs) = (
         "physics.object",
-        ["physics.patches", "physics.coverage", "data.offsets"],
+        [
+            "physics.patches",
+            "physics.coverage",
+            "data.offsets",
+            "physics.probe",
+        ],
     );
     list.complex(name, Operation::Assemble, &inputs, canvases, move || {
         let grown = states().flat_map(|s| grow(&s.object, s.canvas, canvas, Complex32::default()));

@@ -1,6 +1,6 @@
 //! The network's tensors: parameters, maps, their gradients, and what the optimizer makes of them.
 
-use super::{List, STANDARD, is_phase};
+use super::{List, is_phase};
 use crate::kernel::map::FeatureMap;
 use crate::learn::engine::Engine;
 use crate::network::adam::{Adam, corrected_rate};
@@ -82,6 +82,26 @@ impl<'a> List<'a> {
         name
     }
 
+    /// The output of convolution `conv` of the map `x`, before an activation: of a network that sees estimates, added to them.
+    fn logits(
+        &mut self,
+        a: &Architecture,
+        (conv, branch): (usize, Branch),
+        x: &str,
+        map: &'a FeatureMap<f32>,
+    ) -> String {
+        if !a.estimates {
+            return self.conv(a, conv, x, (0, false), map);
+        }
+        let name = name_of(a, conv);
+        let (w, b) = (format!("{name}.weight"), format!("{name}.bias"));
+        let op = Operation::LedConvolution {
+            phase: is_phase(branch),
+        };
+        self.map(&name, op, &[x, &w, &b, "network.input"], map);
+        name
+    }
+
     /// The gradients of the parameters of `conv`, which read the map `x`.
     fn weights(&mut self, engine: &'a Engine<f32>, conv: usize, x: &str, first: usize) {
         let name = name_of(engine.model().architecture(), conv);
@@ -138,9 +158,12 @@ pub(super) fn forward<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
     list.stage = Stage::Network;
     let (a, ws) = (engine.model().architecture(), engine.workspace());
     let mut x = "network.input".to_owned();
-    let mut made_from = vec!["data.amplitude"];
-    made_from.extend(engine.standard().into_iter().flat_map(|_| STANDARD));
-    list.map(&x, Operation::Normalize, &made_from, &ws.input);
+    if a.estimates {
+        let made_from = ["data.amplitude", "data.mean", "physics.probe"];
+        list.map(&x, Operation::Estimate, &made_from, &ws.input);
+    } else {
+        list.map(&x, Operation::Normalize, &["data.amplitude"], &ws.input);
+    }
     for (k, block) in ws.maps.encoder.iter().enumerate() {
         x = list.conv(a, a.encoder_conv(2 * k), &x, (0, true), &block.first);
         x = list.conv(a, a.encoder_conv(2 * k + 1), &x, (0, true), &block.second);
@@ -171,7 +194,7 @@ fn decode<'a>(list: &mut List<'a>, engine: &'a Engine<f32>, branch: Branch, enco
         list.map(&up, Operation::Upsample, &[&x], &block.raised);
         x = up;
     }
-    let mut logits = vec![list.conv(a, a.head(branch), &x, (0, false), &maps.logits)];
+    let mut logits = vec![list.logits(a, (a.head(branch), branch), &x, &maps.logits)];
     if let Some(outer) = &maps.outer {
         let from = a.decoded() - OUTER_CHANNELS;
         let [one, two, three] = [0, 1, 2].map(|k| a.outer_conv(branch, k));
@@ -179,7 +202,7 @@ fn decode<'a>(list: &mut List<'a>, engine: &'a Engine<f32>, branch: Branch, enco
         x = list.conv(a, two, &x, (0, true), &outer.second);
         let up = outer_up_name(branch);
         list.map(&up, Operation::Upsample, &[&x], &outer.raised);
-        logits.push(list.conv(a, three, &up, (0, false), &outer.logits));
+        logits.push(list.logits(a, (three, branch), &up, &outer.logits));
     }
     let inputs: Vec<&str> = logits.iter().map(String::as_str).collect();
     let phase = is_phase(branch);
@@ -254,7 +277,7 @@ fn decode_backward<'a>(
         let name = format!("{logits}.grad");
         list.map(
             &name,
-            Operation::OuterGradient,
+            Operation::OuterGradient { phase },
             &[&logits, &of],
             &outer.logits,
         );

@@ -2,6 +2,7 @@
 
 use super::super::architecture::{Branch, OUTER_CHANNELS};
 use super::super::layers::{upsample, upsample_backward};
+use super::super::outputs::add_estimate;
 use super::super::workspace::DecoderMaps;
 use super::{Model, Parts};
 use crate::kernel::conv::{Aligned, Epilogue, Kernels};
@@ -11,7 +12,7 @@ impl<T: Kernels> Model<T> {
     pub(super) fn decode(
         &self,
         branch: Branch,
-        encoded: &FeatureMap<T>,
+        (input, encoded): (&FeatureMap<T>, &FeatureMap<T>),
         maps: &mut DecoderMaps<T>,
     ) {
         let a = &self.architecture;
@@ -36,6 +37,12 @@ impl<T: Kernels> Model<T> {
             self.relu(a.outer_conv(branch, 1), &outer.first, 0, &mut outer.second);
             upsample(&outer.second, &mut outer.raised);
             self.linear(a.outer_conv(branch, 2), &outer.raised, &mut outer.logits);
+        }
+        if a.estimates {
+            add_estimate(branch, input, &mut maps.logits);
+            if let Some(outer) = &mut maps.outer {
+                add_estimate(branch, input, &mut outer.logits);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The network proper: from normalized patterns to amplitude and phase maps, and back.
 //!
-//! *Conventions.* The input is `[group, row, col, channel]`, normalized amplitude; the outputs are
-//! amplitude and phase (radians) of the object, the same shape. Outside the central half both are
+//! *Conventions.* The input is `[group, row, col, channel]`, normalized amplitude or estimates of the object, whose real and imaginary
+//! parts are neighbours; the outputs are amplitude and phase (radians) of the object, `[group, row, col, channel]`. Outside the central half both are
 //! zero unless the network has an outer branch.
 //!
 //! *Source.* Reference description, section i.
@@ -131,7 +131,7 @@ impl<T: Kernels> Model<T> {
         }
         let encoded = &maps.encoder[a.encoder.len() - 1].pooled;
         let decode = |branch, maps: &mut DecoderMaps<T>, out: &mut [T]| {
-            self.decode(branch, encoded, maps);
+            self.decode(branch, (input, encoded), maps);
             fill_outputs(a, maps, self.activation(branch), out);
         };
         let [maps, other_maps] = &mut maps.decoders;

@@ -13,6 +13,7 @@ fn tiny(outer: Option<usize>) -> Architecture {
         encoder: vec![3, 5],
         decoder: vec![6],
         outer,
+        estimates: false,
     }
 }
 
@@ -129,6 +130,7 @@ fn the_way_there_does_not_depend_on_having_been_back() {
             encoder: vec![16, 32],
             decoder: vec![20],
             outer: Some(16),
+            estimates: false,
         };
         let weights: Vec<f32> = (0..a.parameters())
             .map(|k| 0.2 * wave(k, 1.9) as f32)

@@ -30,6 +30,8 @@ pub enum Operation {
     Given,
     /// Model amplitude over the scale. `[amplitude]`.
     Normalize,
+    /// What deviates from the mean pattern, carried back to the object. `[amplitude, mean, probe]`.
+    Estimate,
     /// A 3 x 3 convolution with bias. `[map, weight, bias]`.
     Convolution {
         /// The first channel that it reads.
@@ -37,11 +39,16 @@ pub enum Operation {
         /// Whether a rectifier follows.
         relu: bool,
     },
+    /// A 3 x 3 convolution with bias, added to the estimate of the object. `[map, weight, bias, estimate]`.
+    LedConvolution {
+        /// Whether it is of the phase, not of the amplitude.
+        phase: bool,
+    },
     /// The largest of each 2 x 2. `[map]`.
     MaxPool,
     /// Each value four times. `[map]`.
     Upsample,
-    /// The head's activation, in the centre; outside of it swish of the outer branch, or zero.
+    /// The head's activation, in the centre; outside of it that of the outer branch (swish in `reference` numerics), or zero.
     /// `[logits]` or `[logits, outer logits]`.
     Activate {
         /// Whether it is the phase (`pi tanh`), not the amplitude (`ceiling * sigmoid`).
@@ -49,9 +56,9 @@ pub enum Operation {
     },
     /// The complex object of amplitude and phase. `[amplitude, phase]`.
     Combine,
-    /// How often centre squares cover each pixel, and 0.001. `[offsets]`.
+    /// What channels have to say of each pixel, and a little more. `[offsets, probe]`.
     Cover,
-    /// The sum of moved patches over the coverage. `[patches, coverage, offsets]`.
+    /// The sum of moved patches over the coverage. `[patches, coverage, offsets, probe]`.
     Assemble,
     /// The moved object times the probe. `[object, probe, offsets]`.
     Illuminate,
@@ -73,8 +80,11 @@ pub enum Operation {
         /// Which head.
         phase: bool,
     },
-    /// Back through swish, outside of the centre. `[outer logits, gradient]`.
-    OuterGradient,
+    /// Back through the activation outside of the centre. `[outer logits, gradient]`.
+    OuterGradient {
+        /// Which branch.
+        phase: bool,
+    },
     /// Each gradient to the largest of its 2 x 2, where the rectifier was open. `[map, gradient]`.
     MaxPoolGradient,
     /// The sum of each 2 x 2, where the rectifier was open. `[map, gradient]`.
@@ -109,15 +119,17 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Given => "given",
-            Self::Normalize => "X = label / s, standardized where mean and spread are given",
+            Self::Normalize => "X = label / s",
+            Self::Estimate => "P* IFFT2(u (label / s - mean)) / (|P|^2 + a)",
             Self::Convolution { relu: true, .. } => "max(0, conv3x3(x, w) + b)",
             Self::Convolution { relu: false, .. } => "conv3x3(x, w) + b",
+            Self::LedConvolution { .. } => "conv3x3(x, w) + b + estimate",
             Self::MaxPool => "largest of 2 x 2",
             Self::Upsample => "each pixel four times",
             Self::Activate { phase: false } => "A = ceiling * sigmoid(logits)",
             Self::Activate { phase: true } => "phi = pi * tanh(logits)",
             Self::Combine => "Z of amplitude and phase",
-            Self::Cover => "W = sum of moved centre squares + 0.001",
+            Self::Cover => "W = sum of moved shares + eps",
             Self::Assemble => "O = sum of moved patches / W",
             Self::Illuminate => "psi = P * moved O",
             Self::Propagate => "F = FFT2(psi)",
@@ -127,7 +139,7 @@ impl fmt::Display for Operation {
             Self::MapGradient { phase: false } => "dL/dA of dL/dF",
             Self::MapGradient { phase: true } => "dL/dphi of dL/dF",
             Self::ActivationGradient { .. } => "derivative of the head's activation",
-            Self::OuterGradient => "derivative of swish",
+            Self::OuterGradient { .. } => "derivative of the border's activation",
             Self::MaxPoolGradient => "gradient to the largest of 2 x 2",
             Self::UpsampleGradient => "sum of gradients of 2 x 2",
             Self::InputGradient { .. } => "adjoint of conv3x3",
