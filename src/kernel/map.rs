@@ -34,9 +34,18 @@ impl<T: Scalar> FeatureMap<T> {
         )
     }
 
-    /// A map of zeros without channel padding: for the network's input, which is only ever read.
+    /// A map of zeros without channel padding, which is only ever read.
     pub fn dense(images: usize, height: usize, width: usize, channels: usize) -> Self {
         Self::with_stride(images, height, width, channels, channels)
+    }
+
+    /// A map of zeros for a network's input: few channels lie densely, more in whole registers, as the kernels of many channels need them.
+    pub fn input(images: usize, height: usize, width: usize, channels: usize) -> Self {
+        if channels < CHANNEL_STEP {
+            Self::dense(images, height, width, channels)
+        } else {
+            Self::new(images, height, width, channels)
+        }
     }
 
     fn with_stride(images: usize, height: usize, width: usize, channels: usize, s: usize) -> Self {

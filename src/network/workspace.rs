@@ -172,7 +172,7 @@ impl<T: Scalar> Workspace<T> {
         let side = a.n >> a.encoder.len();
         let filters = a.encoder[a.encoder.len() - 1];
         Self {
-            input: FeatureMap::dense(groups, a.n, a.n, a.inputs()),
+            input: FeatureMap::input(groups, a.n, a.n, a.inputs()),
             maps: Maps::new(a, groups),
             gradients: training.then(|| Maps::new(a, groups)),
             outputs: [room(), room()],

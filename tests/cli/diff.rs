@@ -306,7 +306,7 @@ fn one_changed_setting_is_traced_to_itself() {
             &["--numerics", "reference"],
             &[
                 "setting numerics: guarded and reference",
-                "training, step 1",
+                "initial weights, parameters",
             ],
         ),
     ];

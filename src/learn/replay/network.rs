@@ -136,19 +136,19 @@ impl Bench<'_> {
             true => Epilogue::BiasRelu(&bias),
             false => Epilogue::Bias(&bias),
         };
-        // the first layer's input lies densely, as in the training
+        // the first layer's input lies as in the training
         let map = if self.inputs[0].name == "network.input" {
-            let mut dense = FeatureMap::dense(x[0], x[1], x[2], x[3]);
+            let mut input = FeatureMap::input(x[0], x[1], x[2], x[3]);
             let from = self.map::<T>(0);
             for image in 0..x[0] {
                 for row in 0..x[1] {
                     for col in 0..x[2] {
-                        let to = dense.pixel_mut(image, row, col);
+                        let to = input.pixel_mut(image, row, col);
                         to[..x[3]].copy_from_slice(&from.pixel(image, row, col)[..x[3]]);
                     }
                 }
             }
-            dense
+            input
         } else {
             self.map(0)
         };
@@ -262,7 +262,7 @@ impl Bench<'_> {
         let dense = x.name == "network.input";
         let (mut map, dy) = (self.map::<T>(0), self.map::<T>(1));
         if dense {
-            let mut to = FeatureMap::dense(x.shape[0], x.shape[1], x.shape[2], x.shape[3]);
+            let mut to = FeatureMap::input(x.shape[0], x.shape[1], x.shape[2], x.shape[3]);
             for image in 0..x.shape[0] {
                 for row in 0..x.shape[1] {
                     for col in 0..x.shape[2] {

@@ -132,7 +132,9 @@ impl Band<'_> {
         unsafe {
             match self.weights.inputs {
                 1 => self.pixels::<V, P, NV, 1>(w, at),
+                2 => self.pixels::<V, P, NV, 2>(w, at),
                 4 => self.pixels::<V, P, NV, 4>(w, at),
+                8 => self.pixels::<V, P, NV, 8>(w, at),
                 _ => self.pixels::<V, P, NV, 0>(w, at),
             }
         }

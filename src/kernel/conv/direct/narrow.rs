@@ -1,7 +1,7 @@
-//! The gradient of the weights where one side of the convolution has one or four channels: the first layer and the
+//! The gradient of the weights where one side of the convolution has one, two, four or eight channels: the first layer and the
 //! heads, which have so few products for each value they read that reading it once is what counts.
 //!
-//! All nine taps of one channel, or three of four channels, times 32 channels of the other side are sums in registers
+//! All nine taps of one channel, or three of two or four channels, times 32 channels of the other side are sums in registers
 //! while a row of pixels streams by; the sum for the bias goes with them. So each value comes from memory once.
 
 #![allow(
@@ -29,7 +29,7 @@ const AHEAD: usize = 1024;
 
 /// Whether the job is one for this kernel.
 pub(super) fn fits(job: &Job<'_>) -> bool {
-    let known = [(1, 1), (4, 4), (1, PIXEL), (4, PIXEL)];
+    let known = [(1, 1), (2, 2), (4, 4), (8, 8), (1, PIXEL), (4, PIXEL)];
     job.scalar_from == 0 && known.contains(&(job.scalars, job.scalar.stride()))
 }
 
@@ -143,11 +143,20 @@ impl Line<'_> {
         // SAFETY: the caller's.
         unsafe {
             if self.job.scalars == 1 {
-                return self.biased::<V, NV, 3, 1>(0, self.bias, column);
+                return self.biased::<V, NV, 3, 1>((0, 0), self.bias, column);
             }
             for kh in 0..3 {
-                let bias = if kh == 0 { self.bias } else { NONE };
-                self.biased::<V, NV, 1, 4>(kh, bias, column);
+                for first in (0..self.job.scalars).step_by(4) {
+                    let bias = if (kh, first) == (0, 0) {
+                        self.bias
+                    } else {
+                        NONE
+                    };
+                    match self.job.scalars {
+                        2 => self.biased::<V, NV, 1, 2>((kh, first), bias, column),
+                        _ => self.biased::<V, NV, 1, 4>((kh, first), bias, column),
+                    }
+                }
             }
         }
     }
@@ -155,25 +164,25 @@ impl Line<'_> {
     #[inline(always)]
     unsafe fn biased<V: Lanes, const NV: usize, const KH: usize, const S: usize>(
         &mut self,
-        kh: usize,
+        at: (usize, usize),
         bias: u8,
         column: usize,
     ) {
         // SAFETY: the caller's; the narrow side is summed only where a pixel has sixteen channels.
         unsafe {
             match bias {
-                NONE => self.taps::<V, NV, KH, S, NONE>(kh, column),
-                COLUMNS => self.taps::<V, NV, KH, S, COLUMNS>(kh, column),
-                _ => self.taps::<V, NV, KH, S, NARROW>(kh, column),
+                NONE => self.taps::<V, NV, KH, S, NONE>(at, column),
+                COLUMNS => self.taps::<V, NV, KH, S, COLUMNS>(at, column),
+                _ => self.taps::<V, NV, KH, S, NARROW>(at, column),
             }
         }
     }
 
-    /// `KH` rows of taps from `kh` on, three taps each, of `S` channels, times `NV` registers of columns.
+    /// `KH` rows of taps from `kh` on, three taps each, of `S` channels from `first` on, times `NV` registers of columns.
     #[inline(always)]
     unsafe fn taps<V: Lanes, const NV: usize, const KH: usize, const S: usize, const BIAS: u8>(
         &mut self,
-        kh: usize,
+        (kh, first): (usize, usize),
         column: usize,
     ) {
         let Job { scalar, vector, .. } = *self.job;
@@ -182,8 +191,9 @@ impl Line<'_> {
         // `BIAS` is `NARROW` the pixel in the middle has sixteen channels from its first on.
         unsafe {
             let to = self.sums.as_mut_ptr().add(column);
-            let tap = |kh: usize, kw: usize, s: usize| ((kh * 3 + kw) * S + s) * GROUP;
-            let last = to.add(9 * S * GROUP);
+            let all = self.job.scalars;
+            let tap = |kh: usize, kw: usize, s: usize| ((kh * 3 + kw) * all + first + s) * GROUP;
+            let last = to.add(9 * all * GROUP);
             let mut sums = [[[[V::zero(); NV]; S]; 3]; KH];
             let mut totals = [V::zero(); 2];
             for (h, sums) in sums.iter_mut().enumerate() {
@@ -202,11 +212,12 @@ impl Line<'_> {
             }
             let mut b = vector.data().as_ptr().add(self.from + column);
             let above = scalar.data().as_ptr().add(self.above);
-            let above = above.add(kh * scalar.row_len());
+            let above = above.add(kh * scalar.row_len() + first);
             let mut left = [above; KH];
             for (h, left) in left.iter_mut().enumerate() {
                 *left = left.add(h * scalar.row_len());
             }
+            // read only where `first` is 0
             let mut middle = above.wrapping_add(scalar.row_len() + stride);
             for _ in 0..scalar.width() {
                 let mut bv = [V::zero(); NV];
