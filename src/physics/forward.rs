@@ -484,6 +484,29 @@ mod tests {
     }
 
     #[test]
+    fn channels_that_agree_give_what_they_agree_on_where_there_is_light() {
+        // law: Z_c = z  =>  O = z W / (W + eps), border and centre alike; the reference's border is a thousandfold of it
+        let n = 8;
+        let rel = [[0.3, -1.2], [-0.8, 0.4], [1.5, 1.0], [-1.0, -0.2]];
+        let (a, p) = (vec![1.2; n * n * 4], vec![0.3; n * n * 4]);
+        let guarded = Numerics::guarded(n, 30.0, 30.0);
+        let (ph, mut s) = (physics(n, guarded), GroupState::default());
+        ph.assemble(&a, &p, &rel, &mut s);
+        let (z, epsilon) = (Complex::from_polar(1.2, 0.3), guarded.coverage.epsilon());
+        let mut lit = 0;
+        for (o, w) in s.object.iter().zip(&s.coverage) {
+            if *w > 1e-3 {
+                assert!((o - z).norm() <= 1.2 * (epsilon / w + 1e-13), "{o} {w}");
+                lit += 1;
+            }
+        }
+        assert!(lit > n * n / 2, "{lit}");
+        let (ph, mut s) = (physics(n, Numerics::reference()), GroupState::default());
+        ph.assemble(&a, &p, &rel, &mut s);
+        assert!(s.object.iter().any(|o| o.norm() > 500.0));
+    }
+
+    #[test]
     fn a_probe_that_would_overflow_is_refused() {
         let n = PatchSize::new(8).unwrap();
         let probe = vec![Complex::new(1e18, 0.0); 64];
