@@ -169,6 +169,19 @@ impl<T: Scalar> FeatureMap<T> {
             })
     }
 
+    /// Gives `f` image, row, column and channels of every interior pixel, for writing, in parallel.
+    pub fn each_pixel(&mut self, f: impl Fn(usize, usize, usize, &mut [T]) + Sync) {
+        let (row_len, stride, channels) = (self.row_len(), self.stride, self.channels);
+        self.bands_mut(8).for_each(|band| {
+            for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
+                let pixels = row[stride..row_len - stride].chunks_exact_mut(stride);
+                for (col, pixel) in pixels.enumerate() {
+                    f(band.image, band.first_row + k, col, &mut pixel[..channels]);
+                }
+            }
+        });
+    }
+
     /// Sets every interior and padding value to zero.
     pub fn clear(&mut self) {
         self.data.fill(T::zero());

@@ -7,7 +7,7 @@ use ndarray::ArrayView4;
 use num_complex::Complex;
 use rayon::prelude::*;
 
-use super::sight::{Sight, fill};
+use super::sight::Sight;
 use crate::data::mean_pattern::MeanPattern;
 use crate::ground::geometry::Position;
 use crate::kernel::conv::Kernels;
@@ -80,7 +80,7 @@ impl<T: Kernels> Engine<T> {
     #[must_use]
     pub fn around(mut self, mean: Option<&MeanPattern>) -> Self {
         if let (Some(sight), Some(mean)) = (&mut self.sight, mean) {
-            sight.set_mean(mean);
+            sight.set_mean(mean.0.iter().map(|&m| T::of(f64::from(m))).collect());
         }
         self
     }
@@ -190,8 +190,8 @@ impl<T: Kernels> Engine<T> {
             ),
             None => {
                 let label = &self.label;
-                fill(&mut self.workspace.input, |image, at, pixel| {
-                    let from = (image * n * n + at) * c;
+                self.workspace.input.each_pixel(|image, row, col, pixel| {
+                    let from = ((image * n + row) * n + col) * c;
                     for (t, &v) in pixel.iter_mut().zip(&label[from..from + c]) {
                         *t = v / scale;
                     }

@@ -5,7 +5,6 @@
 use num_complex::Complex;
 use rayon::prelude::*;
 
-use crate::data::mean_pattern::MeanPattern;
 use crate::ground::scalar::Scalar;
 use crate::kernel::map::FeatureMap;
 use crate::network::outputs::GAIN;
@@ -28,13 +27,13 @@ impl<T: Scalar> Sight<T> {
         }
     }
 
-    pub(super) fn set_mean(&mut self, mean: &MeanPattern) {
+    pub(super) fn set_mean(&mut self, mean: Vec<T>) {
         assert_eq!(
-            mean.0.len(),
+            mean.len(),
             self.mean.len(),
             "one value a pixel of the detector"
         );
-        self.mean = mean.0.iter().map(|&m| T::of(f64::from(m))).collect();
+        self.mean = mean;
     }
 
     pub(super) fn mean(&self) -> &[T] {
@@ -65,32 +64,13 @@ impl<T: Scalar> Sight<T> {
                 }
             });
         let (states, gain) = (&*states, T::of(GAIN));
-        fill(input, |image, at, pixel| {
+        let n = input.width();
+        input.each_pixel(|image, row, col, pixel| {
+            let at = row * n + col;
             for (k, pair) in pixel.chunks_exact_mut(2).enumerate() {
                 let g = states[image].fields[k * area + at];
                 pair.copy_from_slice(&[gain * g.re, gain * g.im]);
             }
         });
     }
-}
-
-/// Gives `f` the image, the index in `[row, col]` and the channels of every pixel.
-pub(super) fn fill<T: Scalar>(
-    input: &mut FeatureMap<T>,
-    f: impl Fn(usize, usize, &mut [T]) + Sync,
-) {
-    let (stride, row_len) = (input.stride(), input.row_len());
-    let (n, channels) = (input.width(), input.channels());
-    input.bands_mut(8).for_each(|band| {
-        for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
-            let pixels = row[stride..row_len - stride].chunks_exact_mut(stride);
-            for (col, pixel) in pixels.enumerate() {
-                f(
-                    band.image,
-                    (band.first_row + k) * n + col,
-                    &mut pixel[..channels],
-                );
-            }
-        }
-    });
 }

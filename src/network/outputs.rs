@@ -27,7 +27,7 @@ fn lead(branch: Branch) -> f64 {
 pub fn add_estimate<T: Kernels>(branch: Branch, input: &FeatureMap<T>, logits: &mut FeatureMap<T>) {
     let (factor, part) = (T::of(lead(branch)), branch.index());
     let q = (input.height() - logits.height()) / 2;
-    each_pixel(logits, |image, row, col, to| {
+    logits.each_pixel(|image, row, col, to| {
         let pairs = input.pixel(image, row + q, col + q).chunks_exact(2);
         for (t, pair) in to.iter_mut().zip(pairs) {
             *t = *t + factor * pair[part];
@@ -97,14 +97,14 @@ pub(super) fn fill_logits<T: Kernels>(
         let p = (image * n + row) * n + col;
         d_out[p * c..(p + 1) * c].iter()
     };
-    each_pixel(&mut d.logits, |image, row, col, to| {
+    d.logits.each_pixel(|image, row, col, to| {
         let x = maps.logits.pixel(image, row, col);
         for ((t, &x), &g) in to.iter_mut().zip(x).zip(gradient(image, row + q, col + q)) {
             *t = g * activation.derivative(x);
         }
     });
     if let (Some(outer), Some(d_outer)) = (&maps.outer, &mut d.outer) {
-        each_pixel(&mut d_outer.logits, |image, row, col, to| {
+        d_outer.logits.each_pixel(|image, row, col, to| {
             if central(n, row, col) {
                 return to.fill(T::zero());
             }
@@ -114,20 +114,4 @@ pub(super) fn fill_logits<T: Kernels>(
             }
         });
     }
-}
-
-/// Calls `f` with image, row, column and channels of every pixel.
-fn each_pixel<T: Kernels>(
-    map: &mut FeatureMap<T>,
-    f: impl Fn(usize, usize, usize, &mut [T]) + Sync,
-) {
-    let (row_len, stride, channels) = (map.row_len(), map.stride(), map.channels());
-    map.bands_mut(8).for_each(|band| {
-        for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
-            let pixels = row[stride..row_len - stride].chunks_exact_mut(stride);
-            for (col, pixel) in pixels.enumerate() {
-                f(band.image, band.first_row + k, col, &mut pixel[..channels]);
-            }
-        }
-    });
 }

@@ -3,16 +3,11 @@
 //!
 //! ```text
 //! Z_c = combine(A_c, phi_c)                      the object as channel c sees it, side N
-//! S   = sum_c translate(v Z_c, -rel_c)           on the group's canvas, side M
-//! O   = S / (W + eps)                            W: the same sum of shares w
+//! O   = merge(Z_c, rel_c)                        on the group's canvas, side M: see physics::merge
 //! E_c = translate(O, +rel_c), cropped            side N
 //! F_c = FFT2(P m E_c)                            the far field, DC at the corner
 //! L   = sum over c, pixels of the Poisson loss   see physics::loss
 //! ```
-//!
-//! *Shares* are what a channel has to say of the object ([`Coverage`]): in `reference` numerics `w` is 1 on the central half and 0 outside
-//! of it, and `v` is 1, so that a border that the network fills counts a thousandfold; in `guarded` both are the probe's intensity,
-//! and `O` is the average of what each channel sees, by the light it sees it in.
 //!
 //! *The canvas* is only as large as the group's offsets need, `M = N + 2 ceil(max |rel|)`: whatever
 //! lies beyond is zero and is never read, so any larger canvas gives the same result.
@@ -22,7 +17,8 @@
 use num_complex::Complex;
 
 use super::loss::{gradient, pixel};
-use super::object::{Coverage, Numerics};
+use super::merge::Merge;
+use super::object::Numerics;
 use super::propagate::{from_far_field, pixels, to_far_field};
 use super::translate::translate_add;
 use crate::error::{Error, Result};
@@ -35,8 +31,7 @@ use crate::kernel::fft::{Fft2, Scratch};
 pub struct Physics<T: Scalar> {
     n: usize,
     probe: Vec<Complex<T>>,
-    /// What a channel counts for at each pixel, `w`; `[N, N]`.
-    share: Vec<Complex<T>>,
+    merge: Merge<T>,
     scale: T,
     numerics: Numerics,
     fft: Fft2<T>,
@@ -92,25 +87,6 @@ impl<T: Scalar> Default for GroupState<T> {
     }
 }
 
-/// `w`, `[row, col]`: see [`Coverage`].
-fn shares<T: Scalar>(n: usize, probe: &[Complex<T>], coverage: Coverage) -> Vec<Complex<T>> {
-    let real = |w: f64| Complex::new(T::of(w), T::zero());
-    match coverage {
-        Coverage::Centre => {
-            let inside = |k: usize| (n / 4..n - n / 4).contains(&k);
-            let within = |p: usize| inside(p / n) && inside(p % n);
-            let all = (0..n * n).map(|p| real(if within(p) { 1.0 } else { 0.0 }));
-            all.collect()
-        }
-        Coverage::Light => {
-            let light = |p: &Complex<T>| p.re.wide().powi(2) + p.im.wide().powi(2);
-            let peak = probe.iter().map(light).fold(0.0, f64::max);
-            let part = |w: f64| if peak > 0.0 { w / peak } else { 0.0 };
-            probe.iter().map(|p| real(part(light(p)))).collect()
-        }
-    }
-}
-
 impl<T: Scalar> Physics<T> {
     /// The physics of patterns of side `n`, for a probe (`[row, col]`, `n^2` values, already masked),
     /// and `scale` from normalized to model amplitude.
@@ -161,7 +137,7 @@ impl<T: Scalar> Physics<T> {
         let probe: Vec<Complex<T>> = probe.iter().map(narrow).collect();
         Ok(Self {
             n,
-            share: shares(n, &probe, numerics.coverage),
+            merge: Merge::new(n, &probe, numerics.coverage),
             probe,
             scale: T::of(scale),
             numerics,
@@ -230,39 +206,19 @@ impl<T: Scalar> Physics<T> {
 
     /// `O` of `Z` and `W + eps`, which are in `state` with the canvas.
     pub fn merge(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
-        let (n, m) = (self.n, state.canvas);
-        let zero = Complex::new(T::zero(), T::zero());
-        state.object.clear();
-        state.object.resize(m * m, zero);
-        for (plane, t) in state.patches.chunks_exact(n * n).zip(rel) {
-            let shared = match self.numerics.coverage {
-                Coverage::Centre => plane,
-                Coverage::Light => {
-                    state.shared.clear();
-                    (state.shared).extend(plane.iter().zip(&self.share).map(|(&z, w)| z * w.re));
-                    &state.shared
-                }
-            };
-            translate_add(shared, n, &mut state.object, m, [-t[0], -t[1]]);
-        }
-        for (o, &w) in state.object.iter_mut().zip(&state.coverage) {
-            *o = Complex::new(o.re / w, o.im / w);
-        }
+        let from = (&*state.patches, &*state.coverage);
+        (self.merge).object(
+            from,
+            rel,
+            state.canvas,
+            &mut state.shared,
+            &mut state.object,
+        );
     }
 
     /// `W + eps`: the shares of the channels that lie on each pixel of the canvas.
     pub fn cover(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
-        let (n, m) = (self.n, state.canvas);
-        state.mask.clear();
-        state.mask.resize(m * m, Complex::new(T::zero(), T::zero()));
-        for t in rel {
-            translate_add(&self.share, n, &mut state.mask, m, [-t[0], -t[1]]);
-        }
-        let epsilon = T::of(self.numerics.coverage.epsilon());
-        state.coverage.clear();
-        state
-            .coverage
-            .extend(state.mask.iter().map(|w| w.re + epsilon));
+        (self.merge).cover(rel, state.canvas, &mut state.mask, &mut state.coverage);
     }
 
     /// The group's object, `O` cropped to its central `N x N`, into `out`.
@@ -355,21 +311,14 @@ impl<T: Scalar> Physics<T> {
             }
             translate_add(plane, n, &mut state.mask, m, [-rel[k][0], -rel[k][1]]);
         }
-        for (g, &w) in state.mask.iter_mut().zip(&state.coverage) {
-            *g = Complex::new(g.re / w, g.im / w);
-        }
+        Merge::divide(&mut state.mask, &state.coverage);
         for (k, (&t, plane)) in rel
             .iter()
             .zip(state.fields.chunks_exact_mut(n * n))
             .enumerate()
         {
-            plane.fill(zero);
-            translate_add(&state.mask, m, plane, n, t);
-            for (p, (&g, w)) in plane.iter().zip(&self.share).enumerate() {
-                let g = match self.numerics.coverage {
-                    Coverage::Centre => g,
-                    Coverage::Light => g * w.re,
-                };
+            self.merge.part(&state.mask, m, t, plane);
+            for (p, &g) in plane.iter().enumerate() {
                 let at = p * c + k;
                 let (da, dp) = self
                     .numerics
@@ -385,6 +334,7 @@ impl<T: Scalar> Physics<T> {
 #[cfg(test)]
 mod tests {
     use super::super::loss::Guard;
+    use super::super::merge::Coverage;
     use super::super::object::{Combination, Gauge};
     use super::*;
     use crate::kernel::conv::Arithmetic;
@@ -481,29 +431,6 @@ mod tests {
         assert_eq!(s.canvas, 8);
         assert!((o[3 * 8 + 3] - Complex::new(0.5, 0.25) / 1.001).norm() < 1e-15);
         assert!((o[0] - Complex::new(0.5, 0.25) / 0.001).norm() < 1e-11);
-    }
-
-    #[test]
-    fn channels_that_agree_give_what_they_agree_on_where_there_is_light() {
-        // law: Z_c = z  =>  O = z W / (W + eps), border and centre alike; the reference's border is a thousandfold of it
-        let n = 8;
-        let rel = [[0.3, -1.2], [-0.8, 0.4], [1.5, 1.0], [-1.0, -0.2]];
-        let (a, p) = (vec![1.2; n * n * 4], vec![0.3; n * n * 4]);
-        let guarded = Numerics::guarded(n, 30.0, 30.0);
-        let (ph, mut s) = (physics(n, guarded), GroupState::default());
-        ph.assemble(&a, &p, &rel, &mut s);
-        let (z, epsilon) = (Complex::from_polar(1.2, 0.3), guarded.coverage.epsilon());
-        let mut lit = 0;
-        for (o, w) in s.object.iter().zip(&s.coverage) {
-            if *w > 1e-3 {
-                assert!((o - z).norm() <= 1.2 * (epsilon / w + 1e-13), "{o} {w}");
-                lit += 1;
-            }
-        }
-        assert!(lit > n * n / 2, "{lit}");
-        let (ph, mut s) = (physics(n, Numerics::reference()), GroupState::default());
-        ph.assemble(&a, &p, &rel, &mut s);
-        assert!(s.object.iter().any(|o| o.norm() > 500.0));
     }
 
     #[test]

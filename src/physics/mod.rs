@@ -4,6 +4,7 @@ pub mod estimate;
 pub mod expose;
 pub mod forward;
 pub mod loss;
+pub mod merge;
 pub mod object;
 pub mod propagate;
 pub mod translate;

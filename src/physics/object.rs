@@ -18,6 +18,7 @@
 use num_complex::Complex;
 
 use super::loss::Guard;
+use super::merge::Coverage;
 use crate::ground::scalar::Scalar;
 use crate::kernel::conv::Arithmetic;
 
@@ -81,32 +82,6 @@ impl Gauge {
         }
     }
 }
-
-/// What each channel has to say of the object of its group, where they overlap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coverage {
-    /// Patches are added as they are, and divided by the number of centre squares that lie there and 0.001: outside of all of them a
-    /// thousand times what the network gives.
-    Centre,
-    /// Each speaks for a pixel by the light that it had there, `|P|^2`.
-    Light,
-}
-
-impl Coverage {
-    /// What is added to the sum of shares before it is divided by.
-    pub fn epsilon(self) -> f64 {
-        match self {
-            Self::Centre => COVERAGE_EPSILON,
-            Self::Light => LIGHT_EPSILON,
-        }
-    }
-}
-
-/// What the reference adds to the sum of masks before it divides.
-pub const COVERAGE_EPSILON: f64 = 0.001;
-
-/// The share of the brightest light below which a pixel is dark, and the object zero.
-const LIGHT_EPSILON: f64 = 1e-6;
 
 /// The named places where `guarded` and `reference` differ, as values.
 #[derive(Debug, Clone, Copy, PartialEq)]

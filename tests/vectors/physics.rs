@@ -16,7 +16,7 @@ use ptyproof::learn::replay::{numerics, replay};
 use ptyproof::learn::sentinel::Kept;
 use ptyproof::physics::expose;
 use ptyproof::physics::forward::{GroupState, Physics};
-use ptyproof::physics::object::COVERAGE_EPSILON;
+use ptyproof::physics::merge::COVERAGE_EPSILON;
 use ptyproof::physics::object::{Combination, Numerics};
 use ptyproof::physics::propagate::{from_far_field, intensity, pixels, to_far_field};
 use ptyproof::physics::translate::translate_add;

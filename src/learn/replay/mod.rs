@@ -16,7 +16,8 @@ use crate::ground::scalar::Scalar;
 use crate::kernel::conv::{Arithmetic, Kernels};
 use crate::network::adam::{BETA1, BETA2, EPSILON};
 use crate::physics::loss::Guard;
-use crate::physics::object::{Combination, Coverage, Gauge, Numerics};
+use crate::physics::merge::Coverage;
+use crate::physics::object::{Combination, Gauge, Numerics};
 use crate::verify::event::{Operation, Setting};
 
 use super::sentinel::Kept;
@@ -188,9 +189,14 @@ impl Bench<'_> {
             ]
             .iter()
             .all(|name| plane(name, 2))
-            && ["network.amplitude", "network.phase", "data.amplitude"]
-                .iter()
-                .all(|name| plane(name, 1))
+            && [
+                "network.input",
+                "network.amplitude",
+                "network.phase",
+                "data.amplitude",
+            ]
+            .iter()
+            .all(|name| plane(name, 1))
             && match operation {
                 Operation::Assemble => offsets == channels("physics.patches", 1),
                 Operation::MapGradient { .. } => {

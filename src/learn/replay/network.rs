@@ -1,34 +1,17 @@
 //! The network's operations, with the kernels that the training uses.
 
-use num_complex::Complex;
-
 use super::Bench;
-use crate::ground::scalar::Scalar;
 use crate::kernel::conv::{Aligned, Direction, Epilogue, Kernels, Packed};
-use crate::kernel::fft::Scratch;
 use crate::kernel::isa::Isa;
 use crate::kernel::map::FeatureMap;
+use crate::learn::sight::Sight;
 use crate::network::architecture::Branch;
 use crate::network::layers::{
-    Activation, max_pool, max_pool_backward, upsample, upsample_backward,
+    Activation, add_channels, max_pool, max_pool_backward, upsample, upsample_backward,
 };
-use crate::network::outputs::{GAIN, add_estimate, of_border};
-use crate::physics::estimate::Estimator;
+use crate::network::outputs::{add_estimate, of_border};
+use crate::physics::forward::GroupState;
 use crate::verify::event::Operation;
-
-/// A feature map of dense values `[n, y, x, c]`.
-fn map_of<T: Kernels>(shape: &[usize], values: &[T]) -> FeatureMap<T> {
-    let mut map = FeatureMap::new(shape[0], shape[1], shape[2], shape[3]);
-    let mut pixels = values.chunks_exact(shape[3]);
-    for image in 0..shape[0] {
-        for row in 0..shape[1] {
-            for (col, pixel) in (0..shape[2]).zip(&mut pixels) {
-                map.pixel_mut(image, row, col)[..shape[3]].copy_from_slice(pixel);
-            }
-        }
-    }
-    map
-}
 
 /// The dense values of a feature map.
 fn values_of<T: Kernels>(map: &FeatureMap<T>) -> Vec<T> {
@@ -44,8 +27,19 @@ fn values_of<T: Kernels>(map: &FeatureMap<T>) -> Vec<T> {
 }
 
 impl Bench<'_> {
+    /// Input `k`, `[n, y, x, c]`, as a feature map; the network's input lies as in the training.
     fn map<T: Kernels>(&self, k: usize) -> FeatureMap<T> {
-        map_of(&self.inputs[k].shape, &self.values(k))
+        let [images, rows, cols, c] = [0, 1, 2, 3].map(|axis| self.inputs[k].shape[axis]);
+        let mut map = match self.inputs[k].name.as_str() {
+            "network.input" => FeatureMap::input(images, rows, cols, c),
+            _ => FeatureMap::new(images, rows, cols, c),
+        };
+        let values = self.values::<T>(k);
+        map.each_pixel(|image, row, col, pixel| {
+            let at = ((image * rows + row) * cols + col) * c;
+            pixel.copy_from_slice(&values[at..at + c]);
+        });
+        map
     }
 
     pub(super) fn network<T: Kernels>(&self, operation: &Operation) -> Vec<T> {
@@ -58,7 +52,7 @@ impl Bench<'_> {
                 let amplitude = self.values::<T>(0);
                 amplitude.iter().map(|&v| v / scale).collect()
             }
-            Operation::Estimate => self.estimate(channels, rows * cols),
+            Operation::Estimate => self.estimate(channels),
             Operation::Convolution { first, relu } => values_of(&self.convolution(*first, *relu)),
             Operation::LedConvolution { phase } => {
                 let mut out = self.convolution::<T>(0, false);
@@ -103,25 +97,14 @@ impl Bench<'_> {
     }
 
     /// What the network saw of the patterns, `[n, y, x, 2c]`.
-    fn estimate<T: Kernels>(&self, channels: usize, area: usize) -> Vec<T> {
-        let (amplitude, mean, probe) =
-            (self.values::<T>(0), self.values::<T>(1), self.complexes(2));
-        let (scale, gain) = (T::of(self.setting.scale), T::of(GAIN));
-        let estimator = Estimator::new(self.setting.side, &probe);
-        let mut plane = vec![Complex::new(T::zero(), T::zero()); area];
-        let mut out = vec![T::zero(); 2 * amplitude.len()];
-        let groups = amplitude.chunks_exact(area * channels);
-        for (group, out) in groups.zip(out.chunks_exact_mut(2 * area * channels)) {
-            for k in 0..channels {
-                let deviation = |p: usize| group[p * channels + k] / scale - mean[p];
-                estimator.estimate(deviation, &mut plane, &mut Scratch::default());
-                for (pixel, g) in out.chunks_exact_mut(2 * channels).zip(&plane) {
-                    pixel[2 * k] = gain * g.re;
-                    pixel[2 * k + 1] = gain * g.im;
-                }
-            }
-        }
-        out
+    fn estimate<T: Kernels>(&self, channels: usize) -> Vec<T> {
+        let (groups, n) = (self.inputs[0].shape[0], self.setting.side);
+        let mut sight = Sight::of_probe(n, &self.complexes(2));
+        sight.set_mean(self.values(1));
+        let mut input = FeatureMap::input(groups, n, n, 2 * channels);
+        let label = (&*self.values::<T>(0), T::of(self.setting.scale));
+        sight.show(label, &mut vec![GroupState::default(); groups], &mut input);
+        values_of(&input)
     }
 
     fn convolution<T: Kernels>(&self, first: usize, relu: bool) -> FeatureMap<T> {
@@ -136,23 +119,7 @@ impl Bench<'_> {
             true => Epilogue::BiasRelu(&bias),
             false => Epilogue::Bias(&bias),
         };
-        // the first layer's input lies as in the training
-        let map = if self.inputs[0].name == "network.input" {
-            let mut input = FeatureMap::input(x[0], x[1], x[2], x[3]);
-            let from = self.map::<T>(0);
-            for image in 0..x[0] {
-                for row in 0..x[1] {
-                    for col in 0..x[2] {
-                        let to = input.pixel_mut(image, row, col);
-                        to[..x[3]].copy_from_slice(&from.pixel(image, row, col)[..x[3]]);
-                    }
-                }
-            }
-            input
-        } else {
-            self.map(0)
-        };
-        T::conv(isa, &map, first, &packed, epilogue, &mut out);
+        T::conv(isa, &self.map(0), first, &packed, epilogue, &mut out);
         out
     }
 
@@ -246,7 +213,7 @@ impl Bench<'_> {
             T::conv(isa, &dy, 0, &packed, epilogue, &mut dx);
             match &mut sum {
                 None => sum = Some(dx),
-                Some(sum) => add(sum, from, &dx),
+                Some(sum) => add_channels(sum, from, &dx),
             }
         }
         sum.map_or_else(Vec::new, |s| values_of(&s))
@@ -259,21 +226,13 @@ impl Bench<'_> {
         } else {
             x.shape[3] - first
         };
-        let dense = x.name == "network.input";
-        let (mut map, dy) = (self.map::<T>(0), self.map::<T>(1));
-        if dense {
-            let mut to = FeatureMap::input(x.shape[0], x.shape[1], x.shape[2], x.shape[3]);
-            for image in 0..x.shape[0] {
-                for row in 0..x.shape[1] {
-                    for col in 0..x.shape[2] {
-                        let from = &map.pixel(image, row, col)[..x.shape[3]];
-                        to.pixel_mut(image, row, col)[..x.shape[3]].copy_from_slice(from);
-                    }
-                }
-            }
-            map = to;
-        }
-        gradients(self.numerics.arithmetic, &map, first, inputs, &dy)
+        gradients(
+            self.numerics.arithmetic,
+            &self.map(0),
+            first,
+            inputs,
+            &self.map(1),
+        )
     }
 }
 
@@ -308,19 +267,4 @@ fn gradients<T: Kernels>(
         scratch,
     );
     (kernel, bias)
-}
-
-/// `to[.., from + c] += part[.., c]`.
-fn add<T: Scalar>(to: &mut FeatureMap<T>, from: usize, part: &FeatureMap<T>) {
-    for image in 0..part.images() {
-        for row in 0..part.height() {
-            for col in 0..part.width() {
-                let part = &part.pixel(image, row, col)[..part.channels()];
-                let pixel = &mut to.pixel_mut(image, row, col)[from..];
-                for (x, &y) in pixel.iter_mut().zip(part) {
-                    *x = *x + y;
-                }
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! A decoder, forward and backward: from the encoded maps to the logits of one branch.
 
 use super::super::architecture::{Branch, OUTER_CHANNELS};
-use super::super::layers::{upsample, upsample_backward};
+use super::super::layers::{add_channels, upsample, upsample_backward};
 use super::super::outputs::add_estimate;
 use super::super::workspace::DecoderMaps;
 use super::{Model, Parts};
@@ -96,23 +96,6 @@ impl<T: Kernels> Model<T> {
             self.weights_backward(conv, x, 0, &d.first, (gradient, scratch));
             let to = before.last_mut().map_or(&mut *d_encoded, |b| &mut b.raised);
             self.input_backward(conv, &d.first, Epilogue::Plain, to);
-        }
-    }
-}
-
-/// `to[.., first + c] += from[.., c]` over the channels of `from`.
-fn add_channels<T: Kernels>(to: &mut FeatureMap<T>, first: usize, from: &FeatureMap<T>) {
-    for image in 0..from.images() {
-        for row in 0..from.height() {
-            for col in 0..from.width() {
-                let pixel = &mut to.pixel_mut(image, row, col)[first..];
-                for (x, &y) in pixel
-                    .iter_mut()
-                    .zip(&from.pixel(image, row, col)[..from.channels()])
-                {
-                    *x = *x + y;
-                }
-            }
         }
     }
 }
