@@ -36,7 +36,7 @@ pub(super) struct OverrideArgs {
     /// Neighbours that a group's members are drawn from.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     neighbor_count: Option<usize>,
-    /// Training epochs.
+    /// Training epochs; none at all leaves what an untrained network gives, in guarded numerics its estimates.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     nepochs: Option<usize>,
     /// Mean photons per pattern.

@@ -7,7 +7,6 @@ pub mod domain;
 pub mod formats;
 pub mod group;
 pub mod inspect;
-pub mod mean_pattern;
 pub mod measurement;
 pub mod neighbours;
 pub mod npz;

@@ -7,8 +7,7 @@ use ndarray::ArrayView4;
 use num_complex::Complex;
 use rayon::prelude::*;
 
-use super::sight::Sight;
-use crate::data::mean_pattern::MeanPattern;
+use super::sight;
 use crate::ground::geometry::Position;
 use crate::kernel::conv::Kernels;
 use crate::kernel::norm::{Norm, non_finite};
@@ -41,8 +40,6 @@ pub struct Engine<T: Kernels> {
     gradient: Vec<T>,
     losses: Vec<GroupLoss>,
     norm: Norm,
-    /// How it makes estimates of the patterns, if its network sees them.
-    sight: Option<Sight<T>>,
 }
 
 impl<T: Kernels> Engine<T> {
@@ -58,7 +55,6 @@ impl<T: Kernels> Engine<T> {
             Vec::new()
         };
         let states = vec![GroupState::default(); groups];
-        let sight = (a.estimates).then(|| Sight::of_probe(physics.side(), physics.probe()));
         Self {
             model,
             physics,
@@ -69,25 +65,7 @@ impl<T: Kernels> Engine<T> {
             gradient,
             losses: Vec::new(),
             norm: Norm::default(),
-            sight,
         }
-    }
-
-    /// The same, seeing what deviates from a mean pattern; labels stay as they are. Nothing changes for a network that sees amplitudes.
-    ///
-    /// # Panics
-    /// If the mean has not as many pixels as a pattern.
-    #[must_use]
-    pub fn around(mut self, mean: Option<&MeanPattern>) -> Self {
-        if let (Some(sight), Some(mean)) = (&mut self.sight, mean) {
-            sight.set_mean(mean.0.iter().map(|&m| T::of(f64::from(m))).collect());
-        }
-        self
-    }
-
-    /// The mean pattern, `[row, col]`, normalized amplitude, from which estimates are made; zeros if there is none.
-    pub fn mean(&self) -> Option<&[T]> {
-        self.sight.as_ref().map(Sight::mean)
     }
 
     /// The network.
@@ -182,22 +160,6 @@ impl<T: Kernels> Engine<T> {
                     *to = T::of(f64::from(v));
                 }
             });
-        match &self.sight {
-            Some(sight) => sight.show(
-                (&self.label, scale),
-                &mut self.states[..members.len()],
-                &mut self.workspace.input,
-            ),
-            None => {
-                let label = &self.label;
-                self.workspace.input.each_pixel(|image, row, col, pixel| {
-                    let from = ((image * n + row) * n + col) * c;
-                    for (t, &v) in pixel.iter_mut().zip(&label[from..from + c]) {
-                        *t = v / scale;
-                    }
-                });
-            }
-        }
         for (k, &member) in members.iter().enumerate() {
             for (channel, p) in relative[member * c..(member + 1) * c].iter().enumerate() {
                 // the reference hands positions to its model as float32
@@ -205,6 +167,22 @@ impl<T: Kernels> Engine<T> {
                 let [x, y] = [p.x as f32, p.y as f32];
                 self.relative[k * c + channel] = [T::of(f64::from(x)), T::of(f64::from(y))];
             }
+        }
+        if self.model.architecture().estimates {
+            sight::show(
+                &self.physics,
+                (&self.label, &self.relative),
+                &mut self.states[..members.len()],
+                &mut self.workspace.input,
+            );
+        } else {
+            let label = &self.label;
+            self.workspace.input.each_pixel(|image, row, col, pixel| {
+                let from = ((image * n + row) * n + col) * c;
+                for (t, &v) in pixel.iter_mut().zip(&label[from..from + c]) {
+                    *t = v / scale;
+                }
+            });
         }
     }
 

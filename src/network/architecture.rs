@@ -6,7 +6,7 @@
 //! normalization. With `probe_big` the last four channels of each decoder feed a second branch that
 //! fills the border outside the central half.
 //!
-//! A network that sees estimates has two inputs a pattern, real and imaginary part. What it gives is added to them, before the
+//! A network that sees estimates has two inputs a pattern, amplitude and phase. What it gives is added to them, before the
 //! activations, and the border has the activations of the centre: so it learns only what is wrong with an estimate.
 //!
 //! *Source.* Reference description, section i.
@@ -121,7 +121,7 @@ impl Architecture {
         }
     }
 
-    /// Channels of the input: one for each pattern of a group, or two of an estimate.
+    /// Channels of the input: one for each pattern of a group, or two of its estimate.
     pub fn inputs(&self) -> usize {
         self.channels * if self.estimates { 2 } else { 1 }
     }
@@ -201,6 +201,14 @@ impl Architecture {
         self.head(Branch::Amplitude) + 2 + 3 * branch.index() + conv
     }
 
+    /// Whether what convolution `k` gives is an output's, before its activation.
+    pub fn gives(&self, k: usize) -> bool {
+        Branch::BOTH.iter().any(|&branch| {
+            let outer = self.outer.is_some() && k == self.outer_conv(branch, 2);
+            outer || k == self.head(branch)
+        })
+    }
+
     /// Whether convolution `k` is one of this branch, rather than of the encoder or the other branch.
     pub fn is_of(&self, branch: Branch, k: usize) -> bool {
         let (decoders, outer) = (2 * self.encoder.len(), self.head(Branch::Amplitude) + 2);
@@ -244,6 +252,8 @@ mod tests {
             for b in Branch::BOTH {
                 for (k, c) in all.iter().enumerate() {
                     assert_eq!(a.is_of(b, k), c.name.starts_with(b.name()), "{}", c.name);
+                    let last = c.name.ends_with("head") || c.name.ends_with("outer3");
+                    assert_eq!(a.gives(k), last, "{}", c.name);
                 }
                 for k in 0..2 * a.decoder.len() {
                     assert_eq!(

@@ -5,32 +5,41 @@ use rayon::prelude::*;
 use super::architecture::{Architecture, Branch};
 use super::layers::Activation;
 use super::workspace::DecoderMaps;
+use crate::ground::scalar::Scalar;
 use crate::kernel::conv::Kernels;
 use crate::kernel::map::FeatureMap;
 
-/// What the network sees of an estimate is so many times its contrast: objects of a fifth fill the range of its numbers.
+/// What the network sees of an estimate is so many times its deviation from a flat object: objects of a fifth fill the range of its numbers.
 pub const GAIN: f64 = 5.0;
-/// How much of an estimate is taken as it is. Two would undo that it is half of the contrast, and double its twin, too.
-pub const LEAD: f64 = 1.5;
 
-/// The factor of an input in the logits of a branch: near nothing, `A = ceiling * sigmoid(a)` gains `ceiling / 2` times half of `a`, and
-/// `pi tanh(p)` gains `pi p`.
-fn lead(branch: Branch) -> f64 {
-    LEAD / GAIN
-        * match branch {
-            Branch::Amplitude => 2.0,
-            Branch::Phase => std::f64::consts::FRAC_1_PI,
-        }
+/// The largest part of an activation's range that an estimate begins at: nearer to its ends corrections would find no slope.
+const REACH: f64 = 15.0 / 16.0;
+
+/// The logit whose activation is what the network `sees` of an estimate: `A = ceiling * sigmoid(a)` is `ceiling / 2 * (1 + tanh(a / 2))`, and
+/// `phi = pi tanh(p)`.
+fn logit<T: Scalar>(branch: Branch, seen: T) -> T {
+    let (range, factor) = match branch {
+        Branch::Amplitude => (GAIN, 2.0),
+        Branch::Phase => (GAIN * std::f64::consts::PI, 1.0),
+    };
+    let (part, reach) = (seen / T::of(range), T::of(REACH));
+    // a NaN stays one
+    let held = if part.abs() > reach {
+        reach * part.signum()
+    } else {
+        part
+    };
+    T::of(factor) * held.atanh()
 }
 
-/// Adds the estimates of the `input` to logits, which lie in its middle.
+/// Adds to logits, which lie in the middle of the `input`, those of the estimates there: without any correction the outputs are the estimates.
 pub fn add_estimate<T: Kernels>(branch: Branch, input: &FeatureMap<T>, logits: &mut FeatureMap<T>) {
-    let (factor, part) = (T::of(lead(branch)), branch.index());
+    let part = branch.index();
     let q = (input.height() - logits.height()) / 2;
     logits.each_pixel(|image, row, col, to| {
         let pairs = input.pixel(image, row + q, col + q).chunks_exact(2);
         for (t, pair) in to.iter_mut().zip(pairs) {
-            *t = *t + factor * pair[part];
+            *t = *t + logit(branch, pair[part]);
         }
     });
 }

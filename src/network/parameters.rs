@@ -38,14 +38,16 @@ pub fn tensors(architecture: &Architecture) -> Vec<Tensor> {
     all
 }
 
-/// Glorot's uniform initialization of every weight, zero for every bias.
+/// Glorot's uniform initialization of every weight, zero for every bias; of a network that sees estimates the last convolutions are zero, too,
+/// so that what it gives untrained is what it sees.
 ///
 /// The limit is `sqrt(6 / (9 inputs + 9 outputs))` (Glorot and Bengio 2010, AISTATS 9:249). Each tensor
 /// draws from its own stream of `seed`.
 pub fn glorot_uniform<T: Scalar>(architecture: &Architecture, seed: u64) -> Vec<T> {
     let mut values = vec![T::zero(); architecture.parameters()];
+    let last = |k: usize| architecture.estimates && architecture.gives(k / 2);
     for (k, t) in tensors(architecture).iter().enumerate() {
-        if let [_, _, inputs, outputs] = t.shape[..] {
+        if let ([_, _, inputs, outputs], false) = (&t.shape[..], last(k)) {
             let limit = (6.0 / (9 * (inputs + outputs)) as f64).sqrt();
             let mut stream = Stream::new(seed, "weights", k as u64);
             for v in &mut values[t.range.clone()] {

@@ -31,10 +31,12 @@ use crate::kernel::fft::{Fft2, Scratch};
 pub struct Physics<T: Scalar> {
     n: usize,
     probe: Vec<Complex<T>>,
-    merge: Merge<T>,
+    pub(super) merge: Merge<T>,
     scale: T,
     numerics: Numerics,
-    fft: Fft2<T>,
+    pub(super) fft: Fft2<T>,
+    /// The modulus below which a far field of the expected object is but rounding.
+    pub(super) dark: T,
 }
 
 /// What the forward pass of one group found.
@@ -65,9 +67,13 @@ pub struct GroupState<T> {
     pub coverage: Vec<T>,
     /// `P m E_c`, `[channel][N, N]`, kept only until the transform overwrites it.
     pub fields: Vec<Complex<T>>,
-    mask: Vec<Complex<T>>,
+    /// What was gathered on the canvas from all channels, `[M, M]`.
+    pub(super) gathered: Vec<Complex<T>>,
     /// `w Z_c` of one channel.
     shared: Vec<Complex<T>>,
+    /// While the object is estimated: that of the step before, `[M, M]`, and the normalized amplitudes, `[channel][N, N]`, DC at the corner.
+    pub(super) last: Vec<Complex<T>>,
+    pub(super) amplitude: Vec<T>,
     /// What the transforms need.
     pub(crate) scratch: Scratch<T>,
 }
@@ -80,8 +86,10 @@ impl<T: Scalar> Default for GroupState<T> {
             object: Vec::new(),
             coverage: Vec::new(),
             fields: Vec::new(),
-            mask: Vec::new(),
+            gathered: Vec::new(),
             shared: Vec::new(),
+            last: Vec::new(),
+            amplitude: Vec::new(),
             scratch: Scratch::default(),
         }
     }
@@ -135,6 +143,7 @@ impl<T: Scalar> Physics<T> {
         let n = n.get();
         let narrow = |p: &Complex<f64>| Complex::new(T::of(p.re), T::of(p.im));
         let probe: Vec<Complex<T>> = probe.iter().map(narrow).collect();
+        let light: f64 = (probe.iter().map(|p| p.re.wide().hypot(p.im.wide()))).sum();
         Ok(Self {
             n,
             merge: Merge::new(n, &probe, numerics.coverage),
@@ -142,6 +151,7 @@ impl<T: Scalar> Physics<T> {
             scale: T::of(scale),
             numerics,
             fft: Fft2::new(n),
+            dark: T::of(f64::from(f32::EPSILON) * light * numerics.ceiling / 2.0),
         })
     }
 
@@ -184,17 +194,8 @@ impl<T: Scalar> Physics<T> {
             (n * n * c, n * n * c),
             "maps"
         );
-        let reach = rel
-            .iter()
-            .flatten()
-            .fold(0.0f64, |m, v| m.max(v.wide().abs()));
-        let m = CanvasSize::holding(n, reach)
-            .expect("offsets were bounded by grouping")
-            .get();
-        let zero = Complex::new(T::zero(), T::zero());
-        state.canvas = m;
-        state.patches.resize(c * n * n, zero);
-        self.cover(rel, state);
+        self.lay_out(rel, state);
+        (state.patches).resize(c * n * n, Complex::new(T::zero(), T::zero()));
         for (k, plane) in state.patches.chunks_exact_mut(n * n).enumerate() {
             for (p, z) in plane.iter_mut().enumerate() {
                 let at = p * c + k;
@@ -202,6 +203,16 @@ impl<T: Scalar> Physics<T> {
             }
         }
         self.merge(rel, state);
+    }
+
+    /// The canvas that the offsets need, and its coverage.
+    pub(super) fn lay_out(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
+        let far = |m: f64, v: &T| m.max(v.wide().abs());
+        let reach = rel.iter().flatten().fold(0.0, far);
+        state.canvas = CanvasSize::holding(self.n, reach)
+            .expect("offsets were bounded by grouping")
+            .get();
+        self.cover(rel, state);
     }
 
     /// `O` of `Z` and `W + eps`, which are in `state` with the canvas.
@@ -218,7 +229,7 @@ impl<T: Scalar> Physics<T> {
 
     /// `W + eps`: the shares of the channels that lie on each pixel of the canvas.
     pub fn cover(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
-        (self.merge).cover(rel, state.canvas, &mut state.mask, &mut state.coverage);
+        (self.merge).cover(rel, state.canvas, &mut state.gathered, &mut state.coverage);
     }
 
     /// The group's object, `O` cropped to its central `N x N`, into `out`.
@@ -291,6 +302,22 @@ impl<T: Scalar> Physics<T> {
         self.pull_back(amplitude_and_phase, rel, state, out);
     }
 
+    /// The adjoint of [`Physics::illuminate`] and the transform: from far fields in `state.fields`, which are overwritten, onto the canvas,
+    /// into `state.gathered`.
+    pub(super) fn gather(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
+        let (n, m) = (self.n, state.canvas);
+        let zero = Complex::new(T::zero(), T::zero());
+        state.gathered.clear();
+        state.gathered.resize(m * m, zero);
+        for (plane, t) in state.fields.chunks_exact_mut(n * n).zip(rel) {
+            from_far_field(&self.fft, plane, &mut state.scratch);
+            for (e, p) in plane.iter_mut().zip(&self.probe) {
+                *e = *e * p.conj();
+            }
+            translate_add(plane, n, &mut state.gathered, m, [-t[0], -t[1]]);
+        }
+    }
+
     /// The gradients with respect to amplitude and phase, `[row, col, channel]`, from that with respect to the
     /// far fields in `state.fields`, which is overwritten; `state` has its canvas and its coverage.
     pub fn pull_back(
@@ -301,23 +328,14 @@ impl<T: Scalar> Physics<T> {
         (d_amplitude, d_phase): (&mut [T], &mut [T]),
     ) {
         let (n, m, c) = (self.n, state.canvas, rel.len());
-        let zero = Complex::new(T::zero(), T::zero());
-        state.mask.clear();
-        state.mask.resize(m * m, zero);
-        for (k, plane) in state.fields.chunks_exact_mut(n * n).enumerate() {
-            from_far_field(&self.fft, plane, &mut state.scratch);
-            for (e, p) in plane.iter_mut().zip(&self.probe) {
-                *e = *e * p.conj();
-            }
-            translate_add(plane, n, &mut state.mask, m, [-rel[k][0], -rel[k][1]]);
-        }
-        Merge::divide(&mut state.mask, &state.coverage);
+        self.gather(rel, state);
+        Merge::divide(&mut state.gathered, &state.coverage);
         for (k, (&t, plane)) in rel
             .iter()
             .zip(state.fields.chunks_exact_mut(n * n))
             .enumerate()
         {
-            self.merge.part(&state.mask, m, t, plane);
+            self.merge.part(&state.gathered, m, t, plane);
             for (p, &g) in plane.iter().enumerate() {
                 let at = p * c + k;
                 let (da, dp) = self

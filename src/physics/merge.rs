@@ -53,12 +53,16 @@ pub struct Merge<T> {
     coverage: Coverage,
     /// What a channel counts for at each pixel, `w`; `[N, N]`.
     share: Vec<Complex<T>>,
+    /// The probe's largest intensity.
+    peak: T,
 }
 
 impl<T: Scalar> Merge<T> {
     /// For a probe, `[row, col]`, `n^2` values.
     pub fn new(n: usize, probe: &[Complex<T>], coverage: Coverage) -> Self {
         let real = |w: f64| Complex::new(T::of(w), T::zero());
+        let light = |p: &Complex<T>| p.re.wide().powi(2) + p.im.wide().powi(2);
+        let peak = probe.iter().map(light).fold(0.0, f64::max);
         let share = match coverage {
             Coverage::Centre => {
                 let inside = |k: usize| (n / 4..n - n / 4).contains(&k);
@@ -67,13 +71,21 @@ impl<T: Scalar> Merge<T> {
                 all.collect()
             }
             Coverage::Light => {
-                let light = |p: &Complex<T>| p.re.wide().powi(2) + p.im.wide().powi(2);
-                let peak = probe.iter().map(light).fold(0.0, f64::max);
                 let part = |w: f64| if peak > 0.0 { w / peak } else { 0.0 };
                 probe.iter().map(|p| real(part(light(p)))).collect()
             }
         };
-        Self { n, coverage, share }
+        Self {
+            n,
+            coverage,
+            share,
+            peak: T::of(peak),
+        }
+    }
+
+    /// The probe's largest intensity, of which shares by light are parts.
+    pub fn peak(&self) -> T {
+        self.peak
     }
 
     /// `W + eps` on a canvas of side `m`, into `out`; `sum` is where the shares are added.

@@ -10,6 +10,8 @@
 //!
 //! *Source.* Reference description, section j.
 
+use std::ops::Range;
+
 use num_complex::Complex;
 
 use crate::ground::geometry::floor_index;
@@ -40,43 +42,68 @@ pub fn translate_add<T: Scalar>(
         return;
     };
     let centre = (ns as isize - nd as isize) / 2;
-    for (wy, oy) in [(T::one() - fy, ky + centre), (fy, ky + centre + 1)] {
-        for (wx, ox) in [(T::one() - fx, kx + centre), (fx, kx + centre + 1)] {
-            let w = wy * wx;
-            if w != T::zero() {
-                add_shifted(src, ns, dst, nd, (oy, ox), w);
+    let (oy, ox) = (ky + centre, kx + centre);
+    let rows = [(T::one() - fy, oy), (fy, oy + 1)];
+    // row by row, so that what is added to stays in the nearest cache
+    for (y, to) in dst.chunks_exact_mut(nd).enumerate() {
+        for (wy, oy) in rows {
+            let from = usize::try_from(y as isize + oy).ok().filter(|&sy| sy < ns);
+            if let Some(sy) = from {
+                let weights = [wy * (T::one() - fx), wy * fx];
+                add_row(&src[sy * ns..(sy + 1) * ns], to, ox, weights);
             }
         }
     }
 }
 
-/// `dst[y, x] += w * src[y + oy, x + ox]` where both exist.
-fn add_shifted<T: Scalar>(
+/// `dst[x] += w[0] * src[x + o] + w[1] * src[x + o + 1]`, in this order, of taps that exist and weigh anything.
+fn add_row<T: Scalar>(src: &[Complex<T>], dst: &mut [Complex<T>], o: isize, w: [T; 2]) {
+    let (first, second) = (
+        overlap(src.len(), dst.len(), o),
+        overlap(src.len(), dst.len(), o + 1),
+    );
+    match w.map(|w| w != T::zero()) {
+        [true, true] => {
+            let both = first.start..second.end.max(first.start);
+            add_tap(src, dst, (o + 1, w[1]), second.start..both.start);
+            let from = |range: &Range<usize>| &src[(range.start as isize + o) as usize..];
+            if !both.is_empty() {
+                let taps = from(&both).iter().zip(&from(&both)[1..]);
+                for (d, (s, t)) in dst[both.clone()].iter_mut().zip(taps) {
+                    d.re = d.re + w[0] * s.re + w[1] * t.re;
+                    d.im = d.im + w[0] * s.im + w[1] * t.im;
+                }
+            }
+            add_tap(src, dst, (o, w[0]), both.end..first.end);
+        }
+        [true, false] => add_tap(src, dst, (o, w[0]), first),
+        [false, true] => add_tap(src, dst, (o + 1, w[1]), second),
+        [false, false] => {}
+    }
+}
+
+/// `dst[x] += w * src[x + o]` in a range where both exist.
+fn add_tap<T: Scalar>(
     src: &[Complex<T>],
-    ns: usize,
     dst: &mut [Complex<T>],
-    nd: usize,
-    (oy, ox): (isize, isize),
-    w: T,
+    (o, w): (isize, T),
+    range: Range<usize>,
 ) {
-    let range = |o: isize| {
-        let from = (-o).clamp(0, nd as isize);
-        let to = (ns as isize - o).clamp(from, nd as isize);
-        (from as usize, to as usize)
-    };
-    let ((y0, y1), (x0, x1)) = (range(oy), range(ox));
-    if x0 == x1 {
+    if range.is_empty() {
         return;
     }
-    for y in y0..y1 {
-        let sy = (y as isize + oy) as usize;
-        let sx = (x0 as isize + ox) as usize;
-        let from = &src[sy * ns + sx..sy * ns + sx + (x1 - x0)];
-        for (d, s) in dst[y * nd + x0..y * nd + x1].iter_mut().zip(from) {
-            d.re = d.re + w * s.re;
-            d.im = d.im + w * s.im;
-        }
+    let from = &src[(range.start as isize + o) as usize..];
+    for (d, s) in dst[range].iter_mut().zip(from) {
+        d.re = d.re + w * s.re;
+        d.im = d.im + w * s.im;
     }
+}
+
+/// The `x` below `nd` whose `x + o` lie below `ns`.
+fn overlap(ns: usize, nd: usize, o: isize) -> Range<usize> {
+    let from = (-o).clamp(0, nd as isize);
+    let to = (ns as isize - o).clamp(from, nd as isize);
+    from as usize..to as usize
 }
 
 /// `-t` as a whole number of pixels and a fraction in `[0, 1)`; shifts beyond any canvas saturate.
@@ -157,6 +184,39 @@ mod tests {
             translate_add(&y, nd, &mut aty, ns, [-t[0], -t[1]]);
             let scale = (ns * nd) as f64;
             prop_assert!((dot(&ax, &y) - dot(&x, &aty)).norm() / scale < 1e-14);
+        }
+
+        #[test]
+        fn every_pixel_has_its_four_taps_to_the_bit(
+            ns in 1usize..12, grow in -3isize..6, tx in -14.0f64..14.0, ty in -14.0f64..14.0, whole in 0u8..4,
+        ) {
+            let nd = usize::try_from((ns as isize + 2 * grow).max(1 + (ns as isize + 1) % 2)).unwrap();
+            let t = [if whole & 1 == 1 { tx.round() } else { tx }, if whole & 2 == 2 { ty.round() } else { ty }];
+            let (src, before) = (image(ns, 1.0), image(nd, 2.0));
+            let mut dst = before.clone();
+            translate_add(&src, ns, &mut dst, nd, t);
+            let centre = (ns as isize - nd as isize) / 2;
+            for (k, (found, before)) in dst.iter().zip(&before).enumerate() {
+                let at = |axis: usize| {
+                    let position = if axis == 0 { k % nd } else { k / nd } as f64 - t[axis];
+                    let fraction = -t[axis] - (-t[axis]).floor();
+                    ((position.floor() as isize + centre), fraction)
+                };
+                let ((x, fx), (y, fy)) = (at(0), at(1));
+                let mut sum = *before;
+                for (dy, wy) in [(0, 1.0 - fy), (1, fy)] {
+                    for (dx, wx) in [(0, 1.0 - fx), (1, fx)] {
+                        let (y, x) = (y + dy, x + dx);
+                        let inside = |v: isize| (0..ns as isize).contains(&v);
+                        if inside(y) && inside(x) && wy * wx != 0.0 {
+                            let s = src[y as usize * ns + x as usize];
+                            sum.re += wy * wx * s.re;
+                            sum.im += wy * wx * s.im;
+                        }
+                    }
+                }
+                prop_assert_eq!(*found, sum);
+            }
         }
 
         #[test]

@@ -202,10 +202,6 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
         request.seed
     ));
 
-    if (engine.mean()).is_some_and(|mean| mean.iter().all(|m| *m == 0.0)) {
-        log.warn("the training patterns are all alike, or not finite: no mean is taken from what the network sees");
-    }
-
     digests::weights(&mut trail, "initial weights", engine.model().weights());
 
     let config = request.training_hash()?;

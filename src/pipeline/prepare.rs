@@ -15,7 +15,6 @@ use crate::assemble::{Jitter, Layout, Stitched, stitch};
 use crate::data::container::Container;
 use crate::data::dataset::Dataset;
 use crate::data::group::Grouping;
-use crate::data::mean_pattern::MeanPattern;
 use crate::data::split::Split;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
@@ -281,11 +280,7 @@ pub fn engine(
         Isa::best(),
     );
     let batch = s.batch_size.min(training.len());
-    let mean = numerics
-        .estimates
-        .then(|| MeanPattern::of(&training.amplitude, &training.dose))
-        .flatten();
-    Ok(Engine::new(model, physics, batch, true).around(mean.as_ref()))
+    Ok(Engine::new(model, physics, batch, true))
 }
 
 /// A scenario made ready to train.

@@ -49,7 +49,7 @@ impl NumericsChoice {
     /// What a checkpoint has to agree with: the name, and with it all that it stands for. It changes with any of that.
     fn learns(self) -> &'static str {
         match self {
-            Self::Guarded => "guarded: corrected estimates, cosine",
+            Self::Guarded => "guarded: corrected descents, cosine",
             Self::Reference => "reference",
         }
     }

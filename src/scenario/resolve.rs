@@ -150,7 +150,6 @@ fn check(s: &Settings, l: &Ledger) -> Result<()> {
         ("group_limit", s.group_limit),
         ("group_multiplier", s.group_multiplier),
         ("image_multiplier", s.image_multiplier),
-        ("nepochs", s.nepochs),
     ] {
         if v == 0 {
             return Err(refuse(s, l.place(field)).got(v).need("at least 1"));

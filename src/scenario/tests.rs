@@ -123,13 +123,6 @@ fn what_cannot_be_run_is_refused_with_both_numbers() {
         (
             "gs1_ideal",
             Overrides {
-                nepochs: Some(0),
-                ..o()
-            },
-        ),
-        (
-            "gs1_ideal",
-            Overrides {
                 batch_size: Some(0),
                 ..o()
             },
@@ -345,7 +338,7 @@ proptest! {
             };
             prop_assert_eq!(s.train_count + s.test_count, counted);
             prop_assert!(s.group_count >= 1 && s.group_count <= s.train_count.min(s.test_count));
-            prop_assert!(s.nepochs >= 1 && s.batch_size >= 1 && s.group_limit >= 1);
+            prop_assert!(s.batch_size >= 1 && s.group_limit >= 1);
             prop_assert!((1..=s.n.get()).contains(&s.reassemble_m));
             prop_assert!(s.split_fraction > 0.0 && s.split_fraction < 1.0);
             prop_assert!(s.buffer >= 0.0 && s.buffer <= 195.0);

@@ -8,7 +8,7 @@ use std::fs;
 const BLINDING: [&str; 4] = ["--nphotons", "1e30", "--seed", "2"];
 
 /// So bright that the square of one gradient is just below float32 in the first epoch, and beyond it in the second.
-pub(super) const AMID: [&str; 4] = ["--nphotons", "2.4e24", "--seed", "5"];
+pub(super) const AMID: [&str; 4] = ["--nphotons", "1.3e26", "--seed", "5"];
 
 #[test]
 fn an_event_is_told_written_and_done_again() {

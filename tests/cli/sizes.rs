@@ -34,6 +34,27 @@ fn reconstruction(hub: &Path) -> ((usize, usize), bool) {
 }
 
 #[test]
+fn no_epoch_at_all_leaves_what_the_network_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |name: &str, epochs: &str| {
+        let hub = dir.path().join(name);
+        let tiny = "run --scenario gs2_ideal --base-total-images 16 --group-count 8 --group-limit 4 --batch-size 2 --quiet";
+        let args = tiny.split(' ').chain(["--nepochs", epochs]);
+        said(args.chain(["-o", text(&hub)])).ended(0, &[]);
+        assert_eq!(manifest::verify(&hub).unwrap(), []);
+        fs::read(hub.join("inference_outputs/amplitude.npy")).unwrap()
+    };
+    let untrained = run("none", "0");
+    let history = json(&dir.path().join("none/train_outputs/history.json"));
+    assert_eq!(history, serde_json::json!({ "metrics": {} }));
+    let figures = json(&dir.path().join("none/comparison_metrics.json"));
+    let amplitude = &figures["registered"]["amplitude"];
+    // a flat object has none; four groups at the edges of an object have little
+    assert!(amplitude["pearson_r"].as_f64().unwrap() > 0.3, "{figures}");
+    assert!(run("trained", "1") != untrained);
+}
+
+#[test]
 fn groups_of_nine_train_and_stitch() {
     let dir = tempfile::tempdir().unwrap();
     let hub = dir.path().join("hub");

@@ -61,7 +61,6 @@ pub fn replay<T: Kernels>(
             bench.optimizer(operation)
         }
         Operation::Normalize
-        | Operation::Estimate
         | Operation::Convolution { .. }
         | Operation::LedConvolution { .. }
         | Operation::MaxPool
@@ -92,7 +91,7 @@ impl Bench<'_> {
             Operation::Given => &[],
             Operation::Convolution { .. } => &[4, 4, 1],
             Operation::Activate { .. } if self.inputs.len() == 2 => &[4, 4],
-            Operation::Estimate => &[4, 2, 2],
+            Operation::Estimate => &[4, 3, 2],
             Operation::LedConvolution { .. } => &[4, 4, 1, 4],
             Operation::Combine
             | Operation::ActivationGradient { .. }
@@ -177,9 +176,7 @@ impl Bench<'_> {
         });
         // 4096 pixels are farther than any canvas that grouping admits
         reach < 4096.0
-            && ["physics.probe", "data.mean"]
-                .iter()
-                .all(|name| plane(name, 0))
+            && plane("physics.probe", 0)
             && [
                 "physics.patches",
                 "physics.exit_wave",
@@ -202,6 +199,7 @@ impl Bench<'_> {
                 Operation::MapGradient { .. } => {
                     offsets == fields && offsets == channels("network.amplitude", 3)
                 }
+                Operation::Estimate => offsets == channels("data.amplitude", 3),
                 Operation::Likelihood | Operation::LikelihoodGradient => {
                     fields == channels("data.amplitude", 3)
                 }

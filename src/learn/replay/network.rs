@@ -4,17 +4,15 @@ use super::Bench;
 use crate::kernel::conv::{Aligned, Direction, Epilogue, Kernels, Packed};
 use crate::kernel::isa::Isa;
 use crate::kernel::map::FeatureMap;
-use crate::learn::sight::Sight;
 use crate::network::architecture::Branch;
 use crate::network::layers::{
     Activation, add_channels, max_pool, max_pool_backward, upsample, upsample_backward,
 };
 use crate::network::outputs::{add_estimate, of_border};
-use crate::physics::forward::GroupState;
 use crate::verify::event::Operation;
 
 /// The dense values of a feature map.
-fn values_of<T: Kernels>(map: &FeatureMap<T>) -> Vec<T> {
+pub(super) fn values_of<T: Kernels>(map: &FeatureMap<T>) -> Vec<T> {
     let mut all = Vec::new();
     for image in 0..map.images() {
         for row in 0..map.height() {
@@ -52,7 +50,6 @@ impl Bench<'_> {
                 let amplitude = self.values::<T>(0);
                 amplitude.iter().map(|&v| v / scale).collect()
             }
-            Operation::Estimate => self.estimate(channels),
             Operation::Convolution { first, relu } => values_of(&self.convolution(*first, *relu)),
             Operation::LedConvolution { phase } => {
                 let mut out = self.convolution::<T>(0, false);
@@ -94,17 +91,6 @@ impl Bench<'_> {
             }
             _ => Vec::new(),
         }
-    }
-
-    /// What the network saw of the patterns, `[n, y, x, 2c]`.
-    fn estimate<T: Kernels>(&self, channels: usize) -> Vec<T> {
-        let (groups, n) = (self.inputs[0].shape[0], self.setting.side);
-        let mut sight = Sight::of_probe(n, &self.complexes(2));
-        sight.set_mean(self.values(1));
-        let mut input = FeatureMap::input(groups, n, n, 2 * channels);
-        let label = (&*self.values::<T>(0), T::of(self.setting.scale));
-        sight.show(label, &mut vec![GroupState::default(); groups], &mut input);
-        values_of(&input)
     }
 
     fn convolution<T: Kernels>(&self, first: usize, relu: bool) -> FeatureMap<T> {

@@ -3,10 +3,14 @@
 use num_complex::Complex;
 
 use super::Bench;
+use super::network::values_of;
 use crate::error::Result;
 use crate::ground::geometry::PatchSize;
 use crate::ground::scalar::Scalar;
+use crate::kernel::conv::Kernels;
 use crate::kernel::fft::{Fft2, Scratch};
+use crate::kernel::map::FeatureMap;
+use crate::learn::sight;
 use crate::physics::forward::{GroupState, Physics};
 use crate::physics::loss::{gradient, pixel};
 use crate::physics::propagate::{pixels, to_far_field};
@@ -17,7 +21,7 @@ fn pairs<T: Scalar>(values: &[Complex<T>]) -> Vec<T> {
 }
 
 impl Bench<'_> {
-    pub(super) fn physics<T: Scalar>(&self, operation: &Operation) -> Result<Vec<T>> {
+    pub(super) fn physics<T: Kernels>(&self, operation: &Operation) -> Result<Vec<T>> {
         let groups = self.inputs[0].shape[0];
         Ok(match operation {
             Operation::Combine => {
@@ -62,6 +66,7 @@ impl Bench<'_> {
                     .collect();
                 pairs(&all)
             }
+            Operation::Estimate => self.estimate()?,
             _ => {
                 let mut out = Vec::new();
                 for group in 0..groups {
@@ -103,6 +108,20 @@ impl Bench<'_> {
     fn of_group<V: Copy>(&self, values: &[V], k: usize, group: usize) -> Vec<V> {
         let each = values.len() / self.inputs[k].shape[0];
         values[group * each..(group + 1) * each].to_vec()
+    }
+
+    /// What the network saw of the patterns, `[n, y, x, 2c]`: estimates are of `guarded` numerics, whichever are asked for.
+    fn estimate<T: Kernels>(&self) -> Result<Vec<T>> {
+        let [groups, n, _, c] = [0, 1, 2, 3].map(|axis| self.inputs[0].shape[axis]);
+        let numerics = super::numerics(self.setting, "guarded");
+        let (side, probe) = (PatchSize::new(n)?, self.complexes::<f64>(2));
+        let physics = Physics::new(side, &probe, self.setting.scale, numerics)?;
+        let all: Vec<_> = (0..groups).flat_map(|g| self.offsets::<T>(1, g)).collect();
+        let mut states = vec![GroupState::default(); groups];
+        let mut input = FeatureMap::input(groups, n, n, 2 * c);
+        let given = (&*self.values::<T>(0), &*all);
+        sight::show(&physics, given, &mut states, &mut input);
+        Ok(values_of(&input))
     }
 
     /// The operations that move patches about, for one group.

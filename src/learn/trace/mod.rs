@@ -169,10 +169,6 @@ fn inputs<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
         all.copied().flatten().collect()
     });
     let plane = ("y x", vec![n, n]);
-    if let Some(mean) = engine.mean() {
-        let op = Operation::Given;
-        list.push("data.mean", op, &[], plane.clone(), || mean.into());
-    }
     list.complex("physics.probe", Operation::Given, &[], plane, || {
         engine.physics().probe().to_vec()
     });

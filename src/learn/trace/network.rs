@@ -159,7 +159,7 @@ pub(super) fn forward<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
     let (a, ws) = (engine.model().architecture(), engine.workspace());
     let mut x = "network.input".to_owned();
     if a.estimates {
-        let made_from = ["data.amplitude", "data.mean", "physics.probe"];
+        let made_from = ["data.amplitude", "data.offsets", "physics.probe"];
         list.map(&x, Operation::Estimate, &made_from, &ws.input);
     } else {
         list.map(&x, Operation::Normalize, &["data.amplitude"], &ws.input);

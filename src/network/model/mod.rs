@@ -1,7 +1,7 @@
 //! The network proper: from normalized patterns to amplitude and phase maps, and back.
 //!
-//! *Conventions.* The input is `[group, row, col, channel]`, normalized amplitude or estimates of the object, whose real and imaginary
-//! parts are neighbours; the outputs are amplitude and phase (radians) of the object, `[group, row, col, channel]`. Outside the central half both are
+//! *Conventions.* The input is `[group, row, col, channel]`, normalized amplitude or estimates of the object, whose amplitude and
+//! phase are neighbours; the outputs are amplitude and phase (radians) of the object, `[group, row, col, channel]`. Outside the central half both are
 //! zero unless the network has an outer branch.
 //!
 //! *Source.* Reference description, section i.

@@ -30,7 +30,7 @@ pub enum Operation {
     Given,
     /// Model amplitude over the scale. `[amplitude]`.
     Normalize,
-    /// What deviates from the mean pattern, carried back to the object. `[amplitude, mean, probe]`.
+    /// Steps of descent from a flat object, as each channel sees where they lead. `[amplitude, offsets, probe]`.
     Estimate,
     /// A 3 x 3 convolution with bias. `[map, weight, bias]`.
     Convolution {
@@ -120,7 +120,7 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Self::Given => "given",
             Self::Normalize => "X = label / s",
-            Self::Estimate => "P* IFFT2(u (label / s - mean)) / (|P|^2 + a)",
+            Self::Estimate => "descent on (label / s - |FFT2(P O)| / N)^2 from a flat O",
             Self::Convolution { relu: true, .. } => "max(0, conv3x3(x, w) + b)",
             Self::Convolution { relu: false, .. } => "conv3x3(x, w) + b",
             Self::LedConvolution { .. } => "conv3x3(x, w) + b + estimate",
