@@ -2,7 +2,6 @@
 //!
 //! *Law.* What is shown of a group depends on that group alone.
 
-use num_complex::Complex;
 use rayon::prelude::*;
 
 use crate::ground::scalar::Scalar;
@@ -24,19 +23,13 @@ pub(super) fn show<T: Scalar>(
     states
         .par_iter_mut()
         .zip(groups)
-        .for_each(|(state, (label, rel))| {
-            physics.estimate(label, rel, state);
-            for z in &mut state.fields {
-                let (modulus, phase) = z.to_polar();
-                *z = Complex::new(modulus - T::one(), phase);
-            }
-        });
+        .for_each(|(state, (label, rel))| physics.estimate(label, rel, state));
     let (states, gain, side) = (&*states, T::of(GAIN), input.width());
     input.each_pixel(|image, row, col, pixel| {
         let at = row * side + col;
         for (k, pair) in pixel.chunks_exact_mut(2).enumerate() {
-            let seen = states[image].fields[k * area + at];
-            pair.copy_from_slice(&[gain * seen.re, gain * seen.im]);
+            let (modulus, phase) = states[image].fields[k * area + at].to_polar();
+            pair.copy_from_slice(&[gain * (modulus - T::one()), gain * phase]);
         }
     });
 }

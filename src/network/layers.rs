@@ -196,19 +196,12 @@ pub fn add<T: Scalar>(a: &mut FeatureMap<T>, b: &FeatureMap<T>) {
 
 /// `to[.., first + c] += from[.., c]` over the channels of `from`.
 pub fn add_channels<T: Scalar>(to: &mut FeatureMap<T>, first: usize, from: &FeatureMap<T>) {
-    for image in 0..from.images() {
-        for row in 0..from.height() {
-            for col in 0..from.width() {
-                let pixel = &mut to.pixel_mut(image, row, col)[first..];
-                for (x, &y) in pixel
-                    .iter_mut()
-                    .zip(&from.pixel(image, row, col)[..from.channels()])
-                {
-                    *x = *x + y;
-                }
-            }
+    to.each_pixel(|image, row, col, pixel| {
+        let from = &from.pixel(image, row, col)[..from.channels()];
+        for (x, &y) in pixel[first..].iter_mut().zip(from) {
+            *x = *x + y;
         }
-    }
+    });
 }
 
 /// `1 / (1 + exp(-x))`, without overflow for any finite `x`.

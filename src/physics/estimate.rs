@@ -58,7 +58,8 @@ impl<T: Scalar> Physics<T> {
         momenta: impl Iterator<Item = T>,
         state: &mut GroupState<T>,
     ) {
-        self.lay_out(rel, state);
+        self.lay_out(rel, state)
+            .expect("offsets were bounded by grouping");
         let (n, m, c) = (self.side(), state.canvas, rel.len());
         assert_eq!(label.len(), n * n * c, "labels");
         let (zero, flat) = (T::zero(), T::of(self.numerics().ceiling / 2.0));

@@ -63,7 +63,7 @@ pub struct GroupState<T> {
     pub patches: Vec<Complex<T>>,
     /// `O`, `[M, M]`.
     pub object: Vec<Complex<T>>,
-    /// `W + 0.001`, `[M, M]`.
+    /// `W + eps`, `[M, M]`.
     pub coverage: Vec<T>,
     /// `P m E_c`, `[channel][N, N]`, kept only until the transform overwrites it.
     pub fields: Vec<Complex<T>>,
@@ -194,7 +194,8 @@ impl<T: Scalar> Physics<T> {
             (n * n * c, n * n * c),
             "maps"
         );
-        self.lay_out(rel, state);
+        self.lay_out(rel, state)
+            .expect("offsets were bounded by grouping");
         (state.patches).resize(c * n * n, Complex::new(T::zero(), T::zero()));
         for (k, plane) in state.patches.chunks_exact_mut(n * n).enumerate() {
             for (p, z) in plane.iter_mut().enumerate() {
@@ -205,14 +206,16 @@ impl<T: Scalar> Physics<T> {
         self.merge(rel, state);
     }
 
-    /// The canvas that the offsets need, and its coverage.
-    pub(super) fn lay_out(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
+    /// The canvas that the offsets need, and `W + eps`: the shares of the channels that lie on each of its pixels.
+    ///
+    /// # Errors
+    /// If they need one beyond [`CanvasSize::MAX`].
+    pub fn lay_out(&self, rel: &[[T; 2]], state: &mut GroupState<T>) -> Result<()> {
         let far = |m: f64, v: &T| m.max(v.wide().abs());
         let reach = rel.iter().flatten().fold(0.0, far);
-        state.canvas = CanvasSize::holding(self.n, reach)
-            .expect("offsets were bounded by grouping")
-            .get();
-        self.cover(rel, state);
+        state.canvas = CanvasSize::holding(self.n, reach)?.get();
+        (self.merge).cover(rel, state.canvas, &mut state.gathered, &mut state.coverage);
+        Ok(())
     }
 
     /// `O` of `Z` and `W + eps`, which are in `state` with the canvas.
@@ -225,11 +228,6 @@ impl<T: Scalar> Physics<T> {
             &mut state.shared,
             &mut state.object,
         );
-    }
-
-    /// `W + eps`: the shares of the channels that lie on each pixel of the canvas.
-    pub fn cover(&self, rel: &[[T; 2]], state: &mut GroupState<T>) {
-        (self.merge).cover(rel, state.canvas, &mut state.gathered, &mut state.coverage);
     }
 
     /// The group's object, `O` cropped to its central `N x N`, into `out`.

@@ -136,12 +136,7 @@ impl Bench<'_> {
         Ok(match operation {
             Operation::Cover => {
                 let rel = self.offsets::<T>(0, group);
-                let reach = rel
-                    .iter()
-                    .flatten()
-                    .fold(0.0f64, |m, v| m.max(v.wide().abs()));
-                state.canvas = crate::ground::geometry::CanvasSize::holding(n, reach)?.get();
-                with(&self.complexes::<f64>(1))?.cover(&rel, &mut state);
+                with(&self.complexes::<f64>(1))?.lay_out(&rel, &mut state)?;
                 state.coverage
             }
             Operation::Assemble => {
