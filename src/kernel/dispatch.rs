@@ -103,3 +103,26 @@ pub fn vectorized(work: impl Loop) {
     // SAFETY: a loop in safe code needs nothing but its instructions.
     unsafe { run(Isa::best(), Vectorized(work)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Columns<'a>(&'a mut usize);
+
+    impl Work for Columns<'_> {
+        unsafe fn run<V: Shuffle>(self) {
+            *self.0 = V::COUNT * V::ABREAST;
+        }
+    }
+
+    #[test]
+    fn panels_are_as_wide_as_the_tiles_that_read_them() {
+        for isa in Isa::available() {
+            let mut columns = 0;
+            // SAFETY: touches nothing.
+            unsafe { run(isa, Columns(&mut columns)) }
+            assert_eq!(columns, isa.columns(), "{isa}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{Method, thin, winograd};
 use crate::ground::scalar::Scalar;
 use crate::kernel::aligned::Aligned;
+use crate::kernel::isa::Isa;
 use crate::kernel::map::FeatureMap;
 
 /// The widest panel: four AVX-512 registers.
@@ -24,6 +25,7 @@ pub struct Packed<T> {
     /// Direct: `[panel][tap][input][width]`; Winograd: `[place][panel][input][width]`; thin:
     /// `[output][tap][input]`. Zero beyond `outputs`.
     pub(super) panels: Aligned<T>,
+    /// As wide as the tiles of this processor: what a tile reads of a wider panel lies apart, in a quarter of the sets of a cache.
     pub(super) width: usize,
 }
 
@@ -58,7 +60,8 @@ impl<T: Scalar> Packed<T> {
     /// out.
     pub fn reshape(&mut self, method: Method, inputs: usize, outputs: usize) {
         let padded = outputs.next_multiple_of(16);
-        let widths = [WIDEST, 32, 16];
+        let columns = Isa::best().columns();
+        let widths = [WIDEST, 32].into_iter().filter(|w| *w <= columns);
         let width = widths.into_iter().find(|w| padded.is_multiple_of(*w));
         self.width = width.unwrap_or(16);
         (self.method, self.inputs, self.outputs) = (method, inputs, outputs);

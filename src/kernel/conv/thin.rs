@@ -1,6 +1,6 @@
 //! A few outputs of many inputs: registers hold inputs, and are summed across at the end.
 //!
-//! *Law.* An output is the sum of sixteen chains (input channel modulo 16, in the order tap, channel), added
+//! *Law.* An output is the sum of sixteen chains (input channel modulo 16, in the order row of taps, channel, tap of the row), added
 //! pairwise (lane `l` and `l + 8`, then 4, 2, 1): the same on every instruction set. Against the definition
 //! the rounding error is bounded by `(9 inputs / 16 + 5) eps sum |x| |w|`.
 
@@ -74,14 +74,12 @@ pub(super) fn conv(
     );
     let finish = Finish::new(epilogue, out);
     let (row_len, stride, image_len) = (out.row_len(), out.stride(), out.image_len());
-    let taps: [usize; 9] = std::array::from_fn(|tap| tap / 3 * x.row_len() + tap % 3 * x.stride());
     out.bands_mut(ROWS).for_each(|band| {
         let work = Band {
             x,
             first_channel,
             weights,
             finish: &finish,
-            taps: &taps,
             image: band.image,
             first_row: band.first_row,
             at: band.image * image_len + (band.first_row + 1) * row_len + stride,
@@ -100,8 +98,6 @@ struct Band<'a> {
     first_channel: usize,
     weights: &'a Packed<f32>,
     finish: &'a Finish<'a>,
-    /// Where the taps of a pixel lie, from the first on.
-    taps: &'a [usize],
     image: usize,
     first_row: usize,
     at: usize,
@@ -119,12 +115,12 @@ impl Work for Band<'_> {
             let padded = self.weights.inputs.next_multiple_of(LANES);
             let wide = if padded == self.x.stride() { padded } else { 0 };
             match (self.weights.outputs, wide) {
-                (1, 64) => self.all::<V, 16, 4, 1, 64>(),
-                (1, _) => self.all::<V, 16, 4, 1, 0>(),
-                (2, _) => self.all::<V, 8, 2, 2, 0>(),
-                (3, _) => self.all::<V, 4, 1, 3, 0>(),
-                (4, 64) => self.all::<V, 4, 1, 4, 64>(),
-                (4, _) => self.all::<V, 4, 1, 4, 0>(),
+                (1, 64) => self.all::<V, 16, 8, 1, 64>(),
+                (1, _) => self.all::<V, 16, 8, 1, 0>(),
+                (2, _) => self.all::<V, 8, 4, 2, 0>(),
+                (3, _) => self.all::<V, 4, 2, 3, 0>(),
+                (4, 64) => self.all::<V, 4, 2, 4, 64>(),
+                (4, _) => self.all::<V, 4, 2, 4, 0>(),
                 (5, _) => self.all::<V, 2, 1, 5, 0>(),
                 (6, _) => self.all::<V, 2, 1, 6, 0>(),
                 (7, _) => self.all::<V, 2, 1, 7, 0>(),
@@ -190,38 +186,30 @@ impl Band<'_> {
         let stride = if STRIDE > 0 { STRIDE } else { x.stride() };
         let corner = x.at(self.image, self.first_row + row, column) - x.row_len() - stride
             + self.first_channel;
-        // a chain's sixteen lanes are one register or two
-        let halves = LANES / V::COUNT;
-        // SAFETY: taps end inside the border; channels and weights are stored in whole registers.
-        unsafe {
-            let mut sums = [[[V::zero(); 2]; O]; P];
-            // what the turn below reads that this one does not, a few pixels with each tap
-            let below = x
-                .data()
-                .as_ptr()
-                .wrapping_add(corner + 3 * x.row_len() + stride);
-            for (tap, &offset) in self.taps.iter().enumerate() {
-                let below = below.wrapping_add(tap * P / 8 * stride);
-                let from = x.data().as_ptr().add(corner + offset);
-                let w = self.weights.panels.as_ptr().add(tap * inputs);
-                for i in (0..inputs).step_by(LANES) {
-                    for pixel in 0..P.div_ceil(8) {
-                        ahead(below.wrapping_add(pixel * stride + i));
-                    }
-                    for half in 0..halves {
-                        let lane = i + half * V::COUNT;
-                        let wv: [V; O] =
-                            std::array::from_fn(|o| V::load(w.add(o * 9 * inputs + lane)));
-                        for (p, sums) in sums.iter_mut().enumerate() {
-                            let xv = V::load(from.add(p * stride + lane));
-                            for (sum, w) in sums.iter_mut().zip(wv) {
-                                sum[half] = xv.mul_add(w, sum[half]);
-                            }
+        let corner = x.data()[corner..].as_ptr();
+        // a chain's sixteen lanes are one register or two, one after the other
+        for half in 0..LANES / V::COUNT {
+            // SAFETY: taps end inside the border; channels and weights are stored in whole registers.
+            unsafe {
+                let mut sums = [[V::zero(); O]; P];
+                for kh in 0..3 {
+                    let from = corner.add(kh * x.row_len());
+                    // what the turn below reads that this one does not, a third with each row of taps
+                    let below = corner.wrapping_add(3 * x.row_len() + (1 + kh * P / 3) * stride);
+                    let ahead_of = if half == 0 { P.div_ceil(3) } else { 0 };
+                    let w = self.weights.panels.as_ptr().add(kh * 3 * inputs);
+                    for i in (0..inputs).step_by(LANES) {
+                        for pixel in 0..ahead_of {
+                            ahead(below.wrapping_add(pixel * stride + i));
                         }
+                        let lane = i + half * V::COUNT;
+                        row_of_taps((from.add(lane), stride), (w.add(lane), inputs), &mut sums);
                     }
                 }
+                for (chain, sum) in chains[first..].iter_mut().zip(sums.as_flattened()) {
+                    chain[half] = *sum;
+                }
             }
-            chains[first..first + P * O].copy_from_slice(sums.as_flattened());
         }
     }
 
@@ -239,6 +227,37 @@ impl Band<'_> {
         // padding channels are zero, and stay so
         let to = &mut self.to[self.stride + at..];
         self.finish.few::<P, O>(sums, place, to);
+    }
+}
+
+/// Adds a register of inputs under one row of taps: each is read once for the three pixels of which it lies under a tap.
+///
+/// # Safety
+/// `P + 2` pixels of `x`, and the weights of three taps for each of `O` outputs, are readable.
+#[inline(always)]
+unsafe fn row_of_taps<V: Lanes, const P: usize, const O: usize>(
+    (x, stride): (*const f32, usize),
+    (w, inputs): (*const f32, usize),
+    sums: &mut [[V; O]; P],
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut taps = [[V::zero(); O]; 3];
+        for (kw, taps) in taps.iter_mut().enumerate() {
+            for (o, tap) in taps.iter_mut().enumerate() {
+                *tap = V::load(w.add((o * 9 + kw) * inputs));
+            }
+        }
+        for q in 0..P + 2 {
+            let value = V::load(x.add(q * stride));
+            for (kw, taps) in taps.iter().enumerate() {
+                if kw <= q && q - kw < P {
+                    for (sum, tap) in sums[q - kw].iter_mut().zip(taps) {
+                        *sum = value.mul_add(*tap, *sum);
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -2,12 +2,15 @@
 
 #![allow(unsafe_code, reason = "SIMD kernels; shapes are asserted on entry")]
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::kernel::conv::finish::Finish;
 use crate::kernel::conv::tile::next;
 use crate::kernel::conv::{Epilogue, Method, Packed};
 use crate::kernel::dispatch::{Wide, Work, abreast, run};
+use crate::kernel::fetch::{LINE, ahead};
 use crate::kernel::isa::Isa;
 use crate::kernel::lanes::Lanes;
 use crate::kernel::map::FeatureMap;
@@ -52,6 +55,11 @@ pub(in crate::kernel::conv) fn conv(
     });
 }
 
+/// Inputs that are a few.
+const FEW: usize = 8;
+/// How far ahead of what is written lines are fetched where pixels are written whole: two tiles of 64 channels.
+const AHEAD: usize = 768;
+
 /// Some rows of outputs.
 struct Band<'a> {
     x: &'a FeatureMap<f32>,
@@ -76,41 +84,122 @@ impl Work for Band<'_> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Place {
-    row: usize,
-    col: usize,
-    channel: usize,
-}
-
 impl Wide for Band<'_> {
     #[inline(always)]
     unsafe fn run<V: Lanes, const NV: usize>(mut self) {
-        let (width, step) = (self.weights.width, NV * V::COUNT);
-        let rows = self.values.len() / self.row_len;
-        for panel in 0..self.stride / width {
-            for sub in (0..width).step_by(step) {
-                let channel = panel * width + sub;
-                let w = self.weights.panel(panel)[sub..].as_ptr();
-                for row in 0..rows {
-                    let mut col = 0;
-                    while col < self.x.width() {
-                        let p = next(self.x.width() - col);
-                        let at = Place { row, col, channel };
-                        let start = self.start(at);
-                        debug_assert!(start + (p - 1) * self.stride + step <= self.values.len());
-                        // SAFETY: `p` pixels from `col` lie in the row; `step` channels in the stride.
+        // SAFETY: the caller's.
+        unsafe {
+            match self.weights.inputs {
+                1 => self.rows::<V, NV, 1>(),
+                2 => self.rows::<V, NV, 2>(),
+                4 => self.rows::<V, NV, 4>(),
+                8 => self.rows::<V, NV, 8>(),
+                _ => self.rows::<V, NV, 0>(),
+            }
+        }
+    }
+}
+
+/// Some neighbouring pixels of a row.
+#[derive(Clone, Copy)]
+struct Pixels {
+    /// The top left tap of the first.
+    corner: *const f32,
+    /// From one to the next, there.
+    stride: usize,
+    /// Where the first lies among the values.
+    to: usize,
+}
+
+/// Some panels, and the channels of each.
+#[derive(Clone)]
+struct Sheet {
+    panels: Range<usize>,
+    channels: Range<usize>,
+}
+
+impl Band<'_> {
+    /// All rows, for `I` input channels, or any number where `I` is zero.
+    #[inline(always)]
+    unsafe fn rows<V: Lanes, const NV: usize, const I: usize>(&mut self) {
+        let (x, width) = (self.x, self.weights.width);
+        let all = self.stride / width;
+        // weights of a few inputs stay in the first cache for all outputs, and each pixel is written whole
+        let (panels, channels) = match self.weights.inputs {
+            ..=FEW => (all, width),
+            _ => (1, NV * V::COUNT),
+        };
+        for panel in (0..all).step_by(panels) {
+            for channel in (0..width).step_by(channels) {
+                let sheet = Sheet {
+                    panels: panel..panel + panels,
+                    channels: channel..channel + channels,
+                };
+                for row in 0..self.values.len() / self.row_len {
+                    // one row and one pixel back, inside the border
+                    let corner =
+                        x.at(self.image, self.first_row + row, 0) - x.row_len() - x.stride();
+                    let mut at = Pixels {
+                        corner: x.data()[corner + self.first_channel..].as_ptr(),
+                        stride: x.stride(),
+                        to: row * self.row_len + self.stride,
+                    };
+                    let mut left = x.width();
+                    while left > 0 {
+                        let p = next(left);
+                        // SAFETY: `p` pixels are left in the row; the channels lie in the stride.
                         unsafe {
                             match p {
-                                1 => self.tile::<V, 1, NV>(w, at),
-                                2 => self.tile::<V, 2, NV>(w, at),
-                                3 => self.tile::<V, 3, NV>(w, at),
-                                4 => self.tile::<V, 4, NV>(w, at),
-                                5 => self.tile::<V, 5, NV>(w, at),
-                                _ => self.tile::<V, 6, NV>(w, at),
+                                1 => self.pixels::<V, 1, NV, 0>(&sheet, at),
+                                2 => self.pixels::<V, 2, NV, 0>(&sheet, at),
+                                3 => self.pixels::<V, 3, NV, 0>(&sheet, at),
+                                4 => self.pixels::<V, 4, NV, 0>(&sheet, at),
+                                5 => self.pixels::<V, 5, NV, I>(&sheet, at),
+                                _ => self.pixels::<V, 6, NV, I>(&sheet, at),
                             }
                         }
-                        col += p;
+                        left -= p;
+                        at.corner = at.corner.wrapping_add(p * at.stride);
+                        at.to += p * self.stride;
+                    }
+                }
+            }
+        }
+    }
+
+    /// `P` pixels.
+    #[inline(always)]
+    unsafe fn pixels<V: Lanes, const P: usize, const NV: usize, const I: usize>(
+        &mut self,
+        sheet: &Sheet,
+        at: Pixels,
+    ) {
+        let (width, stride) = (self.weights.width, self.stride);
+        let inputs = if I > 0 { I } else { self.weights.inputs };
+        let image_len = (self.x.height() + 2) * self.row_len;
+        let map = self.image * image_len + (self.first_row + 1) * self.row_len + at.to;
+        let taps = self.taps;
+        let to = self.values[at.to..at.to + P * stride].as_mut_ptr();
+        if I > 0 {
+            for line in (0..P * stride).step_by(LINE) {
+                ahead(to.wrapping_add(AHEAD + line));
+            }
+        }
+        for panel in sheet.panels.clone() {
+            let w = self.weights.panel(panel).as_ptr();
+            for sub in sheet.channels.clone().step_by(NV * V::COUNT) {
+                let channel = panel * width + sub;
+                // SAFETY: taps reach at most one pixel beyond the interior, which the border provides; the
+                // panel holds 9 * inputs rows of `width` values.
+                unsafe {
+                    let w = (w.add(sub), width);
+                    let mut sums = sums::<V, P, NV>(taps, at, w, inputs);
+                    self.finish
+                        .tile(&mut sums, channel, (map + channel, stride));
+                    for (p, sum) in sums.iter().enumerate() {
+                        for (v, s) in sum.iter().enumerate() {
+                            s.store(to.add(channel + p * stride + v * V::COUNT));
+                        }
                     }
                 }
             }
@@ -118,74 +207,36 @@ impl Wide for Band<'_> {
     }
 }
 
-impl Band<'_> {
-    /// Where a pixel's channel lies among the values.
-    #[inline(always)]
-    fn start(&self, at: Place) -> usize {
-        at.row * self.row_len + (at.col + 1) * self.stride + at.channel
-    }
-
-    /// `P` neighbouring pixels times `NV` registers of output channels.
-    #[inline(always)]
-    unsafe fn tile<V: Lanes, const P: usize, const NV: usize>(&mut self, w: *const f32, at: Place) {
-        // SAFETY: the caller's.
-        unsafe {
-            match self.weights.inputs {
-                1 => self.pixels::<V, P, NV, 1>(w, at),
-                2 => self.pixels::<V, P, NV, 2>(w, at),
-                4 => self.pixels::<V, P, NV, 4>(w, at),
-                8 => self.pixels::<V, P, NV, 8>(w, at),
-                _ => self.pixels::<V, P, NV, 0>(w, at),
-            }
-        }
-    }
-
-    /// As [`Band::tile`], for `I` input channels, or any number where `I` is zero.
-    #[inline(always)]
-    unsafe fn pixels<V: Lanes, const P: usize, const NV: usize, const I: usize>(
-        &mut self,
-        w: *const f32,
-        at: Place,
-    ) {
-        let x = self.x;
-        let inputs = if I > 0 { I } else { self.weights.inputs };
-        let (stride, width) = (x.stride(), self.weights.width);
-        // the top left tap of the first pixel: one row and one pixel back, inside the border
-        let corner = x.at(self.image, self.first_row + at.row, at.col) - x.row_len() - stride;
-        let start = self.start(at);
-        // SAFETY: taps reach at most one pixel beyond the interior, which the border provides; the
-        // panel holds 9 * inputs rows of `width` values.
-        unsafe {
-            let to = self.values.as_mut_ptr().add(start);
-            let corner = x.data().as_ptr().add(corner + self.first_channel);
-            let mut sums = [[V::zero(); NV]; P];
-            for (tap, &offset) in self.taps.iter().enumerate() {
-                let from = corner.add(offset);
-                let w = w.add(tap * inputs * width);
-                // at least one input: a loop that may be empty has its sums copied by the compiler, in some builds
-                let mut i = 0;
-                loop {
-                    let mut wv = [V::zero(); NV];
-                    for (v, wv) in wv.iter_mut().enumerate() {
-                        *wv = V::load(w.add(i * width + v * V::COUNT));
-                    }
-                    for (p, sum) in sums.iter_mut().enumerate() {
-                        V::mul_add_each(from.add(i), p * stride, wv, sum);
-                    }
-                    i += 1;
-                    if i >= inputs {
-                        break;
-                    }
+/// `P` neighbouring pixels times `NV` registers of output channels.
+#[inline(always)]
+unsafe fn sums<V: Lanes, const P: usize, const NV: usize>(
+    taps: &[usize],
+    at: Pixels,
+    (mut w, width): (*const f32, usize),
+    inputs: usize,
+) -> [[V; NV]; P] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sums = [[V::zero(); NV]; P];
+        for &offset in taps {
+            let from = at.corner.wrapping_add(offset);
+            // at least one input: a loop that may be empty has its sums copied by the compiler, in some builds
+            let mut i = 0;
+            loop {
+                let mut wv = [V::zero(); NV];
+                for (v, wv) in wv.iter_mut().enumerate() {
+                    *wv = V::load(w.add(v * V::COUNT));
                 }
-            }
-            let image_len = (x.height() + 2) * self.row_len;
-            let map = self.image * image_len + (self.first_row + 1) * self.row_len + start;
-            self.finish.tile(&mut sums, at.channel, (map, self.stride));
-            for (p, sum) in sums.iter().enumerate() {
-                for (v, s) in sum.iter().enumerate() {
-                    s.store(to.add(p * self.stride + v * V::COUNT));
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    V::mul_add_each(from.add(i), p * at.stride, wv, sum);
+                }
+                w = w.wrapping_add(width);
+                i += 1;
+                if i >= inputs {
+                    break;
                 }
             }
         }
+        sums
     }
 }

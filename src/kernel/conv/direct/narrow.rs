@@ -1,7 +1,7 @@
 //! The gradient of the weights where one side of the convolution has one, two, four or eight channels: the first layer and the
 //! heads, which have so few products for each value they read that reading it once is what counts.
 //!
-//! All nine taps of one channel, or three of two or four channels, times 32 channels of the other side are sums in registers
+//! All nine taps of one channel, or three of four channels, times 32 channels of the other side are sums in registers
 //! while a row of pixels streams by; the sum for the bias goes with them. So each value comes from memory once.
 
 #![allow(
@@ -23,9 +23,9 @@ pub(super) const GROUP: usize = 32;
 /// Channels of a pixel on the narrow side that are summed for the bias.
 const PIXEL: usize = 16;
 
-/// How far ahead of what is read columns are fetched: sixteen pixels of 64 channels take as long as a line from the last
-/// cache. The processor by itself follows half lines of a pixel too late.
-const AHEAD: usize = 1024;
+/// How far ahead of what is read columns are fetched: 64 pixels of 64 channels take as long as a line from memory. The processor by
+/// itself follows half lines of a pixel too late.
+const AHEAD: usize = 4096;
 
 /// Whether the job is one for this kernel.
 pub(super) fn fits(job: &Job<'_>) -> bool {
@@ -142,18 +142,20 @@ impl Line<'_> {
     unsafe fn channels<V: Lanes, const NV: usize>(&mut self, column: usize) {
         // SAFETY: the caller's.
         unsafe {
-            if self.job.scalars == 1 {
-                return self.biased::<V, NV, 3, 1>((0, 0), self.bias, column);
-            }
-            for kh in 0..3 {
-                for first in (0..self.job.scalars).step_by(4) {
-                    let bias = if (kh, first) == (0, 0) {
-                        self.bias
-                    } else {
-                        NONE
+            // as many sums as the multipliers need to be busy
+            let (rows, channels) = if self.job.scalars <= 2 {
+                (3, 1)
+            } else {
+                (1, 4)
+            };
+            for kh in (0..3).step_by(rows) {
+                for first in (0..self.job.scalars).step_by(channels) {
+                    let bias = match (kh, first) {
+                        (0, 0) => self.bias,
+                        _ => NONE,
                     };
-                    match self.job.scalars {
-                        2 => self.biased::<V, NV, 1, 2>((kh, first), bias, column),
+                    match rows {
+                        3 => self.biased::<V, NV, 3, 1>((kh, first), bias, column),
                         _ => self.biased::<V, NV, 1, 4>((kh, first), bias, column),
                     }
                 }
@@ -210,40 +212,23 @@ impl Line<'_> {
                     *total = V::load(last.add(v * V::COUNT));
                 }
             }
-            let mut b = vector.data().as_ptr().add(self.from + column);
-            let above = scalar.data().as_ptr().add(self.above);
-            let above = above.add(kh * scalar.row_len() + first);
-            let mut left = [above; KH];
-            for (h, left) in left.iter_mut().enumerate() {
-                *left = left.add(h * scalar.row_len());
+            let mut walk = Walk {
+                vector: vector.data().as_ptr().add(self.from + column),
+                scalar: scalar
+                    .data()
+                    .as_ptr()
+                    .add(self.above + kh * scalar.row_len() + first),
+                steps: [vector.stride(), stride],
+                row_len: scalar.row_len(),
+            };
+            let mut sums = Sums { taps: sums, totals };
+            for _ in 0..scalar.width() / 2 {
+                walk.pixels::<V, NV, KH, S, BIAS, 2>(&mut sums);
             }
-            // read only where `first` is 0
-            let mut middle = above.wrapping_add(scalar.row_len() + stride);
-            for _ in 0..scalar.width() {
-                let mut bv = [V::zero(); NV];
-                for (v, bv) in bv.iter_mut().enumerate() {
-                    ahead(b.wrapping_add(AHEAD + v * V::COUNT));
-                    *bv = V::load(b.add(v * V::COUNT));
-                }
-                for (sums, left) in sums.iter_mut().zip(&mut left) {
-                    for (kw, sums) in sums.iter_mut().enumerate() {
-                        for (s, sums) in sums.iter_mut().enumerate() {
-                            V::mul_add_each(left.add(s), kw * stride, bv, sums);
-                        }
-                    }
-                    *left = left.wrapping_add(stride);
-                }
-                for (v, total) in totals.iter_mut().enumerate() {
-                    if BIAS == COLUMNS && v < NV {
-                        *total = total.add(bv[v % NV]);
-                    }
-                    if BIAS == NARROW && v < registers {
-                        *total = total.add(V::load(middle.add(v * V::COUNT)));
-                    }
-                }
-                middle = middle.wrapping_add(stride);
-                b = b.wrapping_add(vector.stride());
+            if !scalar.width().is_multiple_of(2) {
+                walk.pixels::<V, NV, KH, S, BIAS, 1>(&mut sums);
             }
+            let Sums { taps: sums, totals } = sums;
             for (h, sums) in sums.iter().enumerate() {
                 for (kw, sums) in sums.iter().enumerate() {
                     for (s, sums) in sums.iter().enumerate() {
@@ -258,6 +243,91 @@ impl Line<'_> {
                     total.store(last.add(v * V::COUNT));
                 }
             }
+        }
+    }
+}
+
+/// The sums of [`Line::taps`].
+struct Sums<V, const NV: usize, const KH: usize, const S: usize> {
+    taps: [[[[V; NV]; S]; 3]; KH],
+    /// For the bias.
+    totals: [V; 2],
+}
+
+/// Where a line of pixels is read.
+struct Walk {
+    vector: *const f32,
+    /// The top left tap.
+    scalar: *const f32,
+    /// From one pixel to the next, of both.
+    steps: [usize; 2],
+    /// From one row of taps to the next.
+    row_len: usize,
+}
+
+impl Walk {
+    /// Adds the next `N` pixels, one or two: what is spread for a tap of the first serves the tap to its left of the second.
+    ///
+    /// # Safety
+    /// As [`Line::taps`]; `N` pixels are left.
+    #[inline(always)]
+    unsafe fn pixels<
+        V: Lanes,
+        const NV: usize,
+        const KH: usize,
+        const S: usize,
+        const BIAS: u8,
+        const N: usize,
+    >(
+        &mut self,
+        sums: &mut Sums<V, NV, KH, S>,
+    ) {
+        let [across, stride] = self.steps;
+        // SAFETY: the caller's.
+        unsafe {
+            let mut b = [[V::zero(); NV]; 2];
+            for (pixel, b) in b.iter_mut().enumerate().take(N) {
+                for (v, b) in b.iter_mut().enumerate() {
+                    let at = self.vector.wrapping_add(pixel * across + v * V::COUNT);
+                    ahead(at.wrapping_add(AHEAD));
+                    *b = V::load(at);
+                }
+            }
+            for (h, taps) in sums.taps.iter_mut().enumerate() {
+                let at = self.scalar.wrapping_add(h * self.row_len);
+                let [left, middle, right] = taps;
+                for s in 0..S {
+                    let (at, [left, middle, right]) = (
+                        at.wrapping_add(s),
+                        [&mut left[s], &mut middle[s], &mut right[s]],
+                    );
+                    V::mul_add_each(at, 0, b[0], left);
+                    if N == 2 {
+                        V::mul_add_both(at, stride, b, [middle, left]);
+                        V::mul_add_both(at, 2 * stride, b, [right, middle]);
+                        V::mul_add_each(at, 3 * stride, b[1], right);
+                    } else {
+                        V::mul_add_each(at, stride, b[0], middle);
+                        V::mul_add_each(at, 2 * stride, b[0], right);
+                    }
+                }
+            }
+            for (pixel, b) in b.iter().enumerate().take(N) {
+                // read only by the job's first line of taps
+                let middle = self
+                    .scalar
+                    .wrapping_add(self.row_len + (pixel + 1) * stride);
+                for (v, total) in sums.totals.iter_mut().enumerate() {
+                    if BIAS == COLUMNS && v < NV {
+                        *total = total.add(b[v % NV]);
+                    }
+                    if BIAS == NARROW && v < PIXEL / V::COUNT {
+                        *total = total.add(V::load(middle.add(v * V::COUNT)));
+                    }
+                }
+            }
+            self.vector = self.vector.wrapping_add(N * across);
+            self.scalar = self.scalar.wrapping_add(N * stride);
         }
     }
 }
