@@ -57,7 +57,7 @@ pub(in crate::kernel::conv) fn conv(
 
 /// Inputs that are a few.
 const FEW: usize = 8;
-/// How far ahead of what is written lines are fetched where pixels are written whole: two tiles of 64 channels.
+/// How far ahead of what is written lines are fetched where pixels are written in several panels: two tiles of 64 channels.
 const AHEAD: usize = 768;
 
 /// Some rows of outputs.
@@ -180,7 +180,8 @@ impl Band<'_> {
         let map = self.image * image_len + (self.first_row + 1) * self.row_len + at.to;
         let taps = self.taps;
         let to = self.values[at.to..at.to + P * stride].as_mut_ptr();
-        if I > 0 {
+        // the processor does not follow what is written panel by panel
+        if sheet.panels.len() > 1 {
             for line in (0..P * stride).step_by(LINE) {
                 ahead(to.wrapping_add(AHEAD + line));
             }
