@@ -10,7 +10,7 @@
 //!
 //! *Memory.* The canvas twice at the end and its weights, however many patches there are.
 
-use ndarray::{Array2, Zip};
+use ndarray::Array2;
 use num_complex::Complex32;
 use rayon::prelude::*;
 
@@ -131,27 +131,14 @@ impl Bands {
         Ok(())
     }
 
-    /// What `pixel` makes of each sum and its weight, and the weights, each `[row, col]`, and the patch pixels that fell over the edge.
-    pub(super) fn finish(
-        mut self,
-        pixel: impl Fn(Complex32, f32) -> Complex32 + Sync,
-    ) -> (Array2<Complex32>, Array2<f32>, usize) {
+    /// The sums and the weights, each `[row, col]`, and the patch pixels that fell over the edge.
+    pub(super) fn finish(mut self) -> (Array2<Complex32>, Array2<f32>, usize) {
         let (side, stride) = (self.side.get(), self.stride);
-        let mut canvas = Array2::zeros((side, side));
-        let mut coverage = Array2::zeros((side, side));
-        let rows = |a: usize| a..a + side;
-        let (sums, weights) = (self.sums.get(), self.weights.get());
-        Zip::indexed(canvas.rows_mut())
-            .and(coverage.rows_mut())
-            .par_for_each(|row, mut canvas, mut coverage| {
-                let (sums, weights) = (&sums[rows(row * stride)], &weights[rows(row * stride)]);
-                for ((v, w), (&sum, &weight)) in
-                    (canvas.iter_mut().zip(&mut coverage)).zip(sums.iter().zip(weights))
-                {
-                    (*v, *w) = (pixel(sum, weight), weight);
-                }
-            });
-        (canvas, coverage, self.dropped)
+        (
+            without_room(self.sums.get(), side, stride),
+            without_room(self.weights.get(), side, stride),
+            self.dropped,
+        )
     }
 }
 
@@ -173,6 +160,19 @@ impl<T: Copy + Default> Lined<T> {
         let end = self.room.len() - COLUMN_STEP + self.first;
         &mut self.room[self.first..end]
     }
+}
+
+fn without_room<T: Copy + Default + Send + Sync>(
+    rows: &[T],
+    side: usize,
+    stride: usize,
+) -> Array2<T> {
+    let mut values = vec![T::default(); side * side];
+    values
+        .par_chunks_mut(side)
+        .zip(rows.par_chunks(stride))
+        .for_each(|(to, from)| to.copy_from_slice(&from[..side]));
+    Array2::from_shape_vec((side, side), values).expect("as many rows as columns")
 }
 
 /// Adds patches to one band of the canvas.
@@ -341,7 +341,7 @@ mod tests {
                 let mut b = Bands::new(m, pad, side);
                 let values = x.as_slice().expect("contiguous");
                 Pool::new(threads)?.run(|| b.add(values, n, &shifts))?;
-                let (sums, coverage, dropped) = b.finish(|sum, _| sum);
+                let (sums, coverage, dropped) = b.finish();
                 prop_assert_eq!(bits(&sums), bits(&want));
                 prop_assert_eq!(&coverage, &weight);
                 prop_assert_eq!(dropped, placement.dropped());
@@ -357,7 +357,7 @@ mod tests {
         let values = [Complex32::new(1.0, 0.0), Complex32::new(f32::NAN, 0.0)];
         let shifts = [[0.0, 0.0], [37.5, 0.0]];
         b.add(&values, 1, &shifts).expect("two patches");
-        let (sums, ..) = b.finish(|sum, _| sum);
+        let (sums, ..) = b.finish();
         assert!(sums.iter().all(|z| z.re.is_finite()));
         assert_eq!(sums.iter().map(|z| z.re).sum::<f32>(), 1.0);
     }

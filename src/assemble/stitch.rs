@@ -18,7 +18,7 @@
     reason = "array views are passed by value, as ndarray does"
 )]
 
-use ndarray::{Array2, ArrayView3};
+use ndarray::{Array2, ArrayView3, Zip};
 use num_complex::Complex32;
 
 use super::bands::Bands;
@@ -218,8 +218,10 @@ impl Stitcher {
                 .got(self.added)
                 .need(format!("one for each of {} offsets", self.shifts.len())));
         }
-        let average = |sum: Complex32, weight| sum / (EPSILON + weight);
-        let (canvas, coverage, dropped) = self.bands.finish(average);
+        let (mut canvas, coverage, dropped) = self.bands.finish();
+        Zip::from(&mut canvas)
+            .and(&coverage)
+            .par_for_each(|v, w| *v /= EPSILON + w);
         Ok(Stitched {
             canvas,
             coverage,
