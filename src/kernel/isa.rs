@@ -27,14 +27,6 @@ impl Isa {
         here.unwrap_or(Self::Portable)
     }
 
-    /// Columns that a tile of sums holds side by side.
-    pub(super) fn columns(self) -> usize {
-        match self {
-            Self::Avx512 => 64,
-            Self::Avx2 | Self::Portable => 16,
-        }
-    }
-
     /// Whether this processor has the set.
     pub fn is_here(self) -> bool {
         match self {

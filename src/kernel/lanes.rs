@@ -33,12 +33,32 @@ pub(super) unsafe trait Lanes: Copy {
         sums: &mut [Self; NV],
     );
     /// As [`Lanes::mul_add_each`], to the sums of two places, each with its own `b`.
+    #[inline(always)]
     unsafe fn mul_add_both<const NV: usize>(
         p: *const f32,
         i: usize,
         b: [[Self; NV]; 2],
         sums: [&mut [Self; NV]; 2],
-    );
+    ) {
+        let [first, second] = sums;
+        // SAFETY: the caller's.
+        unsafe {
+            match NV {
+                1 => {
+                    let mut both = [first[0], second[0]];
+                    Self::mul_add_each(p, i, [b[0][0], b[1][0]], &mut both);
+                    [first[0], second[0]] = both;
+                }
+                2 => {
+                    let mut both = [first[0], first[1], second[0], second[1]];
+                    let b = [b[0][0], b[0][1], b[1][0], b[1][1]];
+                    Self::mul_add_each(p, i, b, &mut both);
+                    [first[0], first[1], second[0], second[1]] = both;
+                }
+                _ => unreachable!("tiles of 1 or 2 registers"),
+            }
+        }
+    }
     /// Reads `COUNT` values.
     unsafe fn load(p: *const f32) -> Self;
     /// Reads values `from..to`, at most `COUNT`; the other lanes are zero and their memory is not touched.
@@ -110,18 +130,6 @@ unsafe impl Lanes for Portable {
             for (sum, b) in sums.iter_mut().zip(b) {
                 *sum = a.mul_add(b, *sum);
             }
-        }
-    }
-    #[inline(always)]
-    unsafe fn mul_add_both<const NV: usize>(
-        p: *const f32,
-        i: usize,
-        b: [[Self; NV]; 2],
-        sums: [&mut [Self; NV]; 2],
-    ) {
-        for (b, sums) in b.into_iter().zip(sums) {
-            // SAFETY: the caller's.
-            unsafe { Self::mul_add_each(p, i, b, sums) }
         }
     }
     #[inline(always)]
@@ -241,19 +249,6 @@ unsafe impl Lanes for Avx2 {
         unsafe { each(p, i, b, sums) }
     }
     #[inline(always)]
-    unsafe fn mul_add_both<const NV: usize>(
-        p: *const f32,
-        i: usize,
-        b: [[Self; NV]; 2],
-        sums: [&mut [Self; NV]; 2],
-    ) {
-        assert!(NV == 1, "tiles of 1 register");
-        let [first, second] = sums;
-        let mut both = [first[0], second[0]];
-        unsafe { Self::mul_add_each(p, i, [b[0][0], b[1][0]], &mut both) };
-        [first[0], second[0]] = both;
-    }
-    #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
         unsafe { Self(arch::_mm256_loadu_ps(p)) }
     }
@@ -370,29 +365,6 @@ unsafe impl Lanes for Avx512 {
             }
         }
         unsafe { each(p, i, b, sums) }
-    }
-    #[inline(always)]
-    unsafe fn mul_add_both<const NV: usize>(
-        p: *const f32,
-        i: usize,
-        b: [[Self; NV]; 2],
-        sums: [&mut [Self; NV]; 2],
-    ) {
-        let [first, second] = sums;
-        match NV {
-            1 => {
-                let mut both = [first[0], second[0]];
-                unsafe { Self::mul_add_each(p, i, [b[0][0], b[1][0]], &mut both) };
-                [first[0], second[0]] = both;
-            }
-            2 => {
-                let mut both = [first[0], first[1], second[0], second[1]];
-                let b = [b[0][0], b[0][1], b[1][0], b[1][1]];
-                unsafe { Self::mul_add_each(p, i, b, &mut both) };
-                [first[0], first[1], second[0], second[1]] = both;
-            }
-            _ => unreachable!("tiles of 1 or 2 registers"),
-        }
     }
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{Method, thin, winograd};
 use crate::ground::scalar::Scalar;
 use crate::kernel::aligned::Aligned;
+use crate::kernel::dispatch::columns;
 use crate::kernel::isa::Isa;
 use crate::kernel::map::FeatureMap;
 
@@ -60,9 +61,9 @@ impl<T: Scalar> Packed<T> {
     /// out.
     pub fn reshape(&mut self, method: Method, inputs: usize, outputs: usize) {
         let padded = outputs.next_multiple_of(16);
-        let columns = Isa::best().columns();
-        let widths = [WIDEST, 32].into_iter().filter(|w| *w <= columns);
-        let width = widths.into_iter().find(|w| padded.is_multiple_of(*w));
+        let columns = columns(Isa::best());
+        let fits = |w: &usize| *w <= columns && padded.is_multiple_of(*w);
+        let width = [WIDEST, 32].into_iter().find(fits);
         self.width = width.unwrap_or(16);
         (self.method, self.inputs, self.outputs) = (method, inputs, outputs);
         self.panels.resize(match method {

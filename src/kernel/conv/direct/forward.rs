@@ -112,7 +112,6 @@ struct Pixels {
 }
 
 /// Some panels, and the channels of each.
-#[derive(Clone)]
 struct Sheet {
     panels: Range<usize>,
     channels: Range<usize>,

@@ -188,7 +188,7 @@ impl Line<'_> {
         column: usize,
     ) {
         let Job { scalar, vector, .. } = *self.job;
-        let (registers, stride) = (PIXEL / V::COUNT, scalar.stride());
+        let registers = PIXEL / V::COUNT;
         // SAFETY: taps of every pixel lie inside the border, columns below the padded stride, sums in the group; where
         // `BIAS` is `NARROW` the pixel in the middle has sixteen channels from its first on.
         unsafe {
@@ -196,9 +196,11 @@ impl Line<'_> {
             let all = self.job.scalars;
             let tap = |kh: usize, kw: usize, s: usize| ((kh * 3 + kw) * all + first + s) * GROUP;
             let last = to.add(9 * all * GROUP);
-            let mut sums = [[[[V::zero(); NV]; S]; 3]; KH];
-            let mut totals = [V::zero(); 2];
-            for (h, sums) in sums.iter_mut().enumerate() {
+            let mut sums = Sums {
+                taps: [[[[V::zero(); NV]; S]; 3]; KH],
+                totals: [V::zero(); 2],
+            };
+            for (h, sums) in sums.taps.iter_mut().enumerate() {
                 for (kw, sums) in sums.iter_mut().enumerate() {
                     for (s, sums) in sums.iter_mut().enumerate() {
                         for (v, sum) in sums.iter_mut().enumerate() {
@@ -207,7 +209,7 @@ impl Line<'_> {
                     }
                 }
             }
-            for (v, total) in totals.iter_mut().enumerate() {
+            for (v, total) in sums.totals.iter_mut().enumerate() {
                 if BIAS == COLUMNS && v < NV || BIAS == NARROW && v < registers {
                     *total = V::load(last.add(v * V::COUNT));
                 }
@@ -218,18 +220,16 @@ impl Line<'_> {
                     .data()
                     .as_ptr()
                     .add(self.above + kh * scalar.row_len() + first),
-                steps: [vector.stride(), stride],
+                steps: [vector.stride(), scalar.stride()],
                 row_len: scalar.row_len(),
             };
-            let mut sums = Sums { taps: sums, totals };
             for _ in 0..scalar.width() / 2 {
                 walk.pixels::<V, NV, KH, S, BIAS, 2>(&mut sums);
             }
             if !scalar.width().is_multiple_of(2) {
                 walk.pixels::<V, NV, KH, S, BIAS, 1>(&mut sums);
             }
-            let Sums { taps: sums, totals } = sums;
-            for (h, sums) in sums.iter().enumerate() {
+            for (h, sums) in sums.taps.iter().enumerate() {
                 for (kw, sums) in sums.iter().enumerate() {
                     for (s, sums) in sums.iter().enumerate() {
                         for (v, sum) in sums.iter().enumerate() {
@@ -238,7 +238,7 @@ impl Line<'_> {
                     }
                 }
             }
-            for (v, total) in totals.iter().enumerate() {
+            for (v, total) in sums.totals.iter().enumerate() {
                 if BIAS == COLUMNS && v < NV || BIAS == NARROW && v < registers {
                     total.store(last.add(v * V::COUNT));
                 }
