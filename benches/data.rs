@@ -117,7 +117,7 @@ fn bare(values: &[Complex32], at: &[Position], m: usize) -> Vec<f32> {
     let reach = at.iter().map(|p| p.x.max(p.y) as usize).max().unwrap();
     let (n, side) = (64, reach + m + 1);
     let stride = side + 16;
-    let rows = ((96 << 10) / stride).clamp(8, 64);
+    let rows = side.div_ceil(side.div_ceil(128).next_multiple_of(2));
     let (mut sums, mut weights) = (
         vec![Complex32::default(); side * stride],
         vec![0.0; side * stride],

@@ -18,7 +18,7 @@
     reason = "array views are passed by value, as ndarray does"
 )]
 
-use ndarray::{Array2, ArrayView3, Zip};
+use ndarray::{Array2, ArrayView3};
 use num_complex::Complex32;
 
 use super::bands::Bands;
@@ -218,10 +218,7 @@ impl Stitcher {
                 .got(self.added)
                 .need(format!("one for each of {} offsets", self.shifts.len())));
         }
-        let (mut canvas, coverage, dropped) = self.bands.finish();
-        Zip::from(&mut canvas)
-            .and(&coverage)
-            .par_for_each(|v, w| *v /= EPSILON + w);
+        let (canvas, coverage, dropped) = self.bands.finish(EPSILON);
         Ok(Stitched {
             canvas,
             coverage,

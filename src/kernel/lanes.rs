@@ -18,6 +18,8 @@ pub(super) unsafe trait Lanes: Copy {
     const COUNT: usize;
     /// The most registers of columns that a tile of sums holds side by side.
     const ABREAST: usize;
+    /// Some of the lanes.
+    type Mask: Copy;
     /// Every lane zero.
     unsafe fn zero() -> Self;
     /// Every lane `x`.
@@ -61,8 +63,10 @@ pub(super) unsafe trait Lanes: Copy {
     }
     /// Reads `COUNT` values.
     unsafe fn load(p: *const f32) -> Self;
-    /// Reads values `from..to`, at most `COUNT`; the other lanes are zero and their memory is not touched.
-    unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self;
+    /// Lanes `from..to`, at most `COUNT`.
+    unsafe fn mask(from: usize, to: usize) -> Self::Mask;
+    /// Reads the values of `mask`; the other lanes are zero and their memory is not touched.
+    unsafe fn load_some(p: *const f32, mask: Self::Mask) -> Self;
     /// Writes `COUNT` values.
     unsafe fn store(self, p: *mut f32);
     /// As [`Lanes::store`], past the caches where the processor can: for what is read long after. `p` is aligned to the
@@ -87,8 +91,6 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn rectify(self) -> Self;
     /// `self` where `gate > 0`, else zero.
     unsafe fn gate(self, gate: Self) -> Self;
-    /// What lies two numbers before `next` where `before` is the register before it: its last two, and the others of `next`.
-    unsafe fn pair_back(before: Self, next: Self) -> Self;
 }
 
 /// Sixteen lanes as an array: what every processor has.
@@ -109,6 +111,7 @@ impl Portable {
 unsafe impl Lanes for Portable {
     const COUNT: usize = 16;
     const ABREAST: usize = 1;
+    type Mask = (usize, usize);
     #[inline(always)]
     unsafe fn zero() -> Self {
         Self([0.0; 16])
@@ -138,7 +141,11 @@ unsafe impl Lanes for Portable {
         Self(unsafe { p.cast::<[f32; 16]>().read_unaligned() })
     }
     #[inline(always)]
-    unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self {
+    unsafe fn mask(from: usize, to: usize) -> (usize, usize) {
+        (from, to)
+    }
+    #[inline(always)]
+    unsafe fn load_some(p: *const f32, (from, to): (usize, usize)) -> Self {
         let mut lanes = [0.0; 16];
         for (i, lane) in lanes.iter_mut().enumerate().take(to).skip(from) {
             // SAFETY: the caller grants these; `p` itself may lie before what it points into.
@@ -179,13 +186,6 @@ unsafe impl Lanes for Portable {
     unsafe fn gate(self, gate: Self) -> Self {
         self.with(gate, gate, |x, gate, _| if gate > 0.0 { x } else { 0.0 })
     }
-    #[inline(always)]
-    unsafe fn pair_back(before: Self, next: Self) -> Self {
-        Self(std::array::from_fn(|i| match i {
-            0..2 => before.0[i + 14],
-            _ => next.0[i - 2],
-        }))
-    }
 }
 
 /// One number spread, and multiplied and added to some sums.
@@ -214,6 +214,7 @@ pub(super) struct Avx2(pub(super) arch::__m256);
 unsafe impl Lanes for Avx2 {
     const COUNT: usize = 8;
     const ABREAST: usize = 2;
+    type Mask = arch::__m256i;
     #[inline(always)]
     unsafe fn zero() -> Self {
         unsafe { Self(arch::_mm256_setzero_ps()) }
@@ -253,15 +254,17 @@ unsafe impl Lanes for Avx2 {
         unsafe { Self(arch::_mm256_loadu_ps(p)) }
     }
     #[inline(always)]
-    unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self {
+    unsafe fn mask(from: usize, to: usize) -> arch::__m256i {
         unsafe {
-            let bound = |n: usize| arch::_mm256_set1_epi32(n.min(8) as i32);
             let lane = arch::_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-            let below = arch::_mm256_cmpgt_epi32(bound(to), lane);
-            let early = arch::_mm256_cmpgt_epi32(bound(from), lane);
-            let mask = arch::_mm256_andnot_si256(early, below);
-            Self(arch::_mm256_maskload_ps(p, mask))
+            let below = arch::_mm256_cmpgt_epi32(arch::_mm256_set1_epi32(to.min(8) as i32), lane);
+            let early = arch::_mm256_cmpgt_epi32(arch::_mm256_set1_epi32(from.min(8) as i32), lane);
+            arch::_mm256_andnot_si256(early, below)
         }
+    }
+    #[inline(always)]
+    unsafe fn load_some(p: *const f32, mask: arch::__m256i) -> Self {
+        unsafe { Self(arch::_mm256_maskload_ps(p, mask)) }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
@@ -308,17 +311,6 @@ unsafe impl Lanes for Avx2 {
             Self(arch::_mm256_and_ps(self.0, keep))
         }
     }
-    #[inline(always)]
-    unsafe fn pair_back(before: Self, next: Self) -> Self {
-        unsafe {
-            let [before, next] = [before, next].map(|v| arch::_mm256_castps_pd(v.0));
-            // the upper half of what is before and the lower of what is next
-            let middle = arch::_mm256_permute2f128_pd::<0x21>(before, next);
-            Self(arch::_mm256_castpd_ps(arch::_mm256_shuffle_pd::<0b0101>(
-                middle, next,
-            )))
-        }
-    }
 }
 
 /// Sixteen lanes of AVX-512.
@@ -331,6 +323,7 @@ pub(super) struct Avx512(pub(super) arch::__m512);
 unsafe impl Lanes for Avx512 {
     const COUNT: usize = 16;
     const ABREAST: usize = 4;
+    type Mask = arch::__mmask16;
     #[inline(always)]
     unsafe fn zero() -> Self {
         unsafe { Self(arch::_mm512_setzero_ps()) }
@@ -371,9 +364,12 @@ unsafe impl Lanes for Avx512 {
         unsafe { Self(arch::_mm512_loadu_ps(p)) }
     }
     #[inline(always)]
-    unsafe fn load_some(p: *const f32, from: usize, to: usize) -> Self {
+    unsafe fn mask(from: usize, to: usize) -> arch::__mmask16 {
         let below = |n: usize| (1u32 << n.min(16)) - 1;
-        let mask = (below(to) & !below(from)) as arch::__mmask16;
+        (below(to) & !below(from)) as arch::__mmask16
+    }
+    #[inline(always)]
+    unsafe fn load_some(p: *const f32, mask: arch::__mmask16) -> Self {
         unsafe { Self(arch::_mm512_maskz_loadu_ps(mask, p)) }
     }
     #[inline(always)]
@@ -419,15 +415,6 @@ unsafe impl Lanes for Avx512 {
             let keep =
                 arch::_mm512_cmp_ps_mask::<{ arch::_CMP_GT_OQ }>(gate.0, arch::_mm512_setzero_ps());
             Self(arch::_mm512_maskz_mov_ps(keep, self.0))
-        }
-    }
-    #[inline(always)]
-    unsafe fn pair_back(before: Self, next: Self) -> Self {
-        unsafe {
-            let [before, next] = [before, next].map(|v| arch::_mm512_castps_si512(v.0));
-            Self(arch::_mm512_castsi512_ps(arch::_mm512_alignr_epi64::<7>(
-                next, before,
-            )))
         }
     }
 }
