@@ -148,7 +148,7 @@ impl Bands {
                     sums,
                     weights,
                     guard,
-                })
+                });
             });
         (
             self.sums.without_room(side, stride),
