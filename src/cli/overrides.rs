@@ -138,6 +138,11 @@ impl OverrideArgs {
         self.probe_mode.is_some()
     }
 
+    /// Whether an idealized probe was typed.
+    pub(super) fn is_idealized(&self) -> bool {
+        self.probe_mode == Some(ProbeMode::Idealized)
+    }
+
     /// The same, for a probe as it is: not idealized, and without a mask, unless something else was typed.
     pub(super) fn with_own_probe(&mut self) {
         let chosen = &mut self.chosen;

@@ -21,7 +21,7 @@ use crate::hub::metadata::{Artifacts, RunMetadata, Seeds, Versions};
 use crate::hub::{Hub, file, machine};
 use crate::learn::train::Ending;
 use crate::pipeline::{self, Context, Outcome, Request};
-use crate::scenario::{Measured, Scenario, Snapshot};
+use crate::scenario::{Measured, Overrides, ProbeMode, Scenario, Snapshot};
 
 /// The snapshot in a file, or the built-in one.
 pub(super) fn snapshot(path: Option<&Path>) -> Result<Snapshot> {
@@ -68,9 +68,15 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     })
 }
 
-/// Refuses what was typed about an object or a scan that will not be made.
+/// Refuses what was typed about an object, a scan or a probe that will not be made.
 pub(super) fn refuse_idle(args: &RunArgs) -> Result<()> {
     let typed = &args.overrides;
+    if args.custom_probe.is_some() && typed.is_idealized() {
+        return Err(Error::usage("settling a run")
+            .at("--probe-mode idealized")
+            .got("--custom-probe as well")
+            .need("one of the two: the probe is made, or read"));
+    }
     let (flag, instead) = match (&args.data, &args.custom_object) {
         (Some(_), _) if typed.has_object() => ("--object", "--data"),
         (None, Some(_)) if typed.has_object() => ("--object", "--custom-object"),
@@ -88,7 +94,7 @@ pub(super) fn refuse_idle(args: &RunArgs) -> Result<()> {
 /// Reads what was handed in and settles the scenario; nothing is written yet.
 pub(super) fn request(args: &RunArgs) -> Result<Request> {
     let snapshot = snapshot(args.snapshot.as_deref())?;
-    let flags = args.overrides.overrides(args.amp_vmax);
+    let mut flags = args.overrides.overrides(args.amp_vmax);
     let mut digests = BTreeMap::new();
     let mut digest = |flag: &str, path: &Path| -> Result<()> {
         digests.insert(flag.to_owned(), file::digest(path)?.1);
@@ -114,18 +120,22 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
         }
         None => None,
     };
-    let scenario = match &data {
-        Some(file) => {
-            let mut facts = facts(file, args.data.as_deref());
-            facts.probe |= args.custom_probe.is_some();
-            Scenario::resolve_measured(&snapshot, args.scenario.as_deref(), &flags, &facts)?
-        }
-        None => Scenario::resolve(
-            &snapshot,
-            args.scenario.as_deref().unwrap_or_default(),
-            &flags,
-        )?,
+    let resolve = |flags: &Overrides| {
+        let name = args.scenario.as_deref();
+        let Some(file) = &data else {
+            return Scenario::resolve(&snapshot, name.unwrap_or_default(), flags);
+        };
+        let mut facts = facts(file, args.data.as_deref());
+        facts.probe |= args.custom_probe.is_some();
+        Scenario::resolve_measured(&snapshot, name, flags, &facts)
     };
+    let mut scenario = resolve(&flags)?;
+    if args.custom_probe.is_some() && scenario.probe_mode == ProbeMode::Idealized {
+        // the probe of the file is the one that is used: so it is recorded
+        flags.probe_mode = Some(ProbeMode::Custom);
+        flags.chosen.push("probe_mode".into());
+        scenario = resolve(&flags)?;
+    }
     let probe = match &args.custom_probe {
         Some(path) => {
             digest("custom_probe", path)?;

@@ -266,6 +266,17 @@ fn a_custom_probe_that_nobody_gave_is_asked_for_before_anything_is_written() {
 }
 
 #[test]
+fn an_idealized_probe_and_one_from_a_file_are_one_too_many() {
+    let args = ["--scenario", "gs1_ideal", "--custom-probe", "probe.npz"];
+    let words = ["--probe-mode idealized", "--custom-probe", "one of the two"];
+    Place::new().refused(
+        2,
+        &[&args[..], &["--probe-mode", "idealized"]].concat(),
+        &words,
+    );
+}
+
+#[test]
 fn a_probe_of_another_size_or_without_its_key_is_refused() {
     let place = Place::new();
     let file = place.path("probe.npz");

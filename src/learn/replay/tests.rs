@@ -51,3 +51,87 @@ fn every_operation_of_a_step_comes_out_again() {
         replayed("guarded", channels);
     }
 }
+
+/// Changes one thing about the inputs, as a file that was cut or written to harm might have it.
+fn spoil(inputs: &mut Vec<Kept>, operation: &mut Operation, which: usize, how: usize) {
+    let Some(k) = which.checked_rem(inputs.len()) else {
+        return;
+    };
+    let axis = which / 7 % inputs[k].shape.len().max(1);
+    match how {
+        0..6 => {
+            let tensor = &mut inputs[k];
+            let Some(extent) = tensor.shape.get_mut(axis) else {
+                return;
+            };
+            *extent = [
+                *extent + 1,
+                extent.saturating_sub(1),
+                2 * *extent,
+                *extent / 2,
+                1,
+                7,
+            ][how];
+            let count = tensor.shape.iter().product::<usize>() * (1 + usize::from(tensor.complex));
+            tensor.values.resize(count, 0.5);
+        }
+        6 => inputs[k].shape.reverse(),
+        7 => inputs[k].complex ^= true,
+        8 => {
+            inputs[k].name = ["decoder.amplitude.head.grad", "x", "network.input"][which % 3].into()
+        }
+        9 => inputs[k]
+            .values
+            .fill([f32::NAN, f32::INFINITY, 1e30, 4000.0][which % 4]),
+        10 => drop(inputs.remove(k)),
+        11 => inputs.push(inputs[k].clone()),
+        _ => match operation {
+            Operation::Convolution { first, .. } | Operation::WeightGradient { first } => {
+                *first = [1, 61, usize::MAX][which % 3];
+            }
+            Operation::InputGradient { first, gated } => match which % 3 {
+                0 => *gated ^= true,
+                1 => first.push(usize::MAX),
+                _ => first.iter_mut().for_each(|f| *f += 3),
+            },
+            _ => {}
+        },
+    }
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_refused_not_read() {
+    let mut engine = loaded(false, 4);
+    engine.forward();
+    engine.backward();
+    engine.forward();
+    let engine: &Engine<f32> = &engine;
+    let (setting, numerics) = (setting(engine), engine.physics().numerics());
+    let nodes = trace(engine, Done::Backward);
+    let (mut done, mut refused, mut seen) = (0, 0, std::collections::BTreeSet::new());
+    for (turn, node) in nodes.iter().filter(|n| !n.inputs.is_empty()).enumerate() {
+        // one of each kind and shape of inputs
+        let find = |name: &String| nodes.iter().find(|n| n.name == *name).expect("listed");
+        let inputs: Vec<Kept> = node.inputs.iter().map(|n| keep_whole(find(n))).collect();
+        let small = inputs.iter().map(|i| i.values.len()).sum::<usize>() < 40_000;
+        if !small && !seen.insert(format!("{:?}", std::mem::discriminant(&node.operation))) {
+            continue;
+        }
+        for how in 0..13 {
+            for which in 0..6 {
+                let (mut inputs, mut operation) = (inputs.clone(), node.operation.clone());
+                spoil(&mut inputs, &mut operation, which * 5 + turn, how);
+                // what is refused for its numbers (a probe of infinities) is refused by the physics
+                match replay::<f32>(&operation, &inputs, &setting, numerics) {
+                    Ok(_) => done += 1,
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    println!("{done} done, {refused} refused");
+    assert!(
+        done > 100 && refused > 500,
+        "{done} done, {refused} refused"
+    );
+}
