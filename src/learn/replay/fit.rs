@@ -1,6 +1,6 @@
 //! Whether tensors that came from a file are what an operation reads.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::Bench;
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use crate::verify::event::Operation;
 const REACH: f64 = 4096.0;
 
 /// What the letters of a [`form`] stand for.
-type Extents<'a> = HashMap<&'a str, usize>;
+type Extents<'a> = BTreeMap<&'a str, usize>;
 
 /// The inputs of an operation, each by its extents, with a `z` where values are pairs. A letter is the same extent wherever it
 /// stands, `2h` one that is even, `N` the side of the patterns. None where any shape will do, if all have it.
@@ -74,7 +74,7 @@ fn fits<'a>(form: &'a str, tensor: &Kept, extents: &mut Extents<'a>) -> bool {
             } else {
                 *extents.entry(letter).or_insert(rest)
             };
-            rest > 0 && extent % factor == 0 && rest == known
+            rest > 0 && extent.is_multiple_of(factor) && rest == known
         });
         if !same {
             return false;
@@ -143,7 +143,8 @@ impl Bench<'_> {
         let within = |first: usize, count: usize, all: usize| {
             first.checked_add(count).is_some_and(|end| end <= all)
         };
-        let centred = |inner: usize, outer: usize| inner <= outer && (outer - inner) % 2 == 0;
+        let centred =
+            |inner: usize, outer: usize| inner <= outer && (outer - inner).is_multiple_of(2);
         match operation {
             Operation::Convolution { first, .. } => within(*first, of("i"), of("x")),
             Operation::LedConvolution { .. } => of("i") <= of("x") && centred(of("y"), of("N")),
@@ -156,12 +157,10 @@ impl Bench<'_> {
                     let more = if head(2 * k) { OUTER_CHANNELS } else { 0 };
                     self.inputs[2 * k + 1].shape[2] + more
                 };
-                let rest = first.iter().enumerate().skip(1);
+                let mut rest = first.iter().enumerate().skip(1);
                 !first.is_empty()
                     && (!gated || of("x") == read(0))
-                    && rest
-                        .map(|(k, from)| within(*from, read(k), read(0)))
-                        .all(|w| w)
+                    && rest.all(|(k, from)| within(*from, read(k), read(0)))
             }
             Operation::WeightGradient { first } if head(1) => {
                 of("x") > OUTER_CHANNELS && *first <= OUTER_CHANNELS

@@ -78,7 +78,8 @@ fn spoil(inputs: &mut Vec<Kept>, operation: &mut Operation, which: usize, how: u
         6 => inputs[k].shape.reverse(),
         7 => inputs[k].complex ^= true,
         8 => {
-            inputs[k].name = ["decoder.amplitude.head.grad", "x", "network.input"][which % 3].into()
+            inputs[k].name =
+                ["decoder.amplitude.head.grad", "x", "network.input"][which % 3].into();
         }
         9 => inputs[k]
             .values
