@@ -82,7 +82,7 @@ pub fn add(
     );
     // the first that has weight reads the lower of two columns from -1 on, the last the higher up to `side`
     assert!(
-        columns.from + columns.used.cast_signed() <= side.cast_signed() + 1,
+        columns.used == 0 || columns.from + columns.used.cast_signed() <= side.cast_signed() + 1,
         "columns inside the patch"
     );
     let outs = canvas.sums.len().min(canvas.weights.len()) / canvas.stride;
@@ -161,6 +161,26 @@ mod tests {
                 prop_assert_eq!(&weights, &want_weights, "{}", isa);
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "columns inside the patch")]
+    fn columns_that_the_patch_lacks_are_refused() {
+        let (mut sums, mut weights) = ([Complex32::default(); 40], [0.0; 40]);
+        let mut columns = Columns::default();
+        columns.load(3, 1, &[1.0; 3], None);
+        let values = [Complex32::default(); 4];
+        let patch = Patch {
+            values: &values,
+            stride: 2,
+            side: 2,
+        };
+        let mut canvas = Canvas {
+            sums: &mut sums,
+            weights: &mut weights,
+            stride: 40,
+        };
+        add(Isa::best(), patch, &[], &columns, &mut canvas, &[]);
     }
 
     #[test]
