@@ -71,24 +71,24 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
 /// Refuses what was typed about an object, a scan or a probe that will not be made.
 pub(super) fn refuse_idle(args: &RunArgs) -> Result<()> {
     let typed = &args.overrides;
-    if args.custom_probe.is_some() && typed.is_idealized() {
-        return Err(Error::usage("settling a run")
-            .at("--probe-mode idealized")
-            .got("--custom-probe as well")
-            .need("one of the two: the probe is made, or read"));
-    }
-    let (flag, instead) = match (&args.data, &args.custom_object) {
-        (Some(_), _) if typed.has_object() => ("--object", "--data"),
-        (None, Some(_)) if typed.has_object() => ("--object", "--custom-object"),
+    let neither = "one of the two: neither object nor scan are made then";
+    let (flag, instead, need) = match (&args.data, &args.custom_object) {
+        _ if args.custom_probe.is_some() && typed.is_idealized() => (
+            "--probe-mode idealized",
+            "--custom-probe",
+            "one of the two: the probe is made, or read",
+        ),
+        (Some(_), _) if typed.has_object() => ("--object", "--data", neither),
+        (None, Some(_)) if typed.has_object() => ("--object", "--custom-object", neither),
         // of a simulation the margin is of any object
-        (Some(_), _) if typed.has_buffer() => ("--buffer", "--data"),
-        (Some(_), _) if typed.has_sim_seed() => ("--sim-seed", "--data"),
+        (Some(_), _) if typed.has_buffer() => ("--buffer", "--data", neither),
+        (Some(_), _) if typed.has_sim_seed() => ("--sim-seed", "--data", neither),
         _ => return Ok(()),
     };
     Err(Error::usage("settling a run")
         .at(flag)
         .got(format!("{instead} as well"))
-        .need("one of the two: neither object nor scan are made then"))
+        .need(need))
 }
 
 /// Reads what was handed in and settles the scenario; nothing is written yet.

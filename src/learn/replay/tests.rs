@@ -4,25 +4,33 @@ use super::*;
 use crate::learn::engine::{Engine, tests::loaded};
 use crate::learn::sentinel::keep_whole;
 use crate::learn::sentinel::setting;
-use crate::learn::trace::{Done, trace};
+use crate::learn::trace::{Done, Node, trace};
 
-fn replayed(name: &str, channels: usize) {
-    let mut engine = loaded(name == "reference", channels);
+/// An engine after a step whose tensors can all be traced.
+fn stepped(reference: bool, channels: usize) -> Engine<f32> {
+    let mut engine = loaded(reference, channels);
     engine.forward();
     engine.backward();
     engine.forward();
-    let engine: &Engine<f32> = &engine;
+    engine
+}
+
+/// The nodes that an operation made, each with its inputs.
+fn made<'n, 'e>(nodes: &'n [Node<'e>]) -> impl Iterator<Item = (&'n Node<'e>, Vec<Kept>)> {
+    let find = |name: &String| {
+        let node = nodes.iter().find(|n| n.name == *name);
+        keep_whole(node.expect("listed before"))
+    };
+    let made = nodes.iter().filter(|n| !n.inputs.is_empty());
+    made.map(move |n| (n, n.inputs.iter().map(find).collect()))
+}
+
+fn replayed(name: &str, channels: usize) {
+    let engine = &stepped(name == "reference", channels);
     let (setting, numerics) = (setting(engine), engine.physics().numerics());
     let nodes = trace(engine, Done::Backward);
     let mut seen = 0;
-    for node in nodes.iter().filter(|n| !n.inputs.is_empty()) {
-        let find = |name: &String| {
-            nodes
-                .iter()
-                .find(|n| n.name == *name)
-                .expect("listed before")
-        };
-        let inputs: Vec<Kept> = node.inputs.iter().map(|n| keep_whole(find(n))).collect();
+    for (node, inputs) in made(&nodes) {
         let got: Vec<f32> = replay(&node.operation, &inputs, &setting, numerics).unwrap();
         let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert!(bits(&got) == bits(&node.values()), "{name}: {}", node.name);
@@ -102,18 +110,12 @@ fn spoil(inputs: &mut Vec<Kept>, operation: &mut Operation, which: usize, how: u
 
 #[test]
 fn inputs_that_do_not_fit_are_refused_not_read() {
-    let mut engine = loaded(false, 4);
-    engine.forward();
-    engine.backward();
-    engine.forward();
-    let engine: &Engine<f32> = &engine;
+    let engine = &stepped(false, 4);
     let (setting, numerics) = (setting(engine), engine.physics().numerics());
     let nodes = trace(engine, Done::Backward);
     let (mut done, mut refused, mut seen) = (0, 0, std::collections::BTreeSet::new());
-    for (turn, node) in nodes.iter().filter(|n| !n.inputs.is_empty()).enumerate() {
-        // one of each kind and shape of inputs
-        let find = |name: &String| nodes.iter().find(|n| n.name == *name).expect("listed");
-        let inputs: Vec<Kept> = node.inputs.iter().map(|n| keep_whole(find(n))).collect();
+    for (turn, (node, inputs)) in made(&nodes).enumerate() {
+        // of large inputs one of each kind of operation
         let small = inputs.iter().map(|i| i.values.len()).sum::<usize>() < 40_000;
         if !small && !seen.insert(format!("{:?}", std::mem::discriminant(&node.operation))) {
             continue;
