@@ -57,11 +57,11 @@ fn main() {
         let groups = pool.run(|| Grouping::draw(&at, size, count, 4, &mut rng).unwrap());
         let (group, m2) = (each(start), peak());
         let start = Instant::now();
-        let mut stitcher = Stitcher::new(&groups.centres, 64, 64).unwrap();
+        let mut stitcher = pool.run(|| Stitcher::new(&groups.centres, 64, 64).unwrap());
         for _ in 0..count / BATCH {
             pool.run(|| stitcher.add(patch.view())).unwrap();
         }
-        let stitched = stitcher.finish().unwrap();
+        let stitched = pool.run(|| stitcher.finish().unwrap());
         assert_eq!((stitched.patches, stitched.dropped), (count, 0));
         let stitch = each(start);
         let m3 = peak();

@@ -9,6 +9,7 @@
 pub mod agree;
 mod bands;
 pub mod canvas;
+mod lined;
 pub mod place;
 mod run;
 pub mod stitch;

@@ -127,8 +127,7 @@ pub fn lay_out(request: &Request, pool: &Pool) -> Result<()> {
     let mut rng = specimen.rng;
     let grouped = pool.run(|| prepare::group(s, &positions, &mut rng))?;
     grouped.layout.padded_size(grouped.jitter)?;
-    Stitcher::new(&grouped.inference.centres, s.n.get(), s.reassemble_m)?;
-    Ok(())
+    Stitcher::check(&grouped.inference.centres, s.n.get(), s.reassemble_m)
 }
 
 /// Runs a request and writes its artifacts into `hub`, which stays open.
@@ -250,7 +249,7 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
     };
     let stitcher = match request.phases {
         Phases::Own => {
-            let mut stitcher = Stitcher::new(centres, s.n.get(), m)?;
+            let mut stitcher = pool.run(|| Stitcher::new(centres, s.n.get(), m))?;
             stages.time("inference", || {
                 infer_each(&mut engine, &inference, pool, |objects| {
                     look_at(&objects)?;
@@ -270,9 +269,12 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
                 "phases of overlapping objects: {} rounds, the largest turn {:.3} rad at first, {:.4} rad at last",
                 found.rounds, found.first, found.last
             ));
-            let mut stitcher = Stitcher::new(centres, m, m)?;
-            stages.time("stitching", || pool.run(|| stitcher.add(middles.view())))?;
-            stitcher
+            stages.time("stitching", || {
+                pool.run(|| {
+                    let mut stitcher = Stitcher::new(centres, m, m)?;
+                    stitcher.add(middles.view()).map(|()| stitcher)
+                })
+            })?
         }
     };
     drop(engine); // most of a run's memory; canvases and pictures are to come

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::COLUMN_STEP;
+use crate::kernel::aligned::Aligned;
 use crate::kernel::fetch::LINE;
 
 /// Pixels of a line of values: a real and an imaginary part each.
@@ -26,8 +27,12 @@ pub struct Columns {
     pub(super) common: [f32; 2],
     /// For each column, zero before the first and beyond the last.
     pub(super) single: [Vec<f32>; 2],
+    /// Both together.
+    pub(super) together: Vec<f32>,
     /// The same twice, for real and imaginary parts, on lines that are not `even`.
     pub(super) double: [Vec<f32>; 2],
+    /// Room for a row of the patch as it is between the columns.
+    pub(super) kept: Aligned<f32>,
 }
 
 impl Columns {
@@ -55,6 +60,11 @@ impl Columns {
             single.extend_from_slice(weights);
             single.resize(count, 0.0);
         }
+        self.together.clear();
+        let [low, high] = &self.single;
+        self.together
+            .extend(low.iter().zip(high).map(|(a, b)| a + b));
+        self.kept.resize(2 * count);
         self.find_even();
         for (double, single) in self.double.iter_mut().zip(&self.single) {
             double.resize(2 * count, 0.0);
