@@ -111,21 +111,23 @@ fn stitching(c: &mut Criterion) {
     group.finish();
 }
 
-/// What no stitching can do without, in the same bands and the same order: each pixel of a patch is read once, added to
+/// What no stitching can do without, in bands and an order as it has: each pixel of a patch is read once, added to
 /// its one pixel of the canvas, and one to its weight. No taps are prepared, no neighbours weighted, nothing divided.
 fn bare(values: &[Complex32], at: &[Position], m: usize) -> Vec<f32> {
     let reach = at.iter().map(|p| p.x.max(p.y) as usize).max().unwrap();
     let (n, side) = (64, reach + m + 1);
     let stride = side + 16;
-    let rows = side.div_ceil(side.div_ceil(128).next_multiple_of(2));
+    let rows = side.div_ceil(side.div_ceil(320).next_multiple_of(2));
     let (mut sums, mut weights) = (
         vec![Complex32::default(); side * stride],
         vec![0.0; side * stride],
     );
     let place = |p: &Position| (p.x as usize, p.y as usize);
     let mut visitors = vec![Vec::new(); side.div_ceil(rows)];
-    for (k, p) in at.iter().enumerate() {
-        let y = place(p).1;
+    let mut order: Vec<usize> = (0..at.len()).collect();
+    order.par_sort_by_key(|k| place(&at[*k]).0);
+    for k in order {
+        let y = place(&at[k]).1;
         let bands = &mut visitors[y / rows..(y + m).div_ceil(rows)];
         bands.iter_mut().for_each(|band| band.push(k));
     }
@@ -135,6 +137,7 @@ fn bare(values: &[Complex32], at: &[Position], m: usize) -> Vec<f32> {
         .zip(&visitors)
         .enumerate()
         .for_each(|(band, ((sums, weights), visitors))| {
+            weights.fill(0.0); // a page that is read first is mapped twice
             let piece = |k: usize| {
                 let (x, y) = place(&at[k]);
                 let first = y.max(band * rows);
