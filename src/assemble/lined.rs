@@ -75,7 +75,7 @@ impl<T: Copy + Default + Send + Sync> Lined<T> {
     }
 }
 
-/// Some rows.
+/// Some rows of a [`Lined`], the first of them `lead` values in.
 pub(super) struct Part<'a, T> {
     values: &'a mut [T],
     lead: usize,

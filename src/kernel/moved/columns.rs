@@ -27,10 +27,10 @@ pub struct Columns {
     pub(super) common: [f32; 2],
     /// For each column, zero before the first and beyond the last.
     pub(super) single: [Vec<f32>; 2],
-    /// Both together.
-    pub(super) together: Vec<f32>,
     /// The same twice, for real and imaginary parts, on lines that are not `even`.
     pub(super) double: [Vec<f32>; 2],
+    /// Weights of the lower and the higher column together.
+    pub(super) together: Vec<f32>,
     /// Room for a row of the patch as it is between the columns.
     pub(super) kept: Aligned<f32>,
 }

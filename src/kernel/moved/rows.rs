@@ -1,4 +1,4 @@
-//! The loops of [`add`](super::add): a canvas row at a time, a cache line at a time.
+//! The loops of [`add`](super::add): one row of the canvas or two at a time, a cache line at a time.
 //!
 //! *Why a row is kept.* Two rows of the canvas read each row of the patch: what it is between its columns is worked out once,
 //! for the lower, and kept for the upper where the first-level cache has it. A line then costs two loads from the patch, not four.
@@ -42,10 +42,10 @@ pub(super) struct Adding<'a, 'b> {
 impl Work for Adding<'_, '_> {
     #[inline(always)]
     unsafe fn run<V: Shuffle>(self) {
-        if self.columns.lines.is_empty() {
+        let rows = self.rows;
+        if self.columns.lines.is_empty() || rows.low.is_empty() {
             return;
         }
-        let rows = self.rows;
         // SAFETY: the caller's.
         unsafe {
             if self.columns.both {
@@ -141,7 +141,7 @@ impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
                 coverage: canvas.weights.as_mut_ptr().add(at),
                 stride: canvas.stride,
                 next,
-                part: next.len() / rows.low.len().max(1),
+                part: next.len() / rows.low.len(),
             }
         }
     }
