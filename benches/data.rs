@@ -118,10 +118,9 @@ fn bare(values: &[Complex32], at: &[Position], m: usize) -> Vec<f32> {
     let (n, side) = (64, reach + m + 1);
     let stride = side + 16;
     let rows = side.div_ceil(side.div_ceil(320).next_multiple_of(2));
-    let (mut sums, mut weights) = (
-        vec![Complex32::default(); side * stride],
-        vec![0.0; side * stride],
-    );
+    let (mut sums, mut weights) = (Vec::new(), Vec::new());
+    zeros(Complex32::default(), side * stride).collect_into_vec(&mut sums);
+    zeros(0.0, side * stride).collect_into_vec(&mut weights);
     let place = |p: &Position| (p.x as usize, p.y as usize);
     let mut visitors = vec![Vec::new(); side.div_ceil(rows)];
     let mut order: Vec<usize> = (0..at.len()).collect();
@@ -137,7 +136,6 @@ fn bare(values: &[Complex32], at: &[Position], m: usize) -> Vec<f32> {
         .zip(&visitors)
         .enumerate()
         .for_each(|(band, ((sums, weights), visitors))| {
-            weights.fill(0.0); // a page that is read first is mapped twice
             let piece = |k: usize| {
                 let (x, y) = place(&at[k]);
                 let first = y.max(band * rows);
@@ -162,6 +160,11 @@ fn bare(values: &[Complex32], at: &[Position], m: usize) -> Vec<f32> {
             }
         });
     weights
+}
+
+/// `count` times `zero`, written by all threads, as stitching begins its canvas.
+fn zeros<T: Copy + Send>(zero: T, count: usize) -> impl IndexedParallelIterator<Item = T> {
+    rayon::iter::repeat_n(zero, count).with_min_len(1 << 16)
 }
 
 /// One patch of [`bare`]: sides are of a patch, of what is used of it, and of the canvas.

@@ -11,6 +11,8 @@
 //! *Why in the order of columns.* What a thread writes to is then a strip of its band as wide as a patch, which its second-level
 //! cache holds wherever the patches come from.
 //!
+//! *Memory.* The canvas and its weights, and a few numbers for each patch that is being added.
+//!
 //! [`Placement::place`]: super::Placement::place
 //! [`Placement::coverage`]: super::Placement::coverage
 
