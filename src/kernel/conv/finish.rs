@@ -17,9 +17,10 @@ enum Kind<'a> {
 }
 
 /// What is done to sums on their way to memory.
+#[repr(C, align(64))]
 pub(super) struct Finish<'a> {
-    kind: Kind<'a>,
     bias: [f32; MOST],
+    kind: Kind<'a>,
 }
 
 impl<'a> Finish<'a> {
@@ -114,6 +115,38 @@ impl<'a> Finish<'a> {
         }
     }
 
+    /// As [`Finish::tile`] where the kind is known to be [`Epilogue::BiasRelu`].
+    ///
+    /// # Safety
+    /// As [`Finish::apply`], for every register.
+    #[inline(always)]
+    pub(super) unsafe fn rectified<V: Lanes, const P: usize, const NV: usize>(
+        &self,
+        sums: &mut [[V; NV]; P],
+        channel: usize,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            let bias = self.bias.as_ptr().add(channel);
+            let bias: [V; NV] = std::array::from_fn(|v| V::load(bias.add(v * V::COUNT)));
+            for sum in sums {
+                for (s, b) in sum.iter_mut().zip(bias) {
+                    *s = s.add(b).rectify();
+                }
+            }
+        }
+    }
+
+    /// Whether nothing is done.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.kind, Kind::Plain)
+    }
+
+    /// Whether it is a bias and a rectifier.
+    pub(super) fn is_rectified(&self) -> bool {
+        matches!(self.kind, Kind::BiasRelu)
+    }
+
     /// What becomes of the `O` outputs of `P` pixels, `sums[pixel * O + output]`, into `to`, where pixels lie `step` apart;
     /// their place in the output map is `at`.
     #[inline(always)]
@@ -123,25 +156,30 @@ impl<'a> Finish<'a> {
         (at, step): (usize, usize),
         to: &mut [f32],
     ) {
-        let rectified = matches!(self.kind, Kind::BiasRelu);
-        for p in 0..P {
-            let to = &mut to[p * step..][..O];
-            let sums = &sums[p * O..][..O];
-            match self.kind {
-                Kind::Plain => to.copy_from_slice(sums),
-                Kind::Bias | Kind::BiasRelu => {
-                    for o in 0..O {
-                        let sum = sums[o] + self.bias[o];
-                        to[o] = if rectified && sum < 0.0 { 0.0 } else { sum };
-                    }
+        let mut sums = *sums;
+        // all sixteen at once, also where fewer are in use: whole registers
+        match self.kind {
+            Kind::Plain => {}
+            Kind::Bias | Kind::BiasRelu => {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum += self.bias[i % O];
                 }
-                Kind::Gate(g) => {
+                if matches!(self.kind, Kind::BiasRelu) {
+                    sums = sums.map(|sum| if sum < 0.0 { 0.0 } else { sum });
+                }
+            }
+            Kind::Gate(g) => {
+                for (p, sums) in sums.chunks_exact_mut(O).enumerate().take(P) {
                     let gate = &g[at + p * step..][..O];
-                    for o in 0..O {
-                        to[o] = if gate[o] > 0.0 { sums[o] } else { 0.0 };
+                    for (sum, &gate) in sums.iter_mut().zip(gate) {
+                        *sum = if gate > 0.0 { *sum } else { 0.0 };
                     }
                 }
             }
+        }
+        let to = &mut to[..(P - 1) * step + O];
+        for p in 0..P {
+            to[p * step..][..O].copy_from_slice(&sums[p * O..][..O]);
         }
     }
 }

@@ -86,6 +86,31 @@ proptest! {
     }
 
     #[test]
+    fn a_few_inputs_as_a_network_has_them_give_the_bits_of_the_definition(
+        images in 1usize..3, h in 1usize..20, w in 1usize..40, power in 0u32..4,
+        cout in 1usize..130, head in proptest::bool::ANY, skip in 0usize..9, seed in 0u32..1000,
+    ) {
+        // the first layer, or what comes back through a head
+        let cin = 2usize.pow(power);
+        let (mut x, skip) = match head {
+            false => (FeatureMap::<f32>::dense(images, h, w, cin), 0),
+            true => (FeatureMap::dense(images, h, w, 16), skip),
+        };
+        fill(&mut x, seed);
+        let kernel = numbers(9 * cin * cout, seed + 1);
+        let bias = numbers(cout, seed + 2);
+        let epilogue = if head { Epilogue::Plain } else { Epilogue::BiasRelu(&bias) };
+        let weights = packed(Method::Direct, (cin, cout), &kernel, Isa::Portable);
+        let mut want = FeatureMap::new(images, h, w, cout);
+        naive::conv(&x, skip, &weights, epilogue, &mut want);
+        for isa in Isa::available() {
+            let mut got = FeatureMap::new(images, h, w, cout);
+            f32::conv(isa, &x, skip, &weights, epilogue, &mut got);
+            prop_assert_eq!(&got, &want, "{}", isa);
+        }
+    }
+
+    #[test]
     fn the_gradient_of_the_weights_gives_the_bits_of_the_definition_on_every_instruction_set(
         images in 1usize..3, h in 1usize..9, w in 1usize..20,
         cin in 1usize..70, cout in 1usize..40, few in proptest::bool::ANY, skip in 0usize..5, seed in 0u32..1000,
@@ -224,20 +249,25 @@ fn the_adjoint_pack_gives_the_adjoint() {
 #[test]
 fn a_rectifier_gives_no_negative_zero_and_lets_a_nan_through() {
     // 1e-30 * -1e-30 is rounded to -0, to which the bias adds -0; the definition writes +0
-    let mut x = FeatureMap::<f32>::new(1, 1, 1, 1);
-    x.pixel_mut(0, 0, 0)[0] = 1e-30;
-    let kernel = vec![-1e-30; 9 * 16];
-    let mut bias = vec![-0.0; 16];
-    bias[3] = f32::NAN;
-    let weights = packed(Method::Direct, (1, 16), &kernel, Isa::Portable);
-    for isa in Isa::available() {
-        let mut got = FeatureMap::new(1, 1, 1, 16);
-        f32::conv(isa, &x, 0, &weights, Epilogue::BiasRelu(&bias), &mut got);
-        for (o, v) in got.pixel(0, 0, 0).iter().enumerate() {
-            assert!(
-                v.is_nan() == (o == 3) && (o == 3 || v.to_bits() == 0),
-                "{isa}: {o} is {v}"
-            );
+    // stored densely or not, and in rows of one tile or of several
+    let maps = [FeatureMap::<f32>::dense, FeatureMap::new];
+    for (width, map) in [1, 6, 15].into_iter().flat_map(|w| maps.map(|m| (w, m))) {
+        let mut x = map(1, 1, width, 1);
+        x.pixel_mut(0, 0, width / 2)[0] = 1e-30;
+        let kernel = vec![-1e-30; 9 * 64];
+        let mut bias = vec![-0.0; 64];
+        bias[3] = f32::NAN;
+        let weights = packed(Method::Direct, (1, 64), &kernel, Isa::Portable);
+        for isa in Isa::available() {
+            let mut got = FeatureMap::new(1, 1, width, 64);
+            f32::conv(isa, &x, 0, &weights, Epilogue::BiasRelu(&bias), &mut got);
+            for (o, v) in got.row(0, 0).iter().enumerate() {
+                let nan = o % 64 == 3;
+                assert!(
+                    v.is_nan() == nan && (nan || v.to_bits() == 0),
+                    "{isa}, {width}: {o} is {v}"
+                );
+            }
         }
     }
 }

@@ -248,14 +248,32 @@ unsafe fn row_of_taps<V: Lanes, const P: usize, const O: usize>(
                 *tap = V::load(w.add((o * 9 + kw) * inputs));
             }
         }
-        for q in 0..P + 2 {
-            let value = V::load(x.add(q * stride));
-            for (kw, taps) in taps.iter().enumerate() {
-                if kw <= q && q - kw < P {
-                    for (sum, tap) in sums[q - kw].iter_mut().zip(taps) {
-                        *sum = value.mul_add(*tap, *sum);
-                    }
-                }
+        // pixels at the ends lie under fewer taps: apart, so that the loop between has no branch, and is unrolled
+        for q in 0..2 {
+            under(V::load(x.add(q * stride)), q, &taps, sums);
+        }
+        for q in 2..P {
+            under(V::load(x.add(q * stride)), q, &taps, sums);
+        }
+        for q in P.max(2)..P + 2 {
+            under(V::load(x.add(q * stride)), q, &taps, sums);
+        }
+    }
+}
+
+/// Adds `value`, of pixel `q` from the left neighbour of the first on, to the sums of the pixels that it lies under a tap of.
+#[inline(always)]
+unsafe fn under<V: Lanes, const P: usize, const O: usize>(
+    value: V,
+    q: usize,
+    taps: &[[V; O]; 3],
+    sums: &mut [[V; O]; P],
+) {
+    for (kw, taps) in taps.iter().enumerate() {
+        if kw <= q && q - kw < P {
+            for (sum, tap) in sums[q - kw].iter_mut().zip(taps) {
+                // SAFETY: registers only.
+                *sum = unsafe { value.mul_add(*tap, *sum) };
             }
         }
     }

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "SIMD kernels; shapes are asserted on entry")]
 
-use std::ops::Range;
+mod few;
 
 use rayon::prelude::*;
 
@@ -10,7 +10,6 @@ use crate::kernel::conv::finish::Finish;
 use crate::kernel::conv::tile::next;
 use crate::kernel::conv::{Epilogue, Method, Packed};
 use crate::kernel::dispatch::{Wide, Work, abreast, run};
-use crate::kernel::fetch::{LINE, ahead};
 use crate::kernel::isa::Isa;
 use crate::kernel::lanes::Lanes;
 use crate::kernel::map::FeatureMap;
@@ -55,11 +54,6 @@ pub(in crate::kernel::conv) fn conv(
     });
 }
 
-/// Inputs that are a few.
-const FEW: usize = 8;
-/// How far ahead of what is written lines are fetched where pixels are written in several panels: two tiles of 64 channels.
-const AHEAD: usize = 768;
-
 /// Some rows of outputs.
 struct Band<'a> {
     x: &'a FeatureMap<f32>,
@@ -89,12 +83,15 @@ impl Wide for Band<'_> {
     unsafe fn run<V: Lanes, const NV: usize>(mut self) {
         // SAFETY: the caller's.
         unsafe {
-            match self.weights.inputs {
-                1 => self.rows::<V, NV, 1>(),
-                2 => self.rows::<V, NV, 2>(),
-                4 => self.rows::<V, NV, 4>(),
-                8 => self.rows::<V, NV, 8>(),
-                _ => self.rows::<V, NV, 0>(),
+            let done = match self.weights.inputs {
+                1 => self.few::<V, NV, 1>(),
+                2 => self.few::<V, NV, 2>(),
+                4 => self.few::<V, NV, 4>(),
+                8 => self.few::<V, NV, 8>(),
+                _ => false,
+            };
+            if !done {
+                self.rows::<V, NV>();
             }
         }
     }
@@ -111,96 +108,65 @@ struct Pixels {
     to: usize,
 }
 
-/// Some panels, and the channels of each.
-struct Sheet {
-    panels: Range<usize>,
-    channels: Range<usize>,
-}
-
 impl Band<'_> {
-    /// All rows, for `I` input channels, or any number where `I` is zero.
+    /// All rows, for any number of input channels.
     #[inline(always)]
-    unsafe fn rows<V: Lanes, const NV: usize, const I: usize>(&mut self) {
+    unsafe fn rows<V: Lanes, const NV: usize>(&mut self) {
         let (x, width) = (self.x, self.weights.width);
-        let all = self.stride / width;
-        // weights of a few inputs stay in the first cache for all outputs, and each pixel is written whole
-        let (panels, channels) = match self.weights.inputs {
-            ..=FEW => (all, width),
-            _ => (1, NV * V::COUNT),
-        };
-        for panel in (0..all).step_by(panels) {
-            for channel in (0..width).step_by(channels) {
-                let sheet = Sheet {
-                    panels: panel..panel + panels,
-                    channels: channel..channel + channels,
+        for channel in (0..self.stride).step_by(NV * V::COUNT) {
+            let w = &self.weights.panel(channel / width)[channel % width..];
+            for row in 0..self.values.len() / self.row_len {
+                // one row and one pixel back, inside the border
+                let corner = x.at(self.image, self.first_row + row, 0) - x.row_len() - x.stride();
+                let mut at = Pixels {
+                    corner: x.data()[corner + self.first_channel..].as_ptr(),
+                    stride: x.stride(),
+                    to: row * self.row_len + self.stride,
                 };
-                for row in 0..self.values.len() / self.row_len {
-                    // one row and one pixel back, inside the border
-                    let corner =
-                        x.at(self.image, self.first_row + row, 0) - x.row_len() - x.stride();
-                    let mut at = Pixels {
-                        corner: x.data()[corner + self.first_channel..].as_ptr(),
-                        stride: x.stride(),
-                        to: row * self.row_len + self.stride,
-                    };
-                    let mut left = x.width();
-                    while left > 0 {
-                        let p = next(left);
-                        // SAFETY: `p` pixels are left in the row; the channels lie in the stride.
-                        unsafe {
-                            match p {
-                                1 => self.pixels::<V, 1, NV, 0>(&sheet, at),
-                                2 => self.pixels::<V, 2, NV, 0>(&sheet, at),
-                                3 => self.pixels::<V, 3, NV, 0>(&sheet, at),
-                                4 => self.pixels::<V, 4, NV, 0>(&sheet, at),
-                                5 => self.pixels::<V, 5, NV, I>(&sheet, at),
-                                _ => self.pixels::<V, 6, NV, I>(&sheet, at),
-                            }
+                let mut left = x.width();
+                while left > 0 {
+                    let p = next(left);
+                    let w = w.as_ptr();
+                    // SAFETY: `p` pixels are left in the row; the channels lie in the stride.
+                    unsafe {
+                        match p {
+                            1 => self.pixels::<V, 1, NV>((w, channel), at),
+                            2 => self.pixels::<V, 2, NV>((w, channel), at),
+                            3 => self.pixels::<V, 3, NV>((w, channel), at),
+                            4 => self.pixels::<V, 4, NV>((w, channel), at),
+                            5 => self.pixels::<V, 5, NV>((w, channel), at),
+                            _ => self.pixels::<V, 6, NV>((w, channel), at),
                         }
-                        left -= p;
-                        at.corner = at.corner.wrapping_add(p * at.stride);
-                        at.to += p * self.stride;
                     }
+                    left -= p;
+                    at.corner = at.corner.wrapping_add(p * at.stride);
+                    at.to += p * self.stride;
                 }
             }
         }
     }
 
-    /// `P` pixels.
+    /// `P` pixels, their outputs from `channel` on.
     #[inline(always)]
-    unsafe fn pixels<V: Lanes, const P: usize, const NV: usize, const I: usize>(
+    unsafe fn pixels<V: Lanes, const P: usize, const NV: usize>(
         &mut self,
-        sheet: &Sheet,
+        (w, channel): (*const f32, usize),
         at: Pixels,
     ) {
-        let (width, stride) = (self.weights.width, self.stride);
-        let inputs = if I > 0 { I } else { self.weights.inputs };
+        let stride = self.stride;
         let image_len = (self.x.height() + 2) * self.row_len;
         let map = self.image * image_len + (self.first_row + 1) * self.row_len + at.to;
-        let taps = self.taps;
         let to = self.values[at.to..at.to + P * stride].as_mut_ptr();
-        // the processor does not follow what is written panel by panel
-        if sheet.panels.len() > 1 {
-            for line in (0..P * stride).step_by(LINE) {
-                ahead(to.wrapping_add(AHEAD + line));
-            }
-        }
-        for panel in sheet.panels.clone() {
-            let w = self.weights.panel(panel).as_ptr();
-            for sub in sheet.channels.clone().step_by(NV * V::COUNT) {
-                let channel = panel * width + sub;
-                // SAFETY: taps reach at most one pixel beyond the interior, which the border provides; the
-                // panel holds 9 * inputs rows of `width` values.
-                unsafe {
-                    let w = (w.add(sub), width);
-                    let mut sums = sums::<V, P, NV>(taps, at, w, inputs);
-                    self.finish
-                        .tile(&mut sums, channel, (map + channel, stride));
-                    for (p, sum) in sums.iter().enumerate() {
-                        for (v, s) in sum.iter().enumerate() {
-                            s.store(to.add(channel + p * stride + v * V::COUNT));
-                        }
-                    }
+        // SAFETY: taps reach at most one pixel beyond the interior, which the border provides; the
+        // panel holds 9 * inputs rows of `width` values.
+        unsafe {
+            let w = (w, self.weights.width);
+            let mut sums = sums::<V, P, NV>(self.taps, at, w, self.weights.inputs);
+            self.finish
+                .tile(&mut sums, channel, (map + channel, stride));
+            for (p, sum) in sums.iter().enumerate() {
+                for (v, s) in sum.iter().enumerate() {
+                    s.store(to.add(channel + p * stride + v * V::COUNT));
                 }
             }
         }

@@ -83,15 +83,22 @@ pub(in crate::kernel::conv) fn conv_weights(
         sum_rows(isa, &job, &mut scratch[..rows * job.columns]);
         (job.columns, rows * job.columns)
     };
-    for (row, to) in kernel.chunks_exact_mut(outputs).enumerate() {
-        if turned {
-            let (tap, i) = (8 - row / inputs, row % inputs);
-            let from = i / group * group_len + tap * outputs * group + i % group;
-            let from = scratch[from..].iter().step_by(group);
-            to.iter_mut().zip(from).for_each(|(t, &s)| *t = s);
-        } else {
-            for (k, to) in to.chunks_mut(group).enumerate() {
-                to.copy_from_slice(&scratch[k * group_len + row * group..][..to.len()]);
+    let vectors = if turned { inputs } else { outputs };
+    for (first, sums) in (0..vectors)
+        .step_by(group)
+        .zip(scratch.chunks_exact(group_len))
+    {
+        let columns = group.min(vectors - first);
+        for (row, sums) in sums.chunks_exact(group).take(rows).enumerate() {
+            let (tap, scalar, sums) = (row / job.scalars, row % job.scalars, &sums[..columns]);
+            if turned {
+                // the tap seen from the other side; columns are inputs
+                let to = ((8 - tap) * inputs + first) * outputs + scalar;
+                let to = kernel[to..].iter_mut().step_by(outputs);
+                to.zip(sums).for_each(|(to, &sum)| *to = sum);
+            } else {
+                let to = (tap * inputs + scalar) * outputs + first;
+                kernel[to..to + columns].copy_from_slice(sums);
             }
         }
     }
