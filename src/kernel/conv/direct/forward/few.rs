@@ -13,9 +13,9 @@ use crate::kernel::map::CHANNEL_STEP;
 /// How far ahead of what is written lines are fetched where pixels are written in several parts: two tiles of 64 channels.
 const AHEAD: usize = 768;
 
-/// Pixels of the longer tiles: a dozen registers of sums, twice what two multipliers keep busy.
+/// Pixels of the longer tiles: a dozen registers of sums or sixteen, once and a half or twice what two multipliers keep busy.
 const fn longest(registers: usize) -> usize {
-    if registers == 4 { 3 } else { 6 }
+    if registers == 4 { 4 } else { 6 }
 }
 
 /// How many tiles of `longest` pixels and of one less make up a row of `width`, if any do.
@@ -86,9 +86,9 @@ impl Band<'_> {
             };
             // SAFETY: the tiles make up the row.
             unsafe {
-                if longest(NV) == 3 {
-                    tiles.row::<V, 3, NV, I, S, RECTIFIED>(&mut at, longer);
-                    tiles.row::<V, 2, NV, I, S, RECTIFIED>(&mut at, shorter);
+                if longest(NV) == 4 {
+                    tiles.row::<V, 4, NV, I, S, RECTIFIED>(&mut at, longer);
+                    tiles.row::<V, 3, NV, I, S, RECTIFIED>(&mut at, shorter);
                 } else {
                     tiles.row::<V, 6, NV, I, S, RECTIFIED>(&mut at, longer);
                     tiles.row::<V, 5, NV, I, S, RECTIFIED>(&mut at, shorter);
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn tiles_make_up_a_row_or_there_are_none() {
-        for longest in [3, 6] {
+        for longest in [4, 6] {
             for width in 1..200 {
                 match split(width, longest) {
                     Some((longer, shorter)) => {
@@ -224,7 +224,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(split(64, 3), Some((20, 2)));
+        assert_eq!(split(64, 4), Some((16, 0)));
         assert_eq!(split(128, 6), Some((18, 4)));
         assert_eq!(split(4, 6), None);
     }
