@@ -145,7 +145,9 @@ fn draw(points: &[(f64, f64, String)], peak: f64, bandwidth: f64) {
     {
         let area = BitMapBackend::with_buffer(&mut pixels, (WIDTH, HEIGHT)).into_drawing_area();
         area.fill(&WHITE).unwrap();
-        let (x, y) = ((0.5..400.0).log_scale(), (5.0..800.0).log_scale());
+        // room above the fastest, whatever the machine
+        let highest = points.iter().map(|p| p.1).fold(peak, f64::max);
+        let (x, y) = ((0.5..400.0).log_scale(), (5.0..1.5 * highest).log_scale());
         let mut chart = ChartBuilder::on(&area)
             .caption(
                 format!(
@@ -155,7 +157,7 @@ fn draw(points: &[(f64, f64, String)], peak: f64, bandwidth: f64) {
             )
             .margin(20)
             .x_label_area_size(50)
-            .y_label_area_size(60)
+            .y_label_area_size(80)
             .build_cartesian_2d(x, y)
             .unwrap();
         chart
@@ -168,9 +170,10 @@ fn draw(points: &[(f64, f64, String)], peak: f64, bandwidth: f64) {
             .unwrap();
         // one core alone reads nearly as fast as two: the memory, not the core, is the bound
         let roof = |x: f64| (x * bandwidth).min(peak);
-        let along = (0..=200).map(|k| 0.5 * 800f64.powf(f64::from(k) / 200.0));
-        let line = along.map(|x| (x, roof(x))).filter(|p| p.1 >= 5.0);
-        let roofline = PathElement::new(line.collect::<Vec<_>>(), GREY.stroke_width(2));
+        // from where it enters the picture, over its corner, to the right
+        let line = [f64::max(0.5, 5.0 / bandwidth), peak / bandwidth, 400.0];
+        let line = line.map(|x| (x, roof(x)));
+        let roofline = PathElement::new(line, GREY.stroke_width(2));
         chart
             .draw_series(std::iter::once(roofline))
             .unwrap()
