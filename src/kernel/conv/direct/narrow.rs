@@ -23,6 +23,10 @@ pub(super) const GROUP: usize = 32;
 /// Channels of a pixel on the narrow side that are summed for the bias.
 const PIXEL: usize = 16;
 
+/// Pixels for which sums stay in registers, where rows are shorter: 16 kB of 64 channels, which the first-level cache still has for
+/// the other groups.
+const PIXELS: usize = 64;
+
 /// How far ahead of what is read columns are fetched: 64 pixels of 64 channels take as long as a line from memory. The processor by
 /// itself follows half lines of a pixel too late.
 const AHEAD: usize = 4096;
@@ -83,14 +87,16 @@ impl Work for Groups<'_> {
             ..
         } = *self.job;
         let len = group_len(self.job);
+        let (height, together) = (scalar.height(), PIXELS.div_ceil(scalar.width()));
         for image in 0..scalar.images() {
-            for row in 0..scalar.height() {
+            for row in (0..height).step_by(together) {
                 for (k, sums) in self.sums.chunks_exact_mut(len).enumerate() {
                     let column = (self.first + k) * GROUP;
                     let mut line = Line {
                         job: self.job,
                         above: scalar.at(image, row, 0) - scalar.row_len() - scalar.stride(),
                         from: vector.at(image, row, 0) + self.job.vector_from + column,
+                        rows: together.min(height - row),
                         bias: match self.narrow_bias {
                             false => COLUMNS,
                             true if column == 0 => NARROW,
@@ -126,13 +132,14 @@ const COLUMNS: u8 = 1;
 /// or the channels of the narrow side.
 const NARROW: u8 = 2;
 
-/// One row of pixels and one group of columns.
+/// One row of pixels, or some short ones, and one group of columns.
 struct Line<'a> {
     job: &'a Job<'a>,
     /// The top left tap of the first pixel.
     above: usize,
     /// The first pixel's columns.
     from: usize,
+    rows: usize,
     bias: u8,
     sums: &'a mut [f32],
 }
@@ -214,20 +221,21 @@ impl Line<'_> {
                     *total = V::load(last.add(v * V::COUNT));
                 }
             }
-            let mut walk = Walk {
-                vector: vector.data().as_ptr().add(self.from + column),
-                scalar: scalar
-                    .data()
-                    .as_ptr()
-                    .add(self.above + kh * scalar.row_len() + first),
-                steps: [vector.stride(), scalar.stride()],
-                row_len: scalar.row_len(),
-            };
-            for _ in 0..scalar.width() / 2 {
-                walk.pixels::<V, NV, KH, S, BIAS, 2>(&mut sums);
-            }
-            if !scalar.width().is_multiple_of(2) {
-                walk.pixels::<V, NV, KH, S, BIAS, 1>(&mut sums);
+            for row in 0..self.rows {
+                let above = self.above + (row + kh) * scalar.row_len() + first;
+                let from = self.from + row * vector.row_len() + column;
+                let mut walk = Walk {
+                    vector: vector.data().as_ptr().add(from),
+                    scalar: scalar.data().as_ptr().add(above),
+                    steps: [vector.stride(), scalar.stride()],
+                    row_len: scalar.row_len(),
+                };
+                for _ in 0..scalar.width() / 2 {
+                    walk.pixels::<V, NV, KH, S, BIAS, 2>(&mut sums);
+                }
+                if !scalar.width().is_multiple_of(2) {
+                    walk.pixels::<V, NV, KH, S, BIAS, 1>(&mut sums);
+                }
             }
             for (h, sums) in sums.taps.iter().enumerate() {
                 for (kw, sums) in sums.iter().enumerate() {
