@@ -126,6 +126,11 @@ impl<T: Scalar> FeatureMap<T> {
         image * self.image_len() + (row + 1) * self.row_len() + (col + 1) * self.stride
     }
 
+    /// Flat index of the top left tap of that pixel, inside the border: one row and one pixel back.
+    pub(super) fn corner(&self, image: usize, row: usize, col: usize) -> usize {
+        self.at(image, row, col) - self.row_len() - self.stride
+    }
+
     /// The stored channels of one interior pixel.
     pub fn pixel(&self, image: usize, row: usize, col: usize) -> &[T] {
         let i = self.at(image, row, col);

@@ -16,7 +16,7 @@ enum Kind<'a> {
     Plain,
 }
 
-/// What is done to sums on their way to memory.
+/// What is done to sums on their way to memory. The bias begins on a cache line, so that no register load of it straddles two.
 #[repr(C, align(64))]
 pub(super) struct Finish<'a> {
     bias: [f32; MOST],
@@ -89,20 +89,8 @@ impl<'a> Finish<'a> {
         unsafe {
             match self.kind {
                 Kind::Plain => {}
-                Kind::Bias | Kind::BiasRelu => {
-                    let bias = self.bias.as_ptr().add(channel);
-                    let bias: [V; NV] = std::array::from_fn(|v| V::load(bias.add(v * V::COUNT)));
-                    for sum in sums.iter_mut() {
-                        for (s, b) in sum.iter_mut().zip(bias) {
-                            *s = s.add(b);
-                        }
-                    }
-                    if matches!(self.kind, Kind::BiasRelu) {
-                        for s in sums.as_flattened_mut() {
-                            *s = s.rectify();
-                        }
-                    }
-                }
+                Kind::Bias => self.biased(sums, channel),
+                Kind::BiasRelu => self.rectified(sums, channel),
                 Kind::Gate(g) => {
                     let gate = g.as_ptr().add(at);
                     for (p, sum) in sums.iter_mut().enumerate() {
@@ -115,7 +103,7 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// As [`Finish::tile`] where the kind is known to be [`Epilogue::BiasRelu`].
+    /// [`Finish::tile`] of [`Epilogue::BiasRelu`], for who knows that it is that.
     ///
     /// # Safety
     /// As [`Finish::apply`], for every register.
@@ -127,11 +115,26 @@ impl<'a> Finish<'a> {
     ) {
         // SAFETY: the caller's.
         unsafe {
+            self.biased(sums, channel);
+            for s in sums.as_flattened_mut() {
+                *s = s.rectify();
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn biased<V: Lanes, const P: usize, const NV: usize>(
+        &self,
+        sums: &mut [[V; NV]; P],
+        channel: usize,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
             let bias = self.bias.as_ptr().add(channel);
             let bias: [V; NV] = std::array::from_fn(|v| V::load(bias.add(v * V::COUNT)));
             for sum in sums {
                 for (s, b) in sum.iter_mut().zip(bias) {
-                    *s = s.add(b).rectify();
+                    *s = s.add(b);
                 }
             }
         }

@@ -23,7 +23,7 @@ pub fn conv<T: Scalar>(
                     let panel = weights.panel(o / weights.width);
                     let mut sum = T::zero();
                     for tap in 0..9 {
-                        let corner = x.at(image, row, col) - x.row_len() - x.stride();
+                        let corner = x.corner(image, row, col);
                         let at =
                             corner + tap / 3 * x.row_len() + tap % 3 * x.stride() + first_channel;
                         for i in 0..weights.inputs {
@@ -72,7 +72,7 @@ pub fn conv_weights<T: Scalar>(
                     *b = *b + v;
                 }
                 for tap in 0..9 {
-                    let corner = x.at(image, row, col) - x.row_len() - x.stride();
+                    let corner = x.corner(image, row, col);
                     let at = corner + tap / 3 * x.row_len() + tap % 3 * x.stride() + first_channel;
                     for i in 0..inputs {
                         let v = x.data()[at + i];

@@ -184,8 +184,7 @@ impl Band<'_> {
         let (x, inputs) = (self.x, self.weights.inputs.next_multiple_of(LANES));
         let inputs = if STRIDE > 0 { STRIDE } else { inputs };
         let stride = if STRIDE > 0 { STRIDE } else { x.stride() };
-        let corner = x.at(self.image, self.first_row + row, column) - x.row_len() - stride
-            + self.first_channel;
+        let corner = x.corner(self.image, self.first_row + row, column) + self.first_channel;
         let corner = x.data()[corner..].as_ptr();
         // a chain's sixteen lanes are one register or two, one after the other
         for half in 0..LANES / V::COUNT {

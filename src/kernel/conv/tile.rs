@@ -119,10 +119,24 @@ unsafe fn tile<V: Lanes, const P: usize, const NV: usize>(
             at += left.depth_step;
             b = b.wrapping_add(right.depth_step);
         }
-        for (p, sum) in sums.iter().enumerate() {
-            for (v, s) in sum.iter().enumerate() {
-                s.store(to.at.add(p * to.row_step + v * V::COUNT));
-            }
+        write(&sums, to.at, to.row_step);
+    }
+}
+
+/// Writes `P` rows of sums, `row_step` apart from `to` on.
+///
+/// # Safety
+/// All of them must be inside what `to` points into.
+#[inline(always)]
+pub(super) unsafe fn write<V: Lanes, const P: usize, const NV: usize>(
+    sums: &[[V; NV]; P],
+    to: *mut f32,
+    row_step: usize,
+) {
+    for (p, sum) in sums.iter().enumerate() {
+        for (v, s) in sum.iter().enumerate() {
+            // SAFETY: the caller's.
+            unsafe { s.store(to.add(p * row_step + v * V::COUNT)) }
         }
     }
 }

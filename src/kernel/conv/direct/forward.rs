@@ -7,7 +7,7 @@ mod few;
 use rayon::prelude::*;
 
 use crate::kernel::conv::finish::Finish;
-use crate::kernel::conv::tile::next;
+use crate::kernel::conv::tile::{next, write};
 use crate::kernel::conv::{Epilogue, Method, Packed};
 use crate::kernel::dispatch::{Wide, Work, abreast, run};
 use crate::kernel::isa::Isa;
@@ -114,10 +114,9 @@ impl Band<'_> {
     unsafe fn rows<V: Lanes, const NV: usize>(&mut self) {
         let (x, width) = (self.x, self.weights.width);
         for channel in (0..self.stride).step_by(NV * V::COUNT) {
-            let w = &self.weights.panel(channel / width)[channel % width..];
+            let w = self.weights.panel(channel / width)[channel % width..].as_ptr();
             for row in 0..self.values.len() / self.row_len {
-                // one row and one pixel back, inside the border
-                let corner = x.at(self.image, self.first_row + row, 0) - x.row_len() - x.stride();
+                let corner = x.corner(self.image, self.first_row + row, 0);
                 let mut at = Pixels {
                     corner: x.data()[corner + self.first_channel..].as_ptr(),
                     stride: x.stride(),
@@ -126,7 +125,6 @@ impl Band<'_> {
                 let mut left = x.width();
                 while left > 0 {
                     let p = next(left);
-                    let w = w.as_ptr();
                     // SAFETY: `p` pixels are left in the row; the channels lie in the stride.
                     unsafe {
                         match p {
@@ -164,11 +162,7 @@ impl Band<'_> {
             let mut sums = sums::<V, P, NV>(self.taps, at, w, self.weights.inputs);
             self.finish
                 .tile(&mut sums, channel, (map + channel, stride));
-            for (p, sum) in sums.iter().enumerate() {
-                for (v, s) in sum.iter().enumerate() {
-                    s.store(to.add(channel + p * stride + v * V::COUNT));
-                }
-            }
+            write(&sums, to.add(channel), stride);
         }
     }
 }

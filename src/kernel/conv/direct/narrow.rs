@@ -94,7 +94,7 @@ impl Work for Groups<'_> {
                     let column = (self.first + k) * GROUP;
                     let mut line = Line {
                         job: self.job,
-                        above: scalar.at(image, row, 0) - scalar.row_len() - scalar.stride(),
+                        above: scalar.corner(image, row, 0),
                         from: vector.at(image, row, 0) + self.job.vector_from + column,
                         rows: together.min(height - row),
                         bias: match self.narrow_bias {

@@ -198,7 +198,7 @@ impl Rows<'_> {
             columns,
             ..
         } = *self.job;
-        let corner = x.at(image, row, 0) - x.row_len() - x.stride() + self.job.scalar_from;
+        let corner = x.corner(image, row, 0) + self.job.scalar_from;
         let from = y.at(image, row, 0) + self.job.vector_from + column;
         let rows = self.sums.len() / columns;
         // rows that lie evenly: those of one tap, and those of three where no channels lie between

@@ -123,7 +123,7 @@ proptest! {
             let mut sums = [[0.0; 6]; 6];
             let mut want = [[0.0; 4]; 4];
             for i in 0..cin {
-                let corner = x.at(image, row, col) - x.row_len() - x.stride() + i;
+                let corner = x.corner(image, row, col) + i;
                 let d: [[f64; 6]; 6] = std::array::from_fn(|r| std::array::from_fn(|c| x.data()[corner + r * x.row_len() + c * x.stride()].into()));
                 let g: [[f64; 3]; 3] = std::array::from_fn(|r| std::array::from_fn(|c| kernel[((3 * r + c) * cin + i) * cout + o].into()));
                 let (bd, gg) = (both(&absolute(&m.b), &absolute(&d)), both(&absolute(&m.g), &absolute(&g)));
@@ -175,7 +175,7 @@ proptest! {
             let mut sums = [[0.0; 6]; 6];
             let mut want = [[0.0; 3]; 3];
             for image in 0..images { for row in (0..h).step_by(4) { for col in (0..w).step_by(4) {
-                let corner = x.at(image, row, col) - x.row_len() - x.stride() + i;
+                let corner = x.corner(image, row, col) + i;
                 let d: [[f64; 6]; 6] = std::array::from_fn(|r| std::array::from_fn(|c| x.data()[corner + r * x.row_len() + c * x.stride()].into()));
                 let y: [[f64; 4]; 4] = std::array::from_fn(|r| std::array::from_fn(|c| dy.pixel(image, row + r, col + c)[o].into()));
                 let (bd, ay) = (both(&absolute(&m.b), &absolute(&d)), both(&absolute(&turned(&m.a)), &absolute(&y)));

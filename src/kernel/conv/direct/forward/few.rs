@@ -6,6 +6,7 @@
 use super::Band;
 use crate::kernel::conv::Packed;
 use crate::kernel::conv::finish::Finish;
+use crate::kernel::conv::tile::write;
 use crate::kernel::fetch::{LINE, ahead};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::map::CHANNEL_STEP;
@@ -69,7 +70,7 @@ impl Band<'_> {
         step: usize,
     ) {
         let x = self.x;
-        let tiles = Tiles {
+        let tiles = Tiles::<NV, I, S, RECTIFIED> {
             weights: self.weights,
             finish: self.finish,
             parts: self.stride / (NV * V::COUNT),
@@ -78,8 +79,7 @@ impl Band<'_> {
             row_len: x.row_len(),
         };
         for (row, values) in (self.first_row..).zip(self.values.chunks_exact_mut(self.row_len)) {
-            // one row and one pixel back, inside the border
-            let corner = x.at(self.image, row, 0) - x.row_len() - S + self.first_channel;
+            let corner = x.corner(self.image, row, 0) + self.first_channel;
             let mut at = At {
                 corner: x.data()[corner..].as_ptr(),
                 to: values[self.stride..].as_mut_ptr(),
@@ -87,11 +87,11 @@ impl Band<'_> {
             // SAFETY: the tiles make up the row.
             unsafe {
                 if longest(NV) == 4 {
-                    tiles.row::<V, 4, NV, I, S, RECTIFIED>(&mut at, longer);
-                    tiles.row::<V, 3, NV, I, S, RECTIFIED>(&mut at, shorter);
+                    tiles.row::<V, 4>(&mut at, longer);
+                    tiles.row::<V, 3>(&mut at, shorter);
                 } else {
-                    tiles.row::<V, 6, NV, I, S, RECTIFIED>(&mut at, longer);
-                    tiles.row::<V, 5, NV, I, S, RECTIFIED>(&mut at, shorter);
+                    tiles.row::<V, 6>(&mut at, longer);
+                    tiles.row::<V, 5>(&mut at, shorter);
                 }
             }
         }
@@ -104,8 +104,8 @@ struct At {
     to: *mut f32,
 }
 
-/// What all tiles share.
-struct Tiles<'a> {
+/// What all tiles share: `NV` registers of outputs for each pixel, of `I` inputs that lie `S` numbers from those of the next.
+struct Tiles<'a, const NV: usize, const I: usize, const S: usize, const RECTIFIED: bool> {
     weights: &'a Packed<f32>,
     finish: &'a Finish<'a>,
     /// Parts of the outputs, each as many as lie in registers side by side,
@@ -118,24 +118,15 @@ struct Tiles<'a> {
     row_len: usize,
 }
 
-impl Tiles<'_> {
+impl<const NV: usize, const I: usize, const S: usize, const RECTIFIED: bool>
+    Tiles<'_, NV, I, S, RECTIFIED>
+{
     /// `count` tiles of `P` pixels, side by side.
     #[inline(always)]
-    unsafe fn row<
-        V: Lanes,
-        const P: usize,
-        const NV: usize,
-        const I: usize,
-        const S: usize,
-        const RECTIFIED: bool,
-    >(
-        &self,
-        at: &mut At,
-        count: usize,
-    ) {
+    unsafe fn row<V: Lanes, const P: usize>(&self, at: &mut At, count: usize) {
         for _ in 0..count {
             // SAFETY: the caller's.
-            unsafe { self.tile::<V, P, NV, I, S, RECTIFIED>(at) }
+            unsafe { self.tile::<V, P>(at) }
             at.corner = at.corner.wrapping_add(P * S);
             at.to = at.to.wrapping_add(P * self.stride);
         }
@@ -143,17 +134,7 @@ impl Tiles<'_> {
 
     /// All outputs of `P` pixels.
     #[inline(always)]
-    unsafe fn tile<
-        V: Lanes,
-        const P: usize,
-        const NV: usize,
-        const I: usize,
-        const S: usize,
-        const RECTIFIED: bool,
-    >(
-        &self,
-        at: &At,
-    ) {
+    unsafe fn tile<V: Lanes, const P: usize>(&self, at: &At) {
         // the processor does not follow what is written part by part
         if self.parts > 1 {
             for line in (0..P * self.stride).step_by(LINE) {
@@ -171,11 +152,7 @@ impl Tiles<'_> {
                 if RECTIFIED {
                     self.finish.rectified(&mut sums, channel);
                 }
-                for (p, sum) in sums.iter().enumerate() {
-                    for (v, s) in sum.iter().enumerate() {
-                        s.store(at.to.add(channel + p * self.stride + v * V::COUNT));
-                    }
-                }
+                write(&sums, at.to.add(channel), self.stride);
             }
             w = w.wrapping_add(self.step);
         }
