@@ -25,10 +25,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Kind {
     /// The request itself does not fit: an unknown scenario, a count larger than the data allow.
     Usage,
-    /// A file or an array handed in is not what it says, or not what is needed.
+    /// A file or an array handed in is missing, cannot be read, is not what it says, or not what is needed.
     Input,
-    /// The file system refused: missing, full, read-only, or already there.
-    Io,
+    /// A number handed in is NaN or infinite where a finite one is needed.
+    NonFinite,
+    /// There is nothing that could be judged: no value, no pixel known, no trial that ran.
+    Undecided,
+    /// The file system refused what was to be written: full, read-only, or not permitted.
+    Output,
     /// The person asked to stop.
     Interrupted,
     /// A law of the program itself was broken; please report it.
@@ -75,9 +79,14 @@ impl Error {
         Self::new(Kind::Input, action)
     }
 
-    /// A refusal of the file system.
-    pub fn io(action: impl Into<String>) -> Self {
-        Self::new(Kind::Io, action)
+    /// Nothing that could be judged.
+    pub fn undecided(action: impl Into<String>) -> Self {
+        Self::new(Kind::Undecided, action)
+    }
+
+    /// A refusal of the file system to write.
+    pub fn output(action: impl Into<String>) -> Self {
+        Self::new(Kind::Output, action)
     }
 
     /// The person asked to stop.
@@ -88,6 +97,23 @@ impl Error {
     /// A broken law of the program itself.
     pub fn bug(action: impl Into<String>) -> Self {
         Self::new(Kind::Bug, action)
+    }
+
+    /// The same failure, because of a number that is not finite.
+    #[must_use]
+    pub fn not_finite(mut self) -> Self {
+        self.0.kind = Kind::NonFinite;
+        self
+    }
+
+    /// The same failure; if `v` is NaN or infinite, because of that.
+    #[must_use]
+    pub fn because_of(self, v: f64) -> Self {
+        if v.is_finite() {
+            self
+        } else {
+            self.not_finite()
+        }
     }
 
     /// Where: file, array, index, stage.

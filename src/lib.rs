@@ -33,3 +33,7 @@ pub mod score;
 pub mod solve;
 pub mod specimen;
 pub mod verify;
+
+#[cfg(test)]
+#[path = "../tests/support/skips.rs"]
+mod skips;

@@ -1,7 +1,6 @@
 //! Data sets in files: the shared ones, round trips, and damage.
 
-#[path = "support/shared.rs"]
-mod shared;
+mod support;
 
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzWriter;
@@ -11,7 +10,7 @@ use ptyproof::data::dataset::Dataset;
 use ptyproof::data::domain::Patterns;
 use ptyproof::data::npz::{read_dataset, read_object, read_probe, write_dataset};
 use ptyproof::ground::geometry::{PatchSize, Position};
-use shared::shared;
+use support::shared::shared;
 
 #[test]
 fn the_siemens_star_reads() {

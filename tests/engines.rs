@@ -8,8 +8,7 @@
     reason = "a test may fail loudly, and says what it skips"
 )]
 
-#[path = "support/shared.rs"]
-mod shared;
+mod support;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -22,7 +21,8 @@ use ptyproof::data::domain::Patterns;
 use ptyproof::data::npz::{Values, read_array, read_dataset};
 use ptyproof::ground::par::Pool;
 use ptyproof::solve::{Estimate, Method, Problem, Settings, Solver};
-use shared::shared;
+use support::shared::shared;
+use support::skips::{Lacks, skip};
 
 /// Largest relative rms in the middle, up to the gauge: of noise-free data, of data with photon noise.
 const BOUNDS: [(Method, [f64; 2]); 5] = [
@@ -37,7 +37,7 @@ const ITERATIONS: usize = 100;
 
 fn data() -> Option<PathBuf> {
     if std::env::var_os("PTYPROOF_SLOW").is_none() {
-        println!("skipped: PTYPROOF_SLOW is not set");
+        skip(Lacks::Time, "PTYPROOF_SLOW is not set");
         return None;
     }
     shared("bench_problem.npz")

@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-#[path = "support/shared.rs"]
-mod shared;
+mod support;
 
 use std::path::Path;
 
@@ -21,7 +20,7 @@ use ptyproof::data::inspect::inspect;
 use ptyproof::data::measurement::{Measurement, PixelSize};
 use ptyproof::data::npz::{read_dataset, write_dataset};
 use ptyproof::ground::geometry::Position;
-use shared::shared;
+use support::shared::shared;
 
 #[test]
 fn the_siemens_star_in_tikes_form_is_the_same_data() {

@@ -9,6 +9,8 @@
     reason = "a test panics where it fails and prints what it measured"
 )]
 
+mod support;
+
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -23,6 +25,7 @@ use ptyproof::network::architecture::Architecture;
 use ptyproof::network::model::Model;
 use ptyproof::physics::forward::Physics;
 use ptyproof::physics::object::{Combination, Numerics};
+use support::skips::{Lacks, skip};
 
 fn vectors() -> Option<PathBuf> {
     let dir = std::env::var_os("PTYPROOF_VECTORS").map_or_else(
@@ -32,10 +35,11 @@ fn vectors() -> Option<PathBuf> {
     if dir.join("parity_gs1_weights.npz").is_file() {
         return Some(dir);
     }
-    println!(
-        "skipped: no reference vectors in {} (set PTYPROOF_VECTORS)",
+    let why = format!(
+        "no reference vectors in {} (set PTYPROOF_VECTORS)",
         dir.display()
     );
+    skip(Lacks::Vectors, why);
     None
 }
 

@@ -150,6 +150,27 @@ pub struct Alignment {
     pub fault: Option<Fault>,
 }
 
+impl Alignment {
+    /// That of images of which too little is known: every distance is NaN.
+    pub fn unknown() -> Self {
+        let nan = Real(f64::NAN);
+        let distance = Distance {
+            rms: nan,
+            worst: nan,
+            at: [0, 0],
+        };
+        Self {
+            pixels: 0,
+            raw: distance,
+            scalar: distance,
+            aligned: distance,
+            gauge: Gauge::none(),
+            covered_alone: [0; 2],
+            fault: None,
+        }
+    }
+}
+
 /// Above this, what is left is looked at for a [`Fault`].
 const GROSS: f64 = 0.02;
 /// A fault explains a difference when so much of it, at most, is left.

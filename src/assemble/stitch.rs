@@ -251,6 +251,7 @@ impl Plan {
         if let Some((i, p)) = offsets.iter().enumerate().find(|(_, p)| !p.is_finite()) {
             return Err(Error::input(ACTION)
                 .at(format!("offset {i}"))
+                .not_finite()
                 .got(format!("({}, {})", p.x, p.y))
                 .need("finite positions in object pixels"));
         }

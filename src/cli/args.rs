@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::compare::CompareArgs;
+use super::exit::TABLE;
 use super::overrides::OverrideArgs;
 use super::reconstruct::ReconstructArgs;
 use super::score::ScoreArgs;
@@ -22,11 +23,11 @@ use crate::pipeline::{NumericsChoice, Phases};
     max_term_width = 100,
     disable_help_subcommand = true
 )]
-#[command(
-    after_help = "Exit codes: 0 well, 1 failed or a limit does not hold, 2 usage, 3 complete but \
-                        not finite, 70 a bug, 130 interrupted."
-)]
+#[command(after_help = TABLE)]
 pub struct Cli {
+    /// Let a warning fail a command that would end well: exit code 1.
+    #[arg(long, global = true)]
+    pub(super) strict: bool,
     /// What to do.
     #[command(subcommand)]
     pub(super) command: Command,
@@ -180,6 +181,9 @@ pub(super) struct LimitsArgs {
     /// Write the report as Markdown.
     #[arg(long, value_name = "FILE")]
     pub(super) output_markdown: Option<PathBuf>,
+    /// Write a case per subset as JUnit.
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
     /// The canvas as it was before it grew with the scan (a margin of 10 pixels).
     #[arg(long)]
     pub(super) legacy_canvas: bool,
@@ -201,6 +205,9 @@ pub(super) struct HistoryArgs {
     /// Write the page as Markdown.
     #[arg(long, value_name = "FILE")]
     pub(super) output_markdown: Option<PathBuf>,
+    /// Write a case per metric as JUnit.
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
 }
 
 /// What to do again.
@@ -238,6 +245,9 @@ pub(super) struct VerifyArgs {
     /// Write what was found as JSON.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Write it as JUnit.
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
 }
 
 /// What to compare.
@@ -261,6 +271,9 @@ pub(super) struct DiffArgs {
     /// Write it as Markdown.
     #[arg(long, value_name = "FILE")]
     pub(super) markdown: Option<PathBuf>,
+    /// Take numbers that are not finite for what is wanted, where the first hub has the same.
+    #[arg(long)]
+    pub(super) nan_as_golden: bool,
     /// Write tolerances under which these two, both known to be good, agree with room to spare.
     #[arg(long, value_name = "FILE")]
     pub(super) write_tolerances: Option<PathBuf>,
@@ -275,6 +288,9 @@ pub(super) struct BlessArgs {
     /// Why the golden changes.
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: String,
+    /// Bless a hub although something in it is not finite.
+    #[arg(long)]
+    pub(super) nan_as_golden: bool,
     /// Where golden hubs lie.
     #[arg(long, value_name = "DIR", default_value = "golden")]
     pub(super) golden: PathBuf,
@@ -396,10 +412,6 @@ pub(super) struct InspectArgs {
 
 /// What to examine.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 nothing contradicts what is declared, 1 something does, or the file \
-                        cannot be read, 2 usage."
-)]
 pub(super) struct DoctorArgs {
     /// Patterns and positions: NPZ (PtychoPINN's, tike's) or CXI.
     #[arg(value_name = "DATA")]
@@ -407,6 +419,9 @@ pub(super) struct DoctorArgs {
     /// Write what was found as JSON.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Write a case per finding as JUnit.
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
     /// Draw the hypotheses, and what the best one reconstructs.
     #[arg(long, value_name = "FILE.png")]
     pub(super) picture: Option<PathBuf>,

@@ -39,9 +39,5 @@ pub(super) fn run(args: &ChainArgs) -> Result<Exit> {
     if let Some(file) = &args.markdown {
         write_atomic(file, markdown(&found).as_bytes())?;
     }
-    Ok(if found.broken {
-        Exit::Failed
-    } else {
-        Exit::Success
-    })
+    Ok(found.judgment().into())
 }

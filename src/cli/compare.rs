@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::overrides::{Instead, OverrideArgs};
 use super::reconstruct::{self, EngineArg, ReconstructArgs};
 use super::run;
+use super::score::share;
 use super::session::cores;
 use crate::data::formats::Told;
 use crate::data::npz::{Values, named_arrays, write_dataset};
@@ -24,6 +25,7 @@ use crate::pipeline::score::Reconstruction;
 use crate::pipeline::score::versus::{Outcome, Pair, versus};
 use crate::pipeline::{self, Request, simulated};
 use crate::report::versus::{Images, page, pictures, terminal};
+use crate::score::known::KNOWN_AT_LEAST;
 use crate::score::versus::ProbeOf;
 
 const ACTION: &str = "comparing network and engine";
@@ -94,6 +96,14 @@ pub(super) struct CompareArgs {
     /// [default: overlaps; own with --numerics reference].
     #[arg(long, value_enum)]
     phases: Option<PhasesArg>,
+    /// The share of the compared region, and of the patterns, that must be finite and covered: below it every figure is NaN.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = KNOWN_AT_LEAST,
+        allow_negative_numbers = true
+    )]
+    known_at_least: f64,
     /// Seed of both.
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
@@ -112,12 +122,13 @@ pub(super) struct CompareArgs {
 pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     let out = &args.output_dir;
     if out.exists() {
-        return Err(Error::input(ACTION)
+        return Err(Error::usage(ACTION)
             .at(out.display())
             .got("something that is there already")
             .need("a directory that does not exist yet"));
     }
     let known = known(args)?;
+    share(args.known_at_least)?;
     let mut told = network(args);
     run::refuse_idle(&told)?;
     told.overrides.or_undivided();
@@ -136,7 +147,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
     };
     let solver = engine(args, &data, "engine", args.modes);
     solver.check()?;
-    fs::create_dir_all(out).map_err(|e| Error::io(ACTION).at(out.display()).because(e))?;
+    fs::create_dir_all(out).map_err(|e| Error::output(ACTION).at(out.display()).because(e))?;
     let work = Work {
         args,
         known,
@@ -205,7 +216,7 @@ impl Work<'_> {
             }
         }
         exits.push(run::run(&self.told)?);
-        let worst = (exits.into_iter().find(|e| *e != Exit::Success)).unwrap_or(Exit::Success);
+        let worst = exits.into_iter().fold(Exit::Success, Exit::graver);
         let read = |path: &Path| Reconstruction::read(path, &Told::default());
         let found = versus(
             Pair {
@@ -214,6 +225,7 @@ impl Work<'_> {
                 engine: read(&self.solver.output_dir)?,
                 network_probe,
                 run: self.request,
+                known_at_least: self.args.known_at_least,
             },
             &self.pool,
         );
@@ -222,7 +234,7 @@ impl Work<'_> {
             // both hubs are whole, and say when and where
             Err(e) if worst == Exit::NonFinite => {
                 for note in notes {
-                    errln!("note: {note}");
+                    warnln!("{note}");
                 }
                 errln!("no page: {e}");
                 errln!(
@@ -235,7 +247,7 @@ impl Work<'_> {
         };
         found.versus.notes.splice(..0, notes);
         show(out, &found)?;
-        Ok(worst)
+        Ok(worst.graver(found.versus.judgment().into()))
     }
 
     /// The probe that the engine refined, of a single mode: the strongest of several explains less than the best single one.

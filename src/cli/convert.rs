@@ -33,18 +33,31 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
         .filter(|p| !p.is_finite())
         .count();
     if lost > 0 {
-        errln!(
-            "note: {}: {lost} of {count} positions are not finite, and are written as they are",
+        warnln!(
+            "{}: {lost} of {count} positions are not finite, and are written as they are",
             args.input.display()
         );
+    }
+    let patterns = contents.stack.as_ref().map_or(0, |s| s.count);
+    let held =
+        patterns + count + usize::from(contents.probe.is_some() || contents.object.is_some());
+    if held == 0 {
+        return Err(Error::undecided("converting a file")
+            .at(args.input.display())
+            .got("no pattern, no position, no probe and no object")
+            .need("something to write"));
     }
     for note in formats::write(&args.output, &mut contents, format, how)? {
         errln!("note: {}: {note}", args.output.display());
     }
     outln!(
-        "{} ({from}) -> {} ({format}), {count} positions",
+        "{} ({from}) -> {} ({format}), {patterns} patterns, {count} positions",
         args.input.display(),
         args.output.display()
     );
-    Ok(Exit::Success)
+    Ok(if lost > 0 {
+        Exit::NonFinite
+    } else {
+        Exit::Success
+    })
 }

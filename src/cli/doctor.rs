@@ -5,15 +5,16 @@ use super::args::DoctorArgs;
 use super::exit::Exit;
 use super::session::cores;
 use crate::data::formats;
-use crate::doctor::examine;
+use crate::doctor::{Finding, Severity, examine};
 use crate::error::Result;
 use crate::ground::file::write_atomic;
 use crate::ground::json;
 use crate::ground::par::Pool;
-use crate::report::doctor::{picture, text};
+use crate::report::doctor::{cases, picture, text};
+use crate::report::junit::junit;
 
 pub(super) fn run(args: &DoctorArgs) -> Result<Exit> {
-    let written = [&args.json, &args.picture];
+    let written = [&args.json, &args.picture, &args.junit];
     apart("examining a file", [&args.data], written)?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
     let mut contents = formats::open(&args.data, &args.reading.told()?)?;
@@ -25,9 +26,13 @@ pub(super) fn run(args: &DoctorArgs) -> Result<Exit> {
         write_atomic(path, &picture(&found)?)?;
     }
     out!("{}", text(&found));
-    Ok(if found.has_fault() {
-        Exit::Failed
-    } else {
-        Exit::Success
-    })
+    if let Some(path) = &args.junit {
+        write_atomic(path, junit("ptyproof doctor", cases(&found))?.as_bytes())?;
+    }
+    let is_warning = |f: &&Finding| f.severity == Severity::Warning;
+    for _ in found.findings.iter().filter(is_warning) {
+        // the text has it
+        super::count_warning();
+    }
+    Ok(found.judgment().into())
 }

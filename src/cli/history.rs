@@ -7,23 +7,36 @@ use std::path::Path;
 use super::apart::apart;
 use super::args::HistoryArgs;
 use super::exit::Exit;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ground::file::write_atomic;
 use crate::ground::json;
-use crate::report::telemetry::page;
+use crate::ground::judgment::Judgment;
+use crate::report::junit::{Case, junit};
+use crate::report::telemetry::{cases, page};
 use crate::verify::telemetry::Telemetry;
 
 pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
     let mut read = BTreeMap::new();
-    let written = [&args.output_json, &args.output_markdown];
+    let written = [&args.output_json, &args.output_markdown, &args.junit];
     apart("reading a history", &args.files, written)?;
     let mut pages = Vec::new();
     let summary_path = match &args.output_json {
         Some(path) => path.display().to_string(),
         None => "-".into(),
     };
+    let mut failed: Vec<Case> = Vec::new();
     for path in &args.files {
-        let t = open(path)?;
+        let t = match open(path) {
+            Ok(t) => t,
+            // the others are read all the same, and the first that could not be judged is named
+            Err(e) if e.kind() == Kind::Undecided && args.files.len() > 1 => {
+                super::tell(false, &e);
+                let name = path.display().to_string();
+                failed.push(Case::new(name, Judgment::Undecided, e.to_string()));
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
         let name =
             (path.file_stem()).map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         let shown = path.display().to_string();
@@ -43,16 +56,26 @@ pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
         write_atomic(path, pages.as_bytes())?;
     }
     outln!("{pages}");
-    Ok(if read.values().any(|t| t.nan_overview.has_nan) {
-        Exit::NonFinite
-    } else {
-        Exit::Success
-    })
+    if let Some(path) = &args.junit {
+        let mut all: Vec<Case> = (read.iter()).flat_map(|(file, t)| cases(file, t)).collect();
+        all.extend(failed.iter().cloned());
+        write_atomic(path, junit("ptyproof history", all)?.as_bytes())?;
+    }
+    for (file, t) in &read {
+        for line in &t.mismatched {
+            warnln!("{file}: {line}");
+        }
+        if t.left_out > 0 {
+            warnln!("{file}: {} missing values were left out", t.left_out);
+        }
+    }
+    let undecided = failed.iter().filter_map(|c| c.judgment);
+    Ok(Judgment::gravest(read.values().map(Telemetry::judgment).chain(undecided)).into())
 }
 
 fn open(path: &Path) -> Result<Telemetry> {
     let action = "reading a history";
-    let file = File::open(path).map_err(|e| Error::io(action).at(path.display()).because(e))?;
+    let file = File::open(path).map_err(|e| Error::input(action).at(path.display()).because(e))?;
     if file.metadata().is_ok_and(|m| m.is_dir()) {
         return Err(Error::input(action)
             .at(path.display())
@@ -60,5 +83,11 @@ fn open(path: &Path) -> Result<Telemetry> {
             .need("a history: JSON or CSV")
             .help("of a hub, take train_outputs/history.json"));
     }
-    Telemetry::read(file).map_err(|e| Error::input(action).at(path.display()).because(e))
+    Telemetry::read(file).map_err(|e| {
+        let about = match e.kind() {
+            Kind::Undecided => Error::undecided(action),
+            _ => Error::input(action),
+        };
+        about.at(path.display()).because(e)
+    })
 }

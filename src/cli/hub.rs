@@ -9,19 +9,22 @@ use super::clock::now;
 use super::exit::Exit;
 use crate::diff::tolerance::Tolerances;
 use crate::diff::{Report, Verdict, diff};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::ground::json;
+use crate::ground::judgment::Judgment;
 use crate::hub::dir::outside_hubs;
 use crate::hub::file::write_atomic;
 use crate::hub::manifest::{Manifest, walk};
-use crate::hub::whole::{Whole, look};
-use crate::report::diff::{junit, markdown, terminal};
+use crate::hub::verify::{Verification, verify as verified};
+use crate::report::diff::{cases, markdown, terminal};
+use crate::report::hub::cases as cases_of_hub;
+use crate::report::junit::junit;
 
 pub(super) fn run(command: &HubCommand) -> Result<Exit> {
     match command {
         HubCommand::Verify(args) => {
             apart("verifying a hub", [&args.hub], [&args.json])?;
-            look(&args.hub).map_or_else(unreadable, |found| verify(args, &found))
+            verify(args, &verified(&args.hub)?)
         }
         HubCommand::Diff(args) => {
             let read = [&args.a, &args.b].into_iter().chain(&args.tolerances);
@@ -32,69 +35,50 @@ pub(super) fn run(command: &HubCommand) -> Result<Exit> {
                 &args.write_tolerances,
             ];
             apart("comparing hubs", read, written)?;
-            compared(args).map_or_else(unreadable, |(tolerances, report)| {
-                compare(args, &tolerances, &report)
-            })
+            let (tolerances, report) = compared(args)?;
+            compare(args, &tolerances, &report)
         }
-        HubCommand::Bless(args) => bless(args).or_else(unreadable),
+        HubCommand::Bless(args) => bless(args),
     }
 }
 
-/// 1 means that hubs differ; what cannot be read is the caller's to see to.
-fn unreadable(e: Error) -> Result<Exit> {
-    match e.kind() {
-        Kind::Input | Kind::Io => {
-            super::tell(false, &e);
-            Ok(Exit::Usage)
-        }
-        _ => Err(e),
-    }
-}
-
-fn verify(args: &VerifyArgs, found: &Whole) -> Result<Exit> {
+fn verify(args: &VerifyArgs, found: &Verification) -> Result<Exit> {
     if let Some(path) = &args.json {
         write(path, &json::to_text(found)?)?;
     }
     for p in &found.problems {
         outln!("{}: {}", p.file, p.what);
     }
-    let shown = args.hub.display();
-    Ok(if !found.problems.is_empty() {
-        outln!(
-            "{shown}: {}, {} files",
-            match found.problems.len() {
-                1 => "1 problem".to_owned(),
-                n => format!("{n} problems"),
-            },
-            found.files
-        );
-        Exit::Failed
-    } else if found.non_finite > 0 {
-        outln!(
-            "{shown}: whole, {} files; {} pixels are not finite",
-            found.files,
-            found.non_finite
-        );
-        Exit::NonFinite
-    } else {
-        outln!("{shown}: whole, {} files", found.files);
-        Exit::Success
-    })
-}
-
-fn exit(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Agrees | Verdict::Noted => Exit::Success,
-        Verdict::Differs => Exit::Failed,
-        Verdict::NonFinite => Exit::NonFinite,
+    for event in &found.events {
+        outln!("{}: {}", event.file, event.what);
     }
+    let problems = match found.problems.len() {
+        0 => "whole".to_owned(),
+        1 => "1 problem".to_owned(),
+        n => format!("{n} problems"),
+    };
+    let events = match found.events.len() {
+        0 => String::new(),
+        _ => format!("; not finite in {} of them", found.files_with_events()),
+    };
+    outln!(
+        "{}: {problems}, {} files, {} values read{events}",
+        args.hub.display(),
+        found.files,
+        found.values
+    );
+    if let Some(path) = &args.junit {
+        write(path, &junit("ptyproof hub verify", cases_of_hub(found))?)?;
+    }
+    Ok(found.judgment().into())
 }
 
 fn compared(args: &DiffArgs) -> Result<(Tolerances, Report)> {
-    let tolerances = match &args.tolerances {
+    let mut tolerances = match &args.tolerances {
         Some(path) => Tolerances::read(path)?,
         None => Tolerances::default(),
     };
+    tolerances.nan_as_golden |= args.nan_as_golden;
     let report = diff(&args.a, &args.b, &tolerances)?;
     Ok((tolerances, report))
 }
@@ -108,13 +92,13 @@ fn compare(args: &DiffArgs, tolerances: &Tolerances, report: &Report) -> Result<
         write(path, &markdown(report))?;
     }
     if let Some(path) = &args.junit {
-        write(path, &junit(report)?)?;
+        write(path, &junit("ptyproof hub diff", cases(report))?)?;
     }
     if let Some(path) = &args.write_tolerances {
         let made = tolerances.widened(report);
         write(path, &json::to_text(&made)?)?;
         outln!("{} rules in {}", made.rules.len(), path.display());
-        let agrees = |verdict| exit(verdict) == Exit::Success;
+        let agrees = |verdict: Verdict| verdict.judgment() == Judgment::Well;
         // wider ones cannot part what agreed
         if !agrees(report.verdict) {
             let left = diff(&args.a, &args.b, &made)?;
@@ -127,7 +111,11 @@ fn compare(args: &DiffArgs, tolerances: &Tolerances, report: &Report) -> Result<
             }
         }
     }
-    Ok(exit(report.verdict))
+    for _ in &report.warnings {
+        // the report has them
+        super::count_warning();
+    }
+    Ok(report.verdict.judgment().into())
 }
 
 /// Makes a hub the golden one of its name, without its checkpoints.
@@ -139,9 +127,20 @@ fn bless(args: &BlessArgs) -> Result<Exit> {
             .got("nothing")
             .need("why the golden changes"));
     }
-    let found = look(&args.hub)?;
-    if found.non_finite > 0 {
-        errln!("note: {} pixels of it are not finite", found.non_finite);
+    let found = verified(&args.hub)?;
+    if let Some(event) = found.events.first() {
+        if !args.nan_as_golden {
+            return Err(Error::input(BLESSING)
+                .not_finite()
+                .at(args.hub.join(&event.file).display())
+                .got(&event.what)
+                .need("a hub in which everything is finite")
+                .help("--nan-as-golden makes it the golden all the same; `hub diff --nan-as-golden` then wants the same"));
+        }
+        warnln!(
+            "{} things in it are not finite, as was asked for",
+            found.events.len()
+        );
     }
     if let Some(p) = found.problems.first() {
         return Err(Error::input(BLESSING)
@@ -172,7 +171,7 @@ fn bless(args: &BlessArgs) -> Result<Exit> {
     }
     let io = |path: &Path| {
         let path = path.to_path_buf();
-        move |e| Error::io(BLESSING).at(path.display()).because(e)
+        move |e| Error::output(BLESSING).at(path.display()).because(e)
     };
     std::fs::create_dir_all(&args.golden).map_err(io(&args.golden))?;
     let beside = |end: &str| args.golden.join(format!(".{}.{end}", name.display()));
@@ -190,7 +189,7 @@ fn bless(args: &BlessArgs) -> Result<Exit> {
     let text = blessing(&golden, args, &name, &page, &reason)?;
     copy(&args.hub, &staged)?;
     Manifest::of(&staged)?.write(&staged)?;
-    if let Some(p) = look(&staged)?.problems.first() {
+    if let Some(p) = verified(&staged)?.problems.first() {
         return Err(Error::input(BLESSING)
             .at(args.hub.join(&p.file).display())
             .got(&p.what)
@@ -218,10 +217,13 @@ impl Lock {
     fn take(path: &Path) -> Result<Self> {
         match std::fs::create_dir(path) {
             Ok(()) => Ok(Self(path.to_path_buf())),
-            Err(e) => Err(Error::io(BLESSING)
-                .at(path.display())
-                .because(e)
-                .help("another blessing is at work, or died here: then remove this directory")),
+            Err(e) => Err(match e.kind() {
+                std::io::ErrorKind::AlreadyExists => Error::usage(BLESSING),
+                _ => Error::output(BLESSING),
+            }
+            .at(path.display())
+            .because(e)
+            .help("another blessing is at work, or died here: then remove this directory")),
         }
     }
 }
@@ -264,7 +266,7 @@ fn blessing(
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let failed = |path: &Path, e| Error::io(BLESSING).at(path.display()).because(e);
+    let failed = |path: &Path, e| Error::output(BLESSING).at(path.display()).because(e);
     let files: BTreeMap<String, bool> = walk(from)?;
     // weights are large, and their digests are in the hub
     for file in files.keys().filter(|f| !f.ends_with(".safetensors")) {

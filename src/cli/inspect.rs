@@ -24,5 +24,8 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
         write_atomic(path, &picture(&found, &contents)?)?;
     }
     out!("{}", table(&found));
-    Ok(Exit::Success)
+    if let Some(p) = found.patterns.as_ref().filter(|p| p.dark_patterns > 0) {
+        warnln!("{} of {} patterns have no light", p.dark_patterns, p.count);
+    }
+    Ok(found.judgment().into())
 }

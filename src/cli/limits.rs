@@ -13,14 +13,15 @@ use crate::ground::geometry::Position;
 use crate::ground::json;
 use crate::ground::rng::NumpyLegacy;
 use crate::pipeline::prepare;
+use crate::report::junit::{Case, junit};
 use crate::scenario::Scenario;
-use crate::verify::limits::{CanvasRule, Metadata, Subset, limits};
+use crate::verify::limits::{CanvasRule, Metadata, Subset, SubsetReport, limits};
 
 /// What the reference's report seeds NumPy's stream with before it groups each subset.
 const REPORT_SEED: u32 = 42;
 
 pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
-    let written = [&args.output_json, &args.output_markdown];
+    let written = [&args.output_json, &args.output_markdown, &args.junit];
     let read = args.data.iter().chain(&args.snapshot);
     apart("writing the limits report", read, written)?;
     args.reading.needs_file(args.data.is_some())?;
@@ -95,9 +96,16 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
         write_atomic(path, page.as_bytes())?;
     }
     outln!("{page}");
-    Ok(if report.fits() {
-        Exit::Success
-    } else {
-        Exit::Failed
-    })
+    if let Some(path) = &args.junit {
+        let case = |(name, s): (&String, &SubsetReport)| {
+            let says = format!(
+                "{} groups of {} positions need {} px, the canvas has {}",
+                s.actual_groups, s.point_count, s.canvas.required_canvas, s.canvas.padded_size
+            );
+            Case::new(name, s.judgment(), says)
+        };
+        let cases = report.subsets.iter().map(case).collect();
+        write_atomic(path, junit("ptyproof limits", cases)?.as_bytes())?;
+    }
+    Ok(report.judgment().into())
 }

@@ -19,6 +19,11 @@ macro_rules! errln {
     ($($text:tt)*) => { $crate::cli::complain(&(format!($($text)*) + "\n")) };
 }
 
+/// A warning on standard error: what a person should look at, and what fails under `--strict`.
+macro_rules! warnln {
+    ($($text:tt)*) => { $crate::cli::warn(&format!($($text)*)) };
+}
+
 mod apart;
 mod args;
 mod chain;
@@ -44,9 +49,9 @@ mod told;
 use std::io::Write as _;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::error::Error;
 use crate::hub::log::{Level, json_line};
@@ -56,6 +61,20 @@ pub use exit::Exit;
 
 /// Whether something that was to be on standard output was refused.
 static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Warnings of this command, on standard error or in a log.
+static WARNINGS: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a warning that is said elsewhere.
+fn count_warning() {
+    WARNINGS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Says a warning, and counts it.
+fn warn(text: &str) {
+    count_warning();
+    errln!("warning: {text}");
+}
 
 /// Writes to standard error, if it is still there.
 fn complain(text: &str) {
@@ -87,13 +106,13 @@ pub fn main() -> ExitCode {
     // the panic itself has told its place on standard error
     let exit = catch_unwind(once).unwrap_or(Exit::Bug);
     if exit == Exit::Success && REFUSED.load(Ordering::Relaxed) {
-        return Exit::Failed.into();
+        return Exit::Unwritten.into();
     }
     exit.into()
 }
 
 fn once() -> Exit {
-    let cli = match Cli::try_parse() {
+    let cli = match parsed() {
         Ok(cli) => cli,
         Err(e) => {
             // help and version are no errors; clap prints each to its own stream
@@ -108,6 +127,7 @@ fn once() -> Exit {
             return code;
         }
     };
+    let strict = cli.strict;
     let json = match &cli.command {
         args::Command::Run(args) => args.json_log,
         args::Command::Reconstruct(args) => args.json_log(),
@@ -140,10 +160,29 @@ fn once() -> Exit {
         args::Command::Score(args) => score::run(&args),
         args::Command::Doctor(args) => doctor::run(&args),
     };
-    result.unwrap_or_else(|e| {
+    let exit = result.unwrap_or_else(|e| {
         tell(json, &e);
         Exit::of(e.kind())
-    })
+    });
+    let warnings = WARNINGS.load(Ordering::Relaxed);
+    if strict && exit == Exit::Success && warnings > 0 {
+        let e = Error::undecided("ending under --strict").got(match warnings {
+            1 => "a warning".to_owned(),
+            n => format!("{n} warnings"),
+        });
+        tell(json, &e);
+        return Exit::Failed;
+    }
+    exit
+}
+
+/// The command line, with the table of exit codes below the help of each command.
+fn parsed() -> Result<Cli, clap::Error> {
+    fn with_table(command: clap::Command) -> clap::Command {
+        command.mut_subcommands(|c| with_table(c.after_long_help(exit::TABLE)))
+    }
+    let matches = with_table(Cli::command()).try_get_matches()?;
+    Cli::from_arg_matches(&matches)
 }
 
 /// The last word on a failure.

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::{run, told};
 use crate::error::{Error, Result};
 use crate::ground::finite::Census;
+use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
 use crate::ground::scalar::Scalar;
 use crate::kernel::conv::Kernels;
@@ -23,16 +24,16 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit> {
             .need("the hub of a run in which something was not finite"));
     };
     out!("{event}");
-    let well = if args.step {
+    let found = if args.step {
         step(args, &event)?
     } else {
         operation(&event, &tensors(hub, &event)?)?
     };
-    Ok(if well { Exit::Success } else { Exit::Failed })
+    Ok(found.into())
 }
 
 /// The operation alone, in each arithmetic; whether the run's own gives the saved bits.
-fn operation(event: &Event, kept: &[Kept]) -> Result<bool> {
+fn operation(event: &Event, kept: &[Kept]) -> Result<Judgment> {
     let Some((saved, inputs)) = kept.split_last() else {
         return Err(Error::input("replaying an event").got("no tensors"));
     };
@@ -52,14 +53,24 @@ fn operation(event: &Event, kept: &[Kept]) -> Result<bool> {
             found.pos_inf,
             found.neg_inf
         );
-        return Ok(false);
+        return Ok(Judgment::NotWell);
+    }
+    if saved.values.is_empty() {
+        outln!(
+            "verdict: nothing was saved of {}, and nothing could be compared",
+            event.tensor
+        );
+        return Ok(Judgment::Undecided);
     }
     if matches!(event.operation, Operation::Given) {
         outln!(
             "{} was handed over as it is: no operation made it",
             event.tensor
         );
-        return Ok(true);
+        // its counts were compared above, where all of it was saved
+        let compared = if whole { saved.values.len() } else { 0 };
+        outln!("verdict: {compared} values counted as in the event, nothing computed again");
+        return Ok(Judgment::holds(true, compared));
     }
     outln!(
         "{} again, from {} of the batch's groups:",
@@ -74,19 +85,36 @@ fn operation(event: &Event, kept: &[Kept]) -> Result<bool> {
         "-inf",
         "finite values"
     );
-    let mut well = false;
+    let mut well = None;
     for name in ["reference", "guarded"] {
         let narrow: Vec<f32> = again_in(event, inputs, name)?;
         let wide: Vec<f64> = again_in(event, inputs, name)?;
         let same = narrow.iter().zip(&saved.values);
         let same = same.filter(|(a, b)| a.to_bits() == b.to_bits()).count();
         if name == event.setting.numerics {
-            well = same == saved.values.len() && narrow.len() == same;
+            let all = same == saved.values.len() && narrow.len() == same;
+            well = Some((Judgment::holds(all, saved.values.len()), same));
         }
         row(&format!("float32 {name}"), &narrow, Some(same));
         row(&format!("float64 {name}"), &wide, None);
     }
-    Ok(well)
+    let Some((judgment, same)) = well else {
+        outln!(
+            "verdict: the numerics of the run, {}, are not known here",
+            event.setting.numerics
+        );
+        return Ok(Judgment::Undecided);
+    };
+    let of = saved.values.len();
+    outln!(
+        "verdict: {}: {same} of {of} values have the saved bits in the run's own arithmetic",
+        if judgment == Judgment::Well {
+            "the same"
+        } else {
+            "DIFFERENT"
+        }
+    );
+    Ok(judgment)
 }
 
 fn again_in<T: Kernels>(event: &Event, inputs: &[Kept], name: &str) -> Result<Vec<T>> {
@@ -127,7 +155,7 @@ fn row<T: Scalar>(name: &str, values: &[T], same: Option<usize>) {
 }
 
 /// The whole step, from the checkpoint before it.
-fn step(args: &ReplayArgs, event: &Event) -> Result<bool> {
+fn step(args: &ReplayArgs, event: &Event) -> Result<Judgment> {
     let typed = told::arguments(&args.hub, &mut Vec::new())?;
     let mut request = run::request(&typed)?;
     let pool = Pool::new(args.threads.map_or_else(run::cores, Ok)?)?;
@@ -169,5 +197,16 @@ fn step(args: &ReplayArgs, event: &Event) -> Result<bool> {
             n => outln!("  {name}: {count} values, {n} with other bits"),
         }
     }
-    Ok(found.is_same())
+    let values: usize = found.tensors.iter().map(|(_, count, _)| count).sum();
+    let judgment = Judgment::holds(found.is_same(), values);
+    outln!(
+        "verdict: {}: {} steps and {values} saved values compared",
+        match judgment {
+            Judgment::Well => "the same",
+            Judgment::Undecided => "nothing to compare",
+            _ => "DIFFERENT",
+        },
+        last + 1 - first
+    );
+    Ok(judgment)
 }

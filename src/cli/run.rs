@@ -14,6 +14,7 @@ use crate::data::formats;
 use crate::data::npz::{DataFile, read_object, read_probe};
 use crate::error::{Error, Result};
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
 use crate::hub::dir;
 use crate::hub::log::Log;
@@ -60,11 +61,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     };
     session.work(&start, work, |log, outcome| {
         tell(log, &request, outcome);
-        if outcome.results.has_non_finite() {
-            Exit::NonFinite
-        } else {
-            Exit::Success
-        }
+        outcome.results.judgment(request.scenario.n.get()).into()
     })
 }
 
@@ -212,7 +209,7 @@ fn open(args: &RunArgs, started: &str) -> Result<Hub> {
 fn describe(log: &Log, request: &Request) {
     let s = &request.scenario;
     for line in s.warnings() {
-        log.warn(line);
+        log.note(line);
     }
     for o in s.overrides() {
         let source = serde_json::to_value(o.source).unwrap_or_default();
@@ -228,7 +225,7 @@ fn describe(log: &Log, request: &Request) {
         ));
     }
     for note in request.data.iter().flat_map(|file| &file.notes) {
-        log.warn(format!("data: {note}"));
+        log.note(format!("data: {note}"));
     }
 }
 
@@ -291,7 +288,7 @@ fn metadata(
             sim_seed: u64::from(s.sim_seed),
             seed: request.seed,
         },
-        status: status(outcome).into(),
+        status: status(outcome, s.n.get()).into(),
         threads: threads as u64,
         versions: Versions {
             ptyproof: env!("CARGO_PKG_VERSION").into(),
@@ -310,11 +307,13 @@ fn metadata(
     Ok(m)
 }
 
-fn status(outcome: &Outcome) -> &'static str {
-    match (outcome.results.has_non_finite(), outcome.ending) {
-        (true, _) => "complete_non_finite",
-        (false, Ending::Stopped) => "complete_stopped_early",
-        (false, _) => "complete",
+fn status(outcome: &Outcome, patch: usize) -> &'static str {
+    match (outcome.results.judgment(patch), outcome.ending) {
+        (Judgment::NonFinite, _) => "complete_non_finite",
+        (Judgment::NotWell, _) => "complete_canvas_too_small",
+        (Judgment::Undecided, _) => "complete_nothing_covered",
+        (Judgment::Well, Ending::Stopped) => "complete_stopped_early",
+        (Judgment::Well, _) => "complete",
     }
 }
 
@@ -340,7 +339,7 @@ fn tell(log: &Log, request: &Request, outcome: &Outcome) {
         r.stitched.covered(),
         rows * cols
     );
-    if bad > 0 {
+    if bad > 0 || r.stitched.covered() == 0 {
         log.warn(line);
     } else {
         log.info(line);

@@ -15,13 +15,17 @@ use crate::data::formats::{self, Told};
 use crate::error::{Error, Result};
 use crate::ground::file::write_atomic;
 use crate::ground::json;
+use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
 use crate::hub::dir;
 use crate::pipeline::Request;
 use crate::pipeline::score::{Asked, Reconstruction, score};
-use crate::report::score::{curve, markdown, picture, terminal};
+use crate::report::junit::{Case, junit};
+use crate::report::score::{curve, judged, markdown, picture, terminal};
 use crate::score::fidelity::{Alignment, Region};
-use crate::score::scores::{FEW, GATES, Scores};
+use crate::score::gate::{Gate, Gated};
+use crate::score::known::KNOWN_AT_LEAST;
+use crate::score::scores::{GATES, Scores};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum AlignArg {
@@ -56,21 +60,32 @@ pub(super) struct ScoreArgs {
     #[arg(long, value_enum, default_value_t = AlignArg::Gauge)]
     align: AlignArg,
     /// Where, in pixels of the truth: rows from, to, columns from, to, the ends exclusive
-    /// [default: the middle of the scan].
+    /// [default: the middle of the scan; without positions all that the truth, or a hub, covers].
     #[arg(long, value_name = "R0,R1,C0,C1", value_delimiter = ',')]
     region: Option<Vec<usize>>,
+    /// The share of the region, and of the patterns, that must be finite and covered: below it every figure is NaN.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = KNOWN_AT_LEAST,
+        allow_negative_numbers = true
+    )]
+    known_at_least: f64,
     /// Whose evaluation.
     #[arg(long, value_enum, default_value_t = Convention::Standard)]
     convention: Convention,
-    /// Fail (exit code 1) if this figure is larger: nrmse=0.01, r_factor=0.1, ...
+    /// Fail (exit code 1; 4 if it could not be taken) if this figure is larger: nrmse=0.01, r_factor=0.1, ...
     #[arg(long, value_name = "FIGURE=VALUE")]
     at_most: Vec<String>,
-    /// Fail (exit code 1) if this figure is smaller: frc_mean=0.9, phase_ssim=0.8, ...
+    /// Fail (exit code 1; 4 if it could not be taken) if this figure is smaller: frc_mean=0.9, phase_ssim=0.8, ...
     #[arg(long, value_name = "FIGURE=VALUE")]
     at_least: Vec<String>,
     /// Write the scores as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the gates as JUnit; without a gate, whether the figures could be taken.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Write them as Markdown.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -89,12 +104,14 @@ pub(super) struct ScoreArgs {
 
 pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     let gates = gates(args)?;
+    let known_at_least = share(args.known_at_least)?;
     let read = [&args.reconstruction]
         .into_iter()
         .chain(&args.truth)
         .chain(&args.data);
     let written = [
         &args.json,
+        &args.junit,
         &args.markdown,
         &args.frc_csv,
         &args.frc_picture,
@@ -134,21 +151,30 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
             AlignArg::None => Alignment::None,
         },
         region: args.region.as_deref().map(region).transpose()?,
+        known_at_least,
         reference: args.convention == Convention::Reference,
     };
     let pool = Pool::new(cores()?)?;
     let found = score(asked, &pool)?;
-    out!("{}", terminal(&found.scores));
-    write(args, &found.scores, found.images.as_ref())?;
-    let mut exit = Exit::Success;
-    for gate in gates {
-        let (holds, text) = gate.holds(&found.scores);
-        outln!("{text}");
-        if !holds {
-            exit = Exit::Failed;
-        }
+    let scores = &found.scores;
+    out!("{}", terminal(scores));
+    write(args, scores, found.images.as_ref())?;
+    let gated: Vec<Gated> = gates.iter().map(|g| g.judge(scores)).collect();
+    for g in &gated {
+        outln!("{}", g.says);
     }
-    Ok(exit)
+    if scores.detector.as_ref().is_some_and(|d| d.dark > 0) {
+        // the table says how many
+        super::count_warning();
+    }
+    let taken = scores.judgment();
+    if let Some(path) = &args.junit {
+        let mut cases = vec![Case::new("figures", taken, judged(scores))];
+        cases.extend((gated.iter()).map(|g| Case::new(&g.name, g.judgment, &g.says)));
+        write_atomic(path, junit("ptyproof score", cases)?.as_bytes())?;
+    }
+    let all = gated.iter().map(|g| g.judgment).chain([taken]);
+    Ok(Judgment::gravest(all).into())
 }
 
 fn write(
@@ -221,6 +247,17 @@ fn data(path: &Path, told: &Told, notes: &mut Vec<String>) -> Result<(String, Da
     Ok((path.display().to_string(), file.dataset))
 }
 
+/// A share that is one.
+pub(super) fn share(value: f64) -> Result<f64> {
+    if value > 0.0 && value <= 1.0 {
+        return Ok(value);
+    }
+    Err(Error::usage("reading the command line")
+        .at("--known-at-least")
+        .got(value)
+        .need("a share above 0, up to 1"))
+}
+
 fn region(values: &[usize]) -> Result<Region> {
     values.try_into().map_err(|_| {
         Error::usage("reading the command line")
@@ -228,38 +265,6 @@ fn region(values: &[usize]) -> Result<Region> {
             .got(format!("{} numbers", values.len()))
             .need("4: rows from, to, columns from, to")
     })
-}
-
-/// A bound on a figure.
-#[derive(Debug)]
-struct Gate {
-    figure: String,
-    bound: f64,
-    most: bool,
-}
-
-impl Gate {
-    fn holds(&self, scores: &Scores) -> (bool, String) {
-        let side = if self.most { "at most" } else { "at least" };
-        let (name, bound) = (&self.figure, self.bound);
-        match scores.figure(name) {
-            None => (
-                false,
-                format!("FAILS: {name} is not to be had, {side} {bound} was asked"),
-            ),
-            Some(_) if scores.is_of_few(name) => (
-                false,
-                format!(
-                    "FAILS: {name} of fewer than {FEW} pixels says nothing, {side} {bound} was asked"
-                ),
-            ),
-            Some(v) => {
-                let holds = if self.most { v <= bound } else { v >= bound };
-                let word = if holds { "holds" } else { "FAILS" };
-                (holds, format!("{word}: {name} {v:.6}, {side} {bound}"))
-            }
-        }
-    }
 }
 
 fn gates(args: &ScoreArgs) -> Result<Vec<Gate>> {

@@ -140,13 +140,13 @@ fn listen(json: bool, unit: &'static str) -> Result<Arc<AtomicBool>> {
             &format!("stopping after this {unit}; once more to stop at once"),
         );
     })
-    .map_err(|e| Error::io("listening for Ctrl-C").because(e))?;
+    .map_err(|e| Error::usage("listening for Ctrl-C").because(e))?;
     Ok(Arc::clone(HEARD.get_or_init(|| stop)))
 }
 
 /// Lets Ctrl-C end a command that leaves single files and no hub, without half of one.
 pub(super) fn tidy_when_interrupted() -> Result<()> {
-    ctrlc::set_handler(at_once).map_err(|e| Error::io("listening for Ctrl-C").because(e))
+    ctrlc::set_handler(at_once).map_err(|e| Error::usage("listening for Ctrl-C").because(e))
 }
 
 fn at_once() {
@@ -193,6 +193,9 @@ fn log(voice: Voice, bar: ProgressBar) -> Log {
         Form::Text
     };
     Log::new(now).with_sink(form, move |level, line| {
+        if level == Level::Warn {
+            super::count_warning();
+        }
         if level >= least {
             bar.suspend(|| errln!("{line}"));
         }
@@ -203,7 +206,7 @@ pub(super) fn cores() -> Result<usize> {
     std::thread::available_parallelism()
         .map(std::num::NonZero::get)
         .map_err(|e| {
-            Error::io("counting the processors")
+            Error::usage("counting the processors")
                 .because(e)
                 .help("give --threads")
         })

@@ -19,7 +19,7 @@ const ACTION: &str = "reading what the run was told";
 /// If the hub's metadata hold none.
 pub(super) fn arguments(hub: &Path, notes: &mut Vec<String>) -> Result<RunArgs> {
     let path = hub.join(dir::METADATA);
-    let io = |e| Error::io(ACTION).at(path.display()).because(e);
+    let io = |e| Error::input(ACTION).at(path.display()).because(e);
     let text = fs::read_to_string(&path).map_err(io)?;
     let bad = |e| Error::input(ACTION).at(path.display()).because(e);
     let metadata: RunMetadata = json::from_text(&text).map_err(bad)?;

@@ -370,6 +370,7 @@ impl Amplitudes {
                 self.place,
                 start + k
             ))
+            .because_of(f64::from(*v))
             .got(v)
             .need("finite amplitudes of at least zero")
             .help("mark the pixel as bad, or leave the pattern out"))

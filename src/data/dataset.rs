@@ -284,6 +284,7 @@ fn check_pixels(labels: &Labels, patterns: &Patterns<Raw>) -> Result<()> {
     };
     if let Some(found) = find_pixels(patterns, |v| !v.is_finite()) {
         return Err(refuse("non-finite", found)
+            .not_finite()
             .need("finite amplitudes")
             .help("Set masked or dead pixels to zero, or leave the patterns out."));
     }
@@ -325,7 +326,7 @@ fn check_positions(
         )
     };
     if let Some(e) = refuse("not finite", &|p| !p.is_finite()) {
-        return Err(e.need("finite coordinates in object pixels"));
+        return Err(e.not_finite().need("finite coordinates in object pixels"));
     }
     if let Some((h, w)) = object {
         let outside =
@@ -357,6 +358,7 @@ pub(crate) fn check_complex(error: Error, a: &Array2<Complex32>) -> Result<()> {
     let count = a.iter().filter(|v| bad(v)).count();
     let census = Census::of(a.iter().flat_map(|v| [f64::from(v.re), f64::from(v.im)]));
     Err(error
+        .not_finite()
         .got(format!(
             "{v} in row {r}, col {c} ({count} of {} pixels not finite: {census})",
             a.len()

@@ -164,6 +164,7 @@ impl<A: Domain, B: Domain> Scale<A, B> {
             Err(
                 crate::error::Error::input(format!("scaling {} to {}", A::NAME, B::NAME))
                     .at(origin)
+                    .because_of(factor)
                     .got(format!("a factor of {factor}"))
                     .need("a finite factor above zero"),
             )

@@ -59,6 +59,7 @@ impl Grouping {
         if let Some(bad) = positions.iter().position(|p| !p.is_finite()) {
             return Err(Error::input(action)
                 .at(format!("position {bad}"))
+                .not_finite()
                 .got(format!("({}, {})", positions[bad].x, positions[bad].y))
                 .need("finite coordinates"));
         }

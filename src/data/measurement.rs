@@ -103,6 +103,7 @@ impl Measurement {
             let bad = |v: &&Complex32| !(v.re.is_finite() && v.im.is_finite());
             if let Some(v) = m.iter().find(bad) {
                 return Err(error("further modes of the probe")
+                    .not_finite()
                     .got(v)
                     .need("finite values"));
             }
@@ -130,7 +131,10 @@ impl Measurement {
             if let Some(v) = value
                 && known(v).is_none()
             {
-                return Err(error(what).got(v).need("a finite number above zero"));
+                return Err(error(what)
+                    .because_of(v)
+                    .got(v)
+                    .need("a finite number above zero"));
             }
         }
         Ok(())

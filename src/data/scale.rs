@@ -42,6 +42,7 @@ pub fn statistical(groups: &Groups<Raw>, origin: &str) -> Result<Scale<Raw, Norm
     if !(mean.is_finite() && mean > 0.0) {
         return Err(Error::input("normalizing the patterns")
             .at(origin)
+            .because_of(mean)
             .got(format!("a mean sum of squares of {mean} over {g} groups"))
             .need("a finite one above zero"));
     }

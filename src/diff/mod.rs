@@ -2,6 +2,7 @@
 //!
 //! *Law.* A hub agrees with itself. The verdict does not depend on which hub is named first.
 
+mod arrays;
 mod first;
 mod row;
 mod schema;
@@ -40,6 +41,8 @@ pub struct Report {
     pub b: String,
     /// How it ended: the worst of all.
     pub verdict: Verdict,
+    /// Values compared: of JSON files, of arrays, pixels of the reconstructions.
+    pub values: usize,
     /// Where they first part.
     pub first: First,
     /// The reconstructions.
@@ -61,10 +64,14 @@ pub struct Image {
     pub covered_alone: [usize; 2],
     /// First and last row and column of those.
     pub uncovered_box: Option<[usize; 4]>,
+    /// Pixels that are compared.
+    pub pixels: usize,
     /// Pixels of each that are not finite.
     pub non_finite: [usize; 2],
     /// The first pixel that is finite in one only.
     pub non_finite_at: Option<[usize; 2]>,
+    /// The first pixel that is not finite in both.
+    pub non_finite_in_both: Option<[usize; 2]>,
     /// Distances and gauge; `None` if the shapes differ or nothing is covered.
     pub alignment: Option<Alignment>,
     /// The same with the hubs exchanged: relative rms after alignment.
@@ -85,17 +92,18 @@ pub fn diff(a: &Path, b: &Path, tolerances: &Tolerances) -> Result<Report> {
     for file in a.values.keys() {
         rows.extend(row::rows(file, [&a, &b], tolerances));
     }
-    let quantities = rows
-        .iter()
-        .filter(|r| !r.place.is_empty() && r.verdict != Verdict::Noted)
-        .count();
+    let quantities = rows.iter().filter(|r| r.values() > 0).count();
     let first = first::first(&a, &b);
     rows.extend(stage(&first, tolerances));
     let image = match (&a.image, &b.image) {
-        (Some(x), Some(y)) => Some(image(x, y, tolerances.image_rms)),
+        (Some(x), Some(y)) => Some(image(x, y, tolerances)),
         _ => None,
     };
-    if quantities == 0 && image.is_none() {
+    let gauge = (image.as_ref()).and_then(|i| i.alignment.as_ref().map(|x| &x.gauge));
+    rows.extend(arrays::rows([&a, &b], gauge, tolerances)?);
+    let pixels = image.as_ref().map_or(0, |i| i.pixels);
+    let values = pixels + rows.iter().map(Row::values).sum::<usize>();
+    if values == 0 || (quantities == 0 && image.is_none()) {
         rows.push(nothing_in_common());
     }
     rows.sort_by(|p, q| {
@@ -125,7 +133,8 @@ pub fn diff(a: &Path, b: &Path, tolerances: &Tolerances) -> Result<Report> {
         schema: SCHEMA.into(),
         a: a.path.display().to_string(),
         b: b.path.display().to_string(),
-        verdict: verdict.unwrap_or(Verdict::Agrees),
+        verdict: verdict.unwrap_or(Verdict::Undecided),
+        values,
         warnings: warnings(image.as_ref(), [&a, &b], tolerances),
         first,
         image,
@@ -194,13 +203,13 @@ fn nothing_in_common() -> Row {
     Row {
         file: "*".into(),
         place: String::new(),
-        verdict: Verdict::Differs,
+        verdict: Verdict::Undecided,
         compared: 0,
-        different: 1,
+        different: 0,
         at: String::new(),
         a: "-".into(),
         b: "-".into(),
-        excess: Real(f64::INFINITY),
+        excess: Real(0.0),
         widest: Real(0.0),
         reason: "the two have no quantity in common".into(),
     }
@@ -236,7 +245,8 @@ fn stage(first: &First, tolerances: &Tolerances) -> Option<Row> {
     })
 }
 
-fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, allowed: Real) -> Image {
+fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, tolerances: &Tolerances) -> Image {
+    let allowed = tolerances.image_rms;
     let is_covered = |z: &Complex64| *z != Complex64::ZERO;
     let bad = |z: &Complex64| !z.is_finite();
     let mut found = Image {
@@ -244,8 +254,10 @@ fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, allowed: Real) -> Image {
         covered: [a, b].map(|i| i.iter().filter(|z| is_covered(z)).count()),
         covered_alone: [0; 2],
         uncovered_box: None,
+        pixels: 0,
         non_finite: [a, b].map(|i| i.iter().filter(|z| bad(z)).count()),
         non_finite_at: None,
+        non_finite_in_both: None,
         alignment: None,
         exchanged_rms: None,
         allowed_rms: allowed,
@@ -260,9 +272,13 @@ fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, allowed: Real) -> Image {
             let [top, bottom, left, right] = found.uncovered_box.unwrap_or([y, y, x, x]);
             found.uncovered_box = Some([top.min(y), bottom.max(y), left.min(x), right.max(x)]);
         }
-        if bad(p) != bad(q) && found.non_finite_at.is_none() {
-            found.non_finite_at = Some([y, x]);
-        }
+        match (bad(p), bad(q)) {
+            (false, false) => continue,
+            (true, true) if p.is_nan() == q.is_nan() => {
+                found.non_finite_in_both.get_or_insert([y, x])
+            }
+            _ => found.non_finite_at.get_or_insert([y, x]),
+        };
     }
     found.alignment = align(a, b);
     found.exchanged_rms = found
@@ -281,8 +297,13 @@ fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, allowed: Real) -> Image {
     let moved = found.alignment.as_ref().is_some_and(|x| {
         x.covered_alone == [0; 2] && (x.gauge.twin || x.gauge.shift != [Real(0.0); 2])
     });
+    found.pixels = found.alignment.as_ref().map_or(0, |x| x.pixels);
     found.verdict = if found.non_finite_at.is_some() {
         Verdict::NonFinite
+    } else if found.non_finite_in_both.is_some() && !tolerances.nan_as_golden {
+        Verdict::NotFinite
+    } else if found.pixels == 0 && found.non_finite_in_both.is_none() {
+        Verdict::Undecided
     } else if far || (found.covered_alone != [0; 2] && !moved) {
         Verdict::Differs
     } else {
@@ -337,6 +358,11 @@ fn warnings(image: Option<&Image>, sides: [&Side; 2], tolerances: &Tolerances) -
         if bad > 0 {
             out.push(format!(
                 "{bad} pixels of {name}'s reconstruction are not finite"
+            ));
+        }
+        for file in &sides[k].skipped {
+            out.push(format!(
+                "{name}: {file} is no plain file, and is not compared"
             ));
         }
         if !sides[k].own {
@@ -409,7 +435,17 @@ mod tests {
                 }
             }
             let t = Tolerances::default();
-            prop_assert_eq!(diff(&x, &x, &t).unwrap().verdict, Verdict::Agrees);
+            // what is not finite agrees with nothing, unless it is said to be what is wanted; what covers nothing shows nothing
+            let itself = diff(&x, &x, &t).unwrap().verdict;
+            let finite = a.iter().all(|v| v.is_finite()) && p.iter().all(|v| v.is_finite());
+            let covered = p.iter().any(|v| *v != 0.0);
+            let wanted = Tolerances { nan_as_golden: true, ..t.clone() };
+            prop_assert_eq!(diff(&x, &x, &wanted).unwrap().verdict, if covered { Verdict::Agrees } else { Verdict::Undecided });
+            prop_assert_eq!(itself, match (finite, covered) {
+                (false, _) => Verdict::NotFinite,
+                (true, true) => Verdict::Agrees,
+                (true, false) => Verdict::Undecided,
+            });
             let (there, back) = (diff(&x, &y, &t).unwrap(), diff(&y, &x, &t).unwrap());
             prop_assert_eq!(there.verdict, back.verdict, "{:#?} {:#?}", there, back);
             let wide = diff(&x, &y, &t.widened(&there)).unwrap();

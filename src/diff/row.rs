@@ -8,6 +8,7 @@ use super::schema::{Class, class};
 use super::side::{Leaf, Side};
 use super::tolerance::{Step, Tolerances, written};
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 
 /// How a comparison ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -17,8 +18,12 @@ pub enum Verdict {
     Agrees,
     /// Not compared, or not the same by design: for the reader to know.
     Noted,
+    /// There is nothing to compare.
+    Undecided,
     /// Too far apart.
     Differs,
+    /// Not finite in both: no golden is, unless it is said to be.
+    NotFinite,
     /// Finite in one and not in the other.
     NonFinite,
 }
@@ -50,11 +55,31 @@ pub struct Row {
     pub reason: String,
 }
 
+impl Verdict {
+    /// The same on the scale of all verdicts; what is noted gates nothing.
+    pub fn judgment(self) -> Judgment {
+        match self {
+            Self::Agrees | Self::Noted => Judgment::Well,
+            Self::Undecided => Judgment::Undecided,
+            Self::Differs => Judgment::NotWell,
+            Self::NotFinite | Self::NonFinite => Judgment::NonFinite,
+        }
+    }
+}
+
+impl Row {
+    /// Values that were compared: none of a row that is only noted, or is about a file and not about what is in it.
+    pub fn values(&self) -> usize {
+        let compared = !self.place.is_empty() && self.verdict != Verdict::Noted;
+        if compared { self.compared } else { 0 }
+    }
+}
+
 /// What one place came to.
-struct Point {
-    verdict: Verdict,
-    excess: f64,
-    reason: String,
+pub(super) struct Point {
+    pub(super) verdict: Verdict,
+    pub(super) excess: f64,
+    pub(super) reason: String,
 }
 
 impl Point {
@@ -143,12 +168,34 @@ fn point(
             Point::new(Verdict::Differs, f64::INFINITY, reason)
         };
     };
-    if !(x.is_finite() && y.is_finite()) {
-        let same = x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan());
-        return if same {
+    if rule.is_none() && matches!((p, q), (Leaf::Whole(_), Leaf::Whole(_))) {
+        return if p == q {
             Point::new(Verdict::Agrees, 0.0, reason)
         } else {
-            Point::new(Verdict::NonFinite, f64::INFINITY, "finite in one hub only")
+            Point::new(Verdict::Differs, f64::INFINITY, reason)
+        };
+    }
+    numbers(file, place, [x, y], tolerances)
+}
+
+/// What two numbers at a place came to.
+pub(super) fn numbers(
+    file: &str,
+    place: &[Step],
+    [x, y]: [f64; 2],
+    tolerances: &Tolerances,
+) -> Point {
+    let rule = tolerances.rule(file, place);
+    let reason = rule.map_or("", |r| r.reason.as_str());
+    if rule.is_some_and(|r| r.ignore) {
+        return Point::new(Verdict::Noted, 0.0, reason);
+    }
+    if !(x.is_finite() && y.is_finite()) {
+        let same = x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan());
+        return match same {
+            true if tolerances.nan_as_golden => Point::new(Verdict::Agrees, 0.0, reason),
+            true => Point::new(Verdict::NotFinite, f64::INFINITY, "not finite in both hubs"),
+            false => Point::new(Verdict::NonFinite, f64::INFINITY, "finite in one hub only"),
         };
     }
     let excess = match rule {
@@ -159,13 +206,6 @@ fn point(
             (None, Some(allowed)) => allowed.excess(x, y),
             (None, None) => tolerances.numbers.excess(x, y),
         },
-        None if matches!((p, q), (Leaf::Whole(_), Leaf::Whole(_))) => {
-            if p == q {
-                0.0
-            } else {
-                f64::INFINITY
-            }
-        }
         None => tolerances.numbers.excess(x, y),
     };
     let verdict = if excess <= 1.0 {

@@ -24,6 +24,8 @@ pub struct Side {
     pub own: bool,
     /// Relative paths of its plain files.
     pub files: Vec<String>,
+    /// Those of whatever else lies there: links, pipes, devices.
+    pub skipped: Vec<String>,
     /// The values of each JSON file, by place.
     pub values: BTreeMap<String, Values>,
     /// The reconstruction, `[row, col]`.
@@ -101,11 +103,11 @@ pub fn read(path: &Path) -> Result<Side> {
             .need("the directory of a run"));
     }
     let found = walk(path)?;
-    let files: Vec<String> = found
-        .into_iter()
-        .filter(|(_, plain)| *plain)
-        .map(|(p, _)| p)
-        .collect();
+    let of = |plain: bool| -> Vec<String> {
+        let chosen = found.iter().filter(|(_, p)| **p == plain);
+        chosen.map(|(path, _)| path.clone()).collect()
+    };
+    let (files, skipped) = (of(true), of(false));
     if files.is_empty() {
         return Err(Error::input(action)
             .at(path.display())
@@ -118,7 +120,7 @@ pub fn read(path: &Path) -> Result<Side> {
         .filter(|f| f.ends_with(".json") && !OF_BYTES.contains(&f.as_str()))
     {
         let at = path.join(file);
-        let io = |e| Error::io(action).at(at.display()).because(e);
+        let io = |e| Error::input(action).at(at.display()).because(e);
         let text = fs::read_to_string(&at).map_err(io)?;
         let bad = |e| Error::input(action).at(at.display()).because(e);
         let value: Value = json::from_text(&text).map_err(bad)?;
@@ -145,6 +147,7 @@ pub fn read(path: &Path) -> Result<Side> {
         path: path.to_path_buf(),
         own: told || has(MANIFEST),
         files,
+        skipped,
         values,
         image: seen,
     })

@@ -29,6 +29,9 @@ pub struct Tolerances {
     pub numbers: Allowed,
     /// The largest relative rms between reconstructions after alignment.
     pub image_rms: Real,
+    /// Whether numbers may be not finite where those of the golden are: exactly there, and of the same kind.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub nan_as_golden: bool,
     /// The exceptions.
     #[serde(default)]
     pub rules: Vec<Rule>,
@@ -90,6 +93,7 @@ impl Default for Tolerances {
                 ulps: 4,
             },
             image_rms: Real(1e-5),
+            nan_as_golden: false,
             rules: Vec::new(),
         }
     }
@@ -102,7 +106,7 @@ impl Tolerances {
     /// If it cannot be read, or allows what no number can be.
     pub fn read(path: &Path) -> Result<Self> {
         let action = "reading tolerances";
-        let io = |e| Error::io(action).at(path.display()).because(e);
+        let io = |e| Error::input(action).at(path.display()).because(e);
         Self::from_text(&std::fs::read_to_string(path).map_err(io)?)
             .map_err(|e| Error::input(action).at(path.display()).because(e))
     }

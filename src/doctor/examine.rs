@@ -16,6 +16,7 @@ use crate::data::contents::Contents;
 use crate::data::inspect::{Inspection, inspect};
 use crate::error::Result;
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
 
 /// What the best hypothesis made of the patterns in a few iterations.
@@ -36,6 +37,8 @@ pub struct Examination {
     pub name: String,
     /// Findings, the gravest first.
     pub findings: Vec<Finding>,
+    /// Whether the trials decide anything: the best of them foretells patterns that it was not shown.
+    pub decided: bool,
     /// Patterns of the file.
     pub patterns: usize,
     /// Patterns that the trials used, and their side.
@@ -67,6 +70,26 @@ impl Examination {
     /// Whether the data contradict what is declared.
     pub fn has_fault(&self) -> bool {
         self.findings.iter().any(|f| f.severity == Severity::Fault)
+    }
+
+    /// Trials that came to a number, of all that were made.
+    pub fn trials(&self) -> [usize; 2] {
+        let ran = self
+            .ranking
+            .iter()
+            .filter(|r| r.unexplained.get().is_finite());
+        [ran.count(), self.ranking.len()]
+    }
+
+    /// How it ended. Without a trial that explains anything nothing is decided, whatever else was seen.
+    pub fn judgment(&self) -> Judgment {
+        if self.file.non_finite() > 0 {
+            Judgment::NonFinite
+        } else if self.has_fault() {
+            Judgment::NotWell
+        } else {
+            Judgment::holds(true, usize::from(self.decided))
+        }
     }
 }
 
@@ -115,6 +138,7 @@ fn examined(contents: &mut Contents, pool: &Pool) -> Result<Examination> {
         schema: "ptyproof.doctor/1".to_owned(),
         name: file.name.clone(),
         findings,
+        decided: ranking.as_ref().is_some_and(verdict::decides),
         patterns: count,
         used: sample.as_ref().map_or([0; 2], |s| [s.len(), s.n]),
         light,

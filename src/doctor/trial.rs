@@ -227,8 +227,8 @@ pub(super) fn run(sample: &Sample, trial: &Trial, effort: Effort, pool: &Pool) -
         positions: hidden.positions.clone(),
     };
     Ok(Outcome {
-        fit: residuals(&shown, &estimate, pool).1,
-        overlap: residuals(&hidden, &there, pool).1,
+        fit: residuals(&shown, &estimate, pool).whole,
+        overlap: residuals(&hidden, &there, pool).whole,
         unexplained: unexplained(
             &shown,
             &hidden,

@@ -180,6 +180,12 @@ fn repair(o: Orientation) -> String {
     )
 }
 
+/// Whether the trials decide anything: whether the best foretells more than the mean pattern does, and than positions in random
+/// order do.
+pub(super) fn decides(r: &Ranking) -> bool {
+    r.best.unexplained.get() < EXPLAINED && r.null.is_worse()
+}
+
 /// All that the trials say.
 pub(super) fn of(
     r: &Ranking,
@@ -189,7 +195,7 @@ pub(super) fn of(
     self_twin: Option<f64>,
 ) -> Vec<Finding> {
     let mut all = Vec::new();
-    let explained = r.best.unexplained.get() < EXPLAINED && r.null.is_worse();
+    let explained = decides(r);
     let related = kinship.is_none_or(Kinship::holds);
     let unrelated = kinship.is_some_and(|k| k.fails(sample.len())) && !explained;
     if let Some(k) = kinship {

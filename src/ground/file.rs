@@ -60,7 +60,7 @@ pub fn replace_by(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<
 /// What `make` says, or if the file system refuses; the old content is then still in place.
 pub fn replace(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let refuse = |got: &str| {
-        Err(Error::io(WRITING)
+        Err(Error::output(WRITING)
             .at(path.display())
             .got(got)
             .need("the path of a file"))
@@ -182,9 +182,20 @@ impl Drop for Beside {
     }
 }
 
-/// An error that names the file and says what to do about this particular refusal.
+/// An error that names a file that could not be read, and says what to do about it.
+pub fn unreadable(action: &str, path: &Path, e: io::Error) -> Error {
+    let error = Error::input(action).at(path.display());
+    let error = match e.kind() {
+        ErrorKind::PermissionDenied => error.help("choose a file that you may read"),
+        ErrorKind::NotFound => error.help("the file, or a directory on this path, is missing"),
+        _ => error,
+    };
+    error.because(e)
+}
+
+/// An error that names a file that could not be written, and says what to do about this particular refusal.
 pub fn explain(action: &str, path: &Path, e: io::Error) -> Error {
-    let error = Error::io(action).at(path.display());
+    let error = Error::output(action).at(path.display());
     let error = match e.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => error.help(
             "the disk or the quota is full: free some space and run again. A hub that was begun stays \
@@ -209,7 +220,10 @@ mod tests {
     fn a_full_disk_is_named_and_the_reader_is_told_what_stays() {
         // /dev/full answers every write with "no space left on device"
         let Ok(mut full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
-            return println!("skipped: this system has no /dev/full");
+            return crate::skips::skip(
+                crate::skips::Lacks::Machine,
+                "this system has no /dev/full",
+            );
         };
         let e = full.write_all(b"x").unwrap_err();
         let e = explain("writing a file", Path::new("hub/x.npy"), e);

@@ -4,6 +4,7 @@ pub mod file;
 pub mod finite;
 pub mod geometry;
 pub mod json;
+pub mod judgment;
 pub mod par;
 pub mod rng;
 pub mod scalar;

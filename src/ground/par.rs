@@ -27,7 +27,7 @@ impl Pool {
         let inner = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
-            .map_err(|e| Error::io("starting the threads").because(e))?;
+            .map_err(|e| Error::usage("starting the threads").because(e))?;
         Ok(Self { inner, threads })
     }
 

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn report() -> Blocked {
-        let e = Error::io("writing").at("x.npy").help("free some space");
+        let e = Error::output("writing").at("x.npy").help("free some space");
         Blocked::new("2026-01-20T06:03:07Z", "ptyproof run", &e)
     }
 

@@ -364,7 +364,7 @@ impl Hub {
             }
             Ok(_) => "a file or a link",
         };
-        Err(Error::io("starting the hub")
+        Err(Error::usage("starting the hub")
             .at(self.output.display())
             .got(got)
             .need("a name that is free: hubs are never overwritten")

@@ -1,6 +1,6 @@
 //! Files of a hub: replaced whole or not at all, and known by their SHA-256.
 
-pub use crate::ground::file::{TEMPORARY, explain, replace_by, write_atomic};
+pub use crate::ground::file::{TEMPORARY, explain, replace_by, unreadable, write_atomic};
 
 use crate::error::Result;
 use sha2::{Digest, Sha256};
@@ -35,7 +35,7 @@ pub fn digest(path: &Path) -> Result<(u64, String)> {
             hash.update(&buffer[..n]);
         }
     };
-    read().map_err(|e| explain("reading a file", path, e))
+    read().map_err(|e| unreadable("reading a file", path, e))
 }
 
 /// SHA-256 of a text, hexadecimal: the name of a configuration.

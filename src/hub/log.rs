@@ -18,7 +18,9 @@ use std::sync::{Mutex, PoisonError};
 pub enum Level {
     /// Something went as it should.
     Info,
-    /// Something went on, but a person should look: an override, a NaN.
+    /// Something was assumed, or displaced by what was typed.
+    Note,
+    /// Something went on, but a person should look: a NaN, patterns left out.
     Warn,
     /// Something did not happen.
     Error,
@@ -29,6 +31,7 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self {
             Self::Info => "INFO",
+            Self::Note => "NOTE",
             Self::Warn => "WARN",
             Self::Error => "ERROR",
         }
@@ -125,6 +128,11 @@ impl Log {
         self.line(Level::Info, message.as_ref());
     }
 
+    /// Something was assumed, or displaced by what was typed.
+    pub fn note(&self, message: impl AsRef<str>) {
+        self.line(Level::Note, message.as_ref());
+    }
+
     /// Something a person should look at.
     pub fn warn(&self, message: impl AsRef<str>) {
         self.line(Level::Warn, message.as_ref());
@@ -213,7 +221,10 @@ mod tests {
     fn lines_that_the_disk_refuses_are_counted_and_still_shown() {
         let full = Path::new("/dev/full");
         if !full.exists() {
-            return println!("skipped: this system has no /dev/full");
+            return crate::skips::skip(
+                crate::skips::Lacks::Machine,
+                "this system has no /dev/full",
+            );
         }
         let (seen, sink) = recorder();
         let log = Log::new(String::new).with_sink(Form::Text, sink);

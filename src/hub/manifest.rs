@@ -77,7 +77,7 @@ pub fn walk(dir: &Path) -> Result<BTreeMap<String, bool>> {
 }
 
 fn descend(dir: &Path, prefix: &str, found: &mut BTreeMap<String, bool>) -> Result<()> {
-    let failed = |e| file::explain("listing a directory", dir, e);
+    let failed = |e| file::unreadable("listing a directory", dir, e);
     for entry in fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
@@ -101,7 +101,7 @@ impl Manifest {
         let mut files = Vec::new();
         for (path, plain) in walk(dir)? {
             if !plain {
-                return Err(Error::io("listing the files of the hub")
+                return Err(Error::input("listing the files of the hub")
                     .at(dir.join(&path).display())
                     .need("plain files with UTF-8 names only"));
             }
@@ -132,7 +132,7 @@ impl Manifest {
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(MANIFEST);
         let text = fs::read_to_string(&path).map_err(|e| {
-            file::explain("reading the manifest", &path, e)
+            file::unreadable("reading the manifest", &path, e)
                 .help("only a finished hub has a manifest; a .partial directory has none")
         })?;
         json::from_text(&text)

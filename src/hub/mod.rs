@@ -12,6 +12,6 @@ pub mod overview;
 pub mod picture;
 pub mod reconstruction;
 pub mod stats;
-pub mod whole;
+pub mod verify;
 
 pub use dir::Hub;

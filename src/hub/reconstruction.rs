@@ -9,8 +9,8 @@ use super::dir;
 use crate::data::npz::{Values, read_npy, read_plane};
 use crate::error::{Error, Result};
 
-/// Amplitude and phase of a hub together, `[row, col]`: exactly zero where nothing was seen, NaN where amplitude or phase is not
-/// finite.
+/// Amplitude and phase of a hub together, `[row, col]`: exactly zero where nothing was seen; NaN where amplitude or phase is NaN,
+/// infinite where one of them is.
 ///
 /// # Errors
 /// If a file is missing, cannot be read, or the two differ in shape.
@@ -31,20 +31,27 @@ pub fn image(hub: &Path) -> Result<Array2<Complex64>> {
             .got(format!("{:?}", phase.dim()))
             .need(format!("the amplitude's shape, {:?}", amplitude.dim())));
     }
-    let mut image = amplitude.mapv(Complex64::from);
-    for (z, phi) in image.iter_mut().zip(&phase) {
+    Ok(ndarray::Zip::from(&amplitude)
+        .and(&phase)
+        .map_collect(|&a, &phi| pixel(a, phi)))
+}
+
+/// A pixel of amplitude and phase. A phase that is not finite is an event, whatever the amplitude.
+fn pixel(amplitude: f64, phase: f64) -> Complex64 {
+    if amplitude.is_finite() && phase.is_finite() {
         // an uncovered pixel has amplitude zero and any phase
-        *z = if *z == Complex64::ZERO {
-            *z
+        return if amplitude == 0.0 {
+            Complex64::ZERO
         } else {
-            *z * Complex64::cis(*phi)
+            Complex64::from_polar(amplitude, phase)
         };
-        // a phase that is no number is one, whatever the amplitude
-        if !(z.is_finite() && phi.is_finite()) {
-            *z = Complex64::new(f64::NAN, f64::NAN);
-        }
     }
-    Ok(image)
+    let bad = if amplitude.is_nan() || phase.is_nan() {
+        f64::NAN
+    } else {
+        f64::INFINITY
+    };
+    Complex64::new(bad, bad)
 }
 
 /// The probe that an iterative engine refined, `[mode, row, col]`, complex64.

@@ -210,6 +210,7 @@ fn intensities(
         let p = positions[k];
         return Err(Error::input(action)
             .at(format!("position {k}"))
+            .not_finite()
             .got(format!("({}, {})", p.x, p.y))
             .need("finite coordinates"));
     }
@@ -253,6 +254,7 @@ fn intensities(
     if !(mean.is_finite() && mean > 0.0) {
         return Err(Error::input(action)
             .at("object under the probe")
+            .because_of(mean)
             .got(format!("a mean intensity of {mean}"))
             .need("a finite one above zero"));
     }

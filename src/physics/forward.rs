@@ -122,6 +122,7 @@ impl<T: Scalar> Physics<T> {
             let (row, col) = (k / n.get(), k % n.get());
             return Err(Error::input(action)
                 .at(format!("probe[{row}, {col}]"))
+                .not_finite()
                 .got(probe[k])
                 .need("finite values"));
         }

@@ -117,7 +117,11 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
 
 fn records(hub: &Path) -> Result<StepHistory> {
     let path = hub.join(dir::HISTORY_STEPS);
-    let io = |e| Error::io("reading the steps").at(path.display()).because(e);
+    let io = |e| {
+        Error::input("reading the steps")
+            .at(path.display())
+            .because(e)
+    };
     let text = std::fs::read_to_string(&path).map_err(io)?;
     let bad = |e| {
         Error::input("reading the steps")

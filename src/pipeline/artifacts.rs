@@ -9,6 +9,7 @@ use crate::assemble::Stitched;
 use crate::error::Result;
 use crate::ground::geometry::Position;
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 use crate::hub::metadata::AmplitudeRange;
 use crate::hub::picture::{ColourMap, Panel, Range, comparison, panels};
 use crate::hub::stats::{ArrayStats, OffsetStats, Stats};
@@ -65,6 +66,28 @@ impl Results {
                 .any(|z| !(z.re.is_finite() && z.im.is_finite()))
     }
 
+    /// How it ended: whether everything is finite, anything is covered, and the canvas holds every offset.
+    pub fn judgment(&self, patch: usize) -> Judgment {
+        let finite = match self.has_non_finite() {
+            true => Judgment::NonFinite,
+            false => Judgment::Well,
+        };
+        let fits = self.statistics(patch).fits_canvas;
+        Judgment::gravest([finite, Judgment::holds(fits, self.stitched.covered())])
+    }
+
+    /// `stats.json`, of patches of a side.
+    fn statistics(&self, patch: usize) -> Stats {
+        let (amplitude, phase) = (self.stitched.amplitude(), self.stitched.phase());
+        Stats::new(
+            ArrayStats::of(&amplitude),
+            ArrayStats::of(&phase),
+            OffsetStats::of(self.centres.iter().map(|p| [p.x, p.y])),
+            patch as u64,
+            self.padded as u64,
+        )
+    }
+
     /// The colour range of the amplitude's picture.
     pub fn amplitude_range(&self, vmax: Option<f64>) -> AmplitudeRange {
         let amplitude = self.stitched.amplitude();
@@ -114,14 +137,7 @@ pub fn reconstruction(hub: &Hub, scenario: &Scenario, results: &Results) -> Resu
     let heading = format!("{}: reconstructed phase", scenario.name);
     let panel = Panel::phase("phase", phase.view());
     hub.write_bytes(dir::PHASE_PICTURE, &panels(&heading, &[panel])?)?;
-    let stats = Stats::new(
-        ArrayStats::of(&amplitude),
-        ArrayStats::of(&phase),
-        OffsetStats::of(results.centres.iter().map(|p| [p.x, p.y])),
-        scenario.n.get() as u64,
-        results.padded as u64,
-    );
-    hub.write_json(dir::STATS, &stats)?;
+    hub.write_json(dir::STATS, &results.statistics(scenario.n.get()))?;
     if let (Some(found), Some(object)) = (&results.comparison, &results.truth) {
         hub.write_json(COMPARISON, &found.metrics)?;
         compare_pictures(hub, scenario, results, object)?;

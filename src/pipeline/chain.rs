@@ -17,6 +17,7 @@ use crate::data::dataset::Dataset;
 use crate::data::domain::{CountAmplitude, Domain, Model, Normalized, Raw};
 use crate::data::npz::read_plane;
 use crate::error::{Error, Result};
+use crate::ground::finite::PlaneCensus;
 use crate::ground::json::{self, Real};
 use crate::ground::par::Pool;
 use crate::hub::dir;
@@ -55,11 +56,12 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
     };
     links.extend(learned(&training, &inference));
     let same = hub.and_then(|hub| same_patterns(hub, &data));
-    let measured = match (hub, &specimen.object) {
+    let (measured, non_finite) = match (hub, &specimen.object) {
         (Some(hub), Some(truth)) => {
             reconstructed(hub, &prepare::covered(s, &grouped, pool)?, truth)?
         }
-        _ => None,
+        (Some(hub), None) => (None, amplitude(hub)?.map_or(0, |a| bad(&a))),
+        (None, _) => (None, 0),
     };
     if hub.is_some() && measured.is_none() {
         notes.push("the reconstruction is not compared: no truth, or no finite amplitude".into());
@@ -72,6 +74,7 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
         _ => {}
     }
     let mut found = Chain::of(of, links, measured, notes);
+    found.non_finite = non_finite;
     if same == Some(false) && request.data.is_some() {
         found
             .break_with("the data file has changed since the run: these are other patterns".into());
@@ -331,13 +334,12 @@ fn reconstructed(
     hub: &Path,
     canvas: &Stitched,
     truth: &Array2<Complex32>,
-) -> Result<Option<(f64, usize, String)>> {
+) -> Result<(Option<(f64, usize, String)>, usize)> {
     let truth_sum: f64 = seen(canvas)
         .map(|(r, c)| sample(truth.view(), canvas.object_position(r, c)).norm())
         .sum();
     let pixels = seen(canvas).count();
-    let (sum, source) = if hub.join(dir::AMPLITUDE).exists() {
-        let amplitude = read_plane(hub.join(dir::AMPLITUDE))?;
+    let (sum, source, non_finite) = if let Some(amplitude) = amplitude(hub)? {
         if amplitude.dim() != canvas.canvas.dim() {
             return Err(Error::input("balancing scales")
                 .at(hub.join(dir::AMPLITUDE).display())
@@ -348,10 +350,14 @@ fn reconstructed(
                 )));
         }
         let sum = seen(canvas).map(|p| amplitude[p]).sum::<f64>();
-        (sum, dir::AMPLITUDE)
+        (sum, dir::AMPLITUDE, bad(&amplitude))
     } else if hub.join(dir::STATS).exists() {
         let path = hub.join(dir::STATS);
-        let io = |e| Error::io("balancing scales").at(path.display()).because(e);
+        let io = |e| {
+            Error::input("balancing scales")
+                .at(path.display())
+                .because(e)
+        };
         let text = std::fs::read_to_string(&path).map_err(io)?;
         let bad = |e| {
             Error::input("balancing scales")
@@ -361,13 +367,33 @@ fn reconstructed(
         let stats: Stats = json::from_text(&text).map_err(bad)?;
         // uncovered pixels are zero, so the mean over the canvas has the sum over what is covered
         let mean = stats.amplitude.mean.get();
-        (mean * canvas.canvas.len() as f64, dir::STATS)
+        let sum = mean * canvas.canvas.len() as f64;
+        // an infinity is no NaN, but shows in the mean
+        let infinite = usize::from(!mean.is_finite());
+        let bad = stats.amplitude.nan_count.max(infinite);
+        (sum, dir::STATS, bad)
     } else {
-        return Ok(None);
+        return Ok((None, 0));
     };
     let ratio = sum / truth_sum;
     let known = ratio.is_finite() && ratio > 0.0;
-    Ok(known.then(|| (ratio, pixels, source.to_owned())))
+    let measured = known.then(|| (ratio, pixels, source.to_owned()));
+    Ok((measured, non_finite))
+}
+
+/// The amplitude of a hub, if it has one as an array.
+fn amplitude(hub: &Path) -> Result<Option<Array2<f64>>> {
+    let path = hub.join(dir::AMPLITUDE);
+    if path.exists() {
+        read_plane(path).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Its pixels that are not finite.
+fn bad(amplitude: &Array2<f64>) -> usize {
+    PlaneCensus::of_real(amplitude.view()).non_finite()
 }
 
 fn seen(canvas: &Stitched) -> impl Iterator<Item = (usize, usize)> {

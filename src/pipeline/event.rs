@@ -68,7 +68,9 @@ pub fn read(hub: &Path) -> Result<Option<Event>> {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && hub.is_dir() => return Ok(None),
         Err(e) => {
-            return Err(Error::io("reading an event").at(path.display()).because(e));
+            return Err(Error::input("reading an event")
+                .at(path.display())
+                .because(e));
         }
     };
     if text.contains(crate::solve::event::SCHEMA) {

@@ -374,7 +374,7 @@ fn restore(
     let action = "resuming a training";
     let path = checkpoint_of(path)?;
     let bytes =
-        std::fs::read(&path).map_err(|e| Error::io(action).at(path.display()).because(e))?;
+        std::fs::read(&path).map_err(|e| Error::input(action).at(path.display()).because(e))?;
     let c = Checkpoint::from_bytes(&bytes, architecture).map_err(|e| {
         let advice = e.advice().map(str::to_owned);
         let help = advice.unwrap_or_else(|| "take another checkpoint".into());

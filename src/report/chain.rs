@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::markdown::{Table, general};
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 use crate::verify::chain::{Chain, Link};
 
 fn number(v: Real) -> String {
@@ -24,7 +25,7 @@ fn factor(l: &Link) -> String {
 
 fn check(l: &Link) -> String {
     let held = l.deviation.zip(l.allowed).map(|(d, most)| {
-        let good = d.get().abs() <= most.get();
+        let good = l.holds();
         format!(
             "{} {:+.1e} (allowed {:.1e})",
             if good { "holds" } else { "FAILS" },
@@ -70,6 +71,7 @@ pub fn terminal(chain: &Chain) -> String {
         let _ = writeln!(out, "  {}", line.join("  ").trim_end());
     }
     let _ = writeln!(out, "\n  reconstruction = {} x object", left(chain));
+    let _ = writeln!(out, "{}", verdict(chain));
     for f in &chain.findings {
         let _ = writeln!(out, "finding: {f}");
     }
@@ -77,6 +79,23 @@ pub fn terminal(chain: &Chain) -> String {
         let _ = writeln!(out, "note: {n}");
     }
     out
+}
+
+/// What was checked, and how it ended.
+fn verdict(chain: &Chain) -> String {
+    let checks = match chain.checks() {
+        1 => "1 energy".to_owned(),
+        n => format!("{n} energies"),
+    };
+    match chain.judgment() {
+        Judgment::Well => format!("verdict: {checks} checked, all are kept"),
+        Judgment::Undecided => "verdict: no energy could be checked".into(),
+        Judgment::NotWell => format!("verdict: {checks} checked, something is lost or changed"),
+        Judgment::NonFinite => format!(
+            "verdict: {checks} checked, and something is not finite ({} pixels of the reconstruction)",
+            chain.non_finite
+        ),
+    }
 }
 
 /// `k = 0.5595`, or 1 where every factor is undone.
@@ -126,6 +145,7 @@ pub fn markdown(chain: &Chain) -> String {
     }
     out.push_str(table.text());
     let _ = writeln!(out, "\nReconstruction = {} x object.\n", left(chain));
+    let _ = writeln!(out, "- {}", verdict(chain));
     for f in &chain.findings {
         let _ = writeln!(out, "- {f}");
     }

@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
-
+use super::junit::Case;
 use super::markdown::general;
 use crate::diff::{Image, Report, Row, Tensor, Verdict};
-use crate::error::{Error, Result};
+use crate::ground::judgment::Judgment;
 
 /// Quantities that are shown on the terminal.
 const SHOWN: usize = 12;
@@ -18,7 +17,9 @@ pub fn words(v: Verdict) -> &'static str {
     match v {
         Verdict::Agrees => "agrees",
         Verdict::Noted => "noted",
+        Verdict::Undecided => "could not be compared",
         Verdict::Differs => "differs",
+        Verdict::NotFinite => "not finite in both",
         Verdict::NonFinite => "finite in one only",
     }
 }
@@ -62,7 +63,8 @@ fn excess(row: &Row) -> String {
 
 /// Rows that gate, the worst first.
 fn bad(report: &Report) -> impl Iterator<Item = &Row> {
-    report.rows.iter().filter(|r| r.verdict >= Verdict::Differs)
+    let gates = |r: &&Row| r.verdict.judgment() != Judgment::Well;
+    report.rows.iter().filter(gates)
 }
 
 /// Where the hubs first part, a line each.
@@ -130,10 +132,16 @@ fn pictures(i: &Image) -> Vec<String> {
     }
     if i.non_finite != [0, 0] {
         let [x, y] = i.non_finite;
-        let place = i.non_finite_at.map_or_else(String::new, |[r, c]| {
-            format!("; the first that is finite in one only: row {r}, column {c}")
-        });
-        out.push(format!("not finite: {x} pixels of A, {y} of B{place}"));
+        let place = |at: Option<[usize; 2]>, what: &str| {
+            at.map_or_else(String::new, |[r, c]| {
+                format!("; the first that is {what}: row {r}, column {c}")
+            })
+        };
+        out.push(format!(
+            "not finite: {x} pixels of A, {y} of B{}{}",
+            place(i.non_finite_at, "finite in one only"),
+            place(i.non_finite_in_both, "not finite in both")
+        ));
     }
     if let Some(x) = &i.alignment {
         for (name, d) in [
@@ -162,18 +170,24 @@ fn pictures(i: &Image) -> Vec<String> {
         ));
     }
     out.push(format!(
-        "allowed: rms {} after the whole gauge; {}",
+        "allowed: rms {} after the whole gauge; {}, of {} pixels",
         e(i.allowed_rms.get()),
-        words(i.verdict)
+        words(i.verdict),
+        i.pixels
     ));
     out
 }
 
 fn counts(report: &Report) -> String {
     let of = |v: Verdict| report.rows.iter().filter(|r| r.verdict == v).count();
+    let both = match of(Verdict::NotFinite) {
+        0 => String::new(),
+        n => format!("{n} not finite in both, "),
+    };
     format!(
-        "verdict: {}; reconstruction: {}; quantities: {} agree, {} differ, {} finite in one only, {} noted",
+        "verdict: {}, of {} values; reconstruction: {}; quantities: {} agree, {} differ, {} finite in one only, {both}{} noted",
         words(report.verdict),
+        report.values,
         report
             .image
             .as_ref()
@@ -278,7 +292,7 @@ pub fn markdown(report: &Report) -> String {
             if noted {
                 r.verdict == Verdict::Noted
             } else {
-                r.verdict >= Verdict::Differs
+                r.verdict.judgment() != Judgment::Well
             }
         };
         let rows: Vec<&Row> = report.rows.iter().filter(chosen).collect();
@@ -306,44 +320,36 @@ pub fn markdown(report: &Report) -> String {
     out
 }
 
-/// JUnit: a case per quantity that is compared, and one for the reconstruction.
-///
-/// # Errors
-/// Never for text that XML can hold.
-pub fn junit(report: &Report) -> Result<String> {
-    let mut suite = TestSuite::new("ptyproof hub diff");
-    let mut case = |name: String, verdict: Verdict, why: String| {
-        let status = match verdict {
-            Verdict::Agrees => TestCaseStatus::success(),
-            Verdict::Noted => TestCaseStatus::skipped(),
-            _ => {
-                let mut s = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                s.set_message(why);
-                s
+/// A case per quantity that is compared, and one for the reconstruction.
+pub fn cases(report: &Report) -> Vec<Case> {
+    let mut cases: Vec<Case> = (report.rows.iter())
+        .map(|r| {
+            let name = format!("{}: {}", r.file, r.place);
+            match r.verdict {
+                Verdict::Noted => Case::skipped(name, &r.reason),
+                v => Case::new(
+                    name,
+                    v.judgment(),
+                    format!(
+                        "{} and {}, difference over the allowed: {}",
+                        r.a,
+                        r.b,
+                        excess(r)
+                    ),
+                ),
             }
-        };
-        suite.add_test_case(TestCase::new(name, status));
-    };
-    for r in &report.rows {
-        let why = format!(
-            "{} and {}, difference over the allowed: {}",
-            r.a,
-            r.b,
-            excess(r)
-        );
-        case(format!("{}: {}", r.file, r.place), r.verdict, why);
-    }
+        })
+        .collect();
     if let Some(i) = &report.image {
-        case("reconstruction".into(), i.verdict, pictures(i).join("\n"));
+        let says = pictures(i).join("\n");
+        cases.push(Case::new("reconstruction", i.verdict.judgment(), says));
     }
-    let mut all = quick_junit::Report::new("ptyproof");
-    all.add_test_suite(suite);
-    all.to_string()
-        .map_err(|e| Error::bug("writing JUnit").because(e))
+    cases
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::junit::junit;
     use super::*;
     use crate::align::{Alignment, Distance, Gauge};
     use crate::diff::{First, Place};
@@ -380,6 +386,7 @@ mod tests {
             a: "golden/a".into(),
             b: "hubs/b".into(),
             verdict: Verdict::NonFinite,
+            values: 506,
             first: First {
                 settings: vec![[
                     "nphotons".into(),
@@ -403,8 +410,10 @@ mod tests {
                 covered: [500, 480],
                 covered_alone: [20, 0],
                 uncovered_box: Some([60, 79, 70, 94]),
+                pixels: 500,
                 non_finite: [0, 1],
                 non_finite_at: Some([85, 99]),
+                non_finite_in_both: None,
                 alignment: Some(Alignment {
                     pixels: 500,
                     raw: distance(0.2),
@@ -454,7 +463,7 @@ mod tests {
 
     #[test]
     fn a_ci_reads_a_case_per_quantity() {
-        let text = junit(&report()).unwrap();
+        let text = junit("ptyproof hub diff", cases(&report())).unwrap();
         insta::assert_snapshot!(text);
     }
 }

@@ -5,8 +5,10 @@ use std::fmt::Write;
 use ndarray::Array2;
 use num_complex::Complex32;
 
+use super::junit::Case;
 use crate::doctor::{Examination, Finding, Power, Ranked, Severity, Start};
 use crate::error::Result;
+use crate::ground::judgment::Judgment;
 use crate::hub::picture::{Panel, PanelAxis, panels};
 
 /// Hypotheses that the table shows.
@@ -37,7 +39,53 @@ pub fn text(e: &Examination) -> String {
         count(Severity::Warning),
         count(Severity::Undecided)
     );
+    let [ran, all] = e.trials();
+    let _ = writeln!(
+        out,
+        "looked at {} values; {ran} of {all} hypotheses came to a number: {}",
+        e.file.values(),
+        verdict(e)
+    );
     out
+}
+
+/// How it ended, in words.
+fn verdict(e: &Examination) -> &'static str {
+    match e.judgment() {
+        Judgment::Well => "nothing contradicts what is declared",
+        Judgment::Undecided => "the trials decide nothing",
+        Judgment::NotWell => "what is declared is contradicted",
+        Judgment::NonFinite => "values are not finite",
+    }
+}
+
+/// A case per finding, and two of the whole: whether the file is finite, and whether the trials decide anything.
+pub fn cases(e: &Examination) -> Vec<Case> {
+    let finite = match e.file.non_finite() {
+        0 => Judgment::holds(true, e.file.values()),
+        _ => Judgment::NonFinite,
+    };
+    let of = format!(
+        "{} values, {} not finite",
+        e.file.values(),
+        e.file.non_finite()
+    );
+    let [ran, all] = e.trials();
+    let decided = Judgment::holds(true, usize::from(e.decided));
+    let trials = format!("{ran} of {all} hypotheses came to a number: {}", verdict(e));
+    let mut cases = vec![
+        Case::new("values are finite", finite, of),
+        Case::new("trials decide", decided, trials),
+    ];
+    cases.extend(e.findings.iter().map(|f| {
+        let name = format!("{}: {}", f.topic, f.says);
+        match f.severity {
+            Severity::Fault => Case::new(name, Judgment::NotWell, &f.evidence),
+            Severity::Undecided => Case::skipped(name, &f.evidence),
+            Severity::Warning | Severity::Note => Case::new(name, Judgment::Well, &f.evidence),
+        }
+    }));
+    cases
 }
 
 /// The best hypotheses, and the declared one wherever it is.

@@ -72,6 +72,14 @@ pub fn table(found: &Inspection) -> String {
     for note in &found.notes {
         line("note", note.clone());
     }
+    for mismatch in found.mismatches() {
+        line("MISMATCH", mismatch);
+    }
+    line("looked at", format!("{} values", found.values()));
+    match found.non_finite() {
+        0 => {}
+        n => line("NOT FINITE", format!("{n} of them")),
+    }
     out
 }
 

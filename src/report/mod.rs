@@ -3,7 +3,9 @@
 pub mod chain;
 pub mod diff;
 pub mod doctor;
+pub mod hub;
 pub mod inspect;
+pub mod junit;
 pub mod markdown;
 pub mod reconstruction;
 pub mod score;

@@ -74,9 +74,16 @@ fn truth(f: &Fidelity, s: &Scores) -> Vec<Section> {
     let mut own = vec![
         pair(
             "region",
+            format!("rows {top} to {bottom}, columns {left} to {right}: {words}"),
+        ),
+        pair(
+            "known",
             format!(
-                "rows {top} to {bottom}, columns {left} to {right}, {} pixels known: {words}",
-                f.pixels
+                "{} of the region: {} of {} pixels are finite and covered in both{}",
+                number(f.known),
+                f.pixels,
+                f.region_pixels,
+                missing(f)
             ),
         ),
         pair("alignment", alignment(f)),
@@ -116,6 +123,18 @@ fn truth(f: &Fidelity, s: &Scores) -> Vec<Section> {
     };
     sections.push(("ring correlation".into(), curve));
     sections
+}
+
+/// Why there are no figures, if there are none.
+fn missing(f: &Fidelity) -> String {
+    if f.is_known() {
+        String::new()
+    } else if f.dark {
+        "; the truth has no light there, and every figure is NaN".into()
+    } else {
+        let least = number(f.known_at_least);
+        format!("; below {least} every figure is NaN (--known-at-least)")
+    }
 }
 
 fn frc_lines(c: &Frc, pixel_m: Option<Real>) -> Vec<(String, String)> {
@@ -173,7 +192,23 @@ fn detector(d: &OnDetector, on: &str) -> Section {
     let lines = vec![
         pair(
             "patterns",
-            format!("{} compared, {} left out", d.patterns, d.left_out),
+            format!(
+                "{} compared; left out: {} whose light falls on what is not known, {} without light",
+                d.patterns, d.left_out, d.dark
+            ),
+        ),
+        pair(
+            "known",
+            format!(
+                "{} of the patterns with light{}",
+                number(d.known),
+                if d.is_known() {
+                    String::new()
+                } else {
+                    let least = number(d.known_at_least);
+                    format!("; below {least} every figure is NaN (--known-at-least)")
+                }
+            ),
         ),
         pair("factor on |F|", number(d.scale)),
         pair("r factor", number(d.r_factor)),
@@ -240,9 +275,56 @@ fn sections(s: &Scores) -> Vec<Section> {
     all
 }
 
+/// What is not finite in what was handed in, a line each.
+fn events(s: &Scores) -> Vec<String> {
+    let n = &s.non_finite;
+    let mut lines = Vec::new();
+    if !n.reconstruction.is_finite() {
+        lines.push(format!("the reconstruction: {}", n.reconstruction));
+    }
+    if let Some(t) = n.truth.filter(|t| !t.is_finite()) {
+        lines.push(format!("the truth: {t}"));
+    }
+    if n.probe > 0 {
+        lines.push(format!(
+            "the probe of the reconstruction: {} values are not finite",
+            n.probe
+        ));
+    }
+    if !lines.is_empty() && !n.in_region {
+        lines.push("none of them lies in the region that was asked for".into());
+    }
+    lines
+}
+
+/// Whether the figures could be taken, in a sentence.
+pub fn judged(s: &Scores) -> String {
+    let mut said = events(s);
+    if let Some(f) = &s.fidelity {
+        said.push(format!(
+            "{} of {} pixels of the region known{}",
+            f.pixels,
+            f.region_pixels,
+            missing(f)
+        ));
+    }
+    if let Some(d) = &s.detector {
+        said.push(format!(
+            "{} of {} patterns with light compared, residual {}",
+            d.patterns,
+            d.patterns + d.left_out,
+            number(d.residual)
+        ));
+    }
+    said.join("; ")
+}
+
 /// What a person sees.
 pub fn terminal(s: &Scores) -> String {
     let mut out = format!("{}\n", s.of);
+    for line in events(s) {
+        let _ = writeln!(out, "not finite: {line}");
+    }
     for (heading, lines) in sections(s) {
         let _ = writeln!(out, "\n{heading}");
         for (name, value) in lines {
@@ -261,6 +343,9 @@ pub fn terminal(s: &Scores) -> String {
 /// The same as a page.
 pub fn markdown(s: &Scores) -> String {
     let mut out = format!("# Scores: {}\n", s.of);
+    for line in events(s) {
+        let _ = writeln!(out, "\nNot finite: {line}.");
+    }
     for (heading, lines) in sections(s) {
         let mut table = Table::new(&["figure", "value"]);
         for (name, value) in lines {

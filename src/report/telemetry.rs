@@ -1,7 +1,8 @@
 //! A history from anywhere as people see it: the reference's page, and what it does not say.
 //!
-//! *Law.* The page begins with the reference's summary, byte for byte.
+//! *Law.* The page begins with the summary of a training, as the hub has it.
 
+use super::junit::Case;
 use super::markdown::{Table, g6_or_dash, or_dash};
 use super::training;
 use crate::ground::json::Real;
@@ -46,6 +47,30 @@ pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -
             diverged.join(", ")
         );
     }
+    let ends: Vec<String> = (t.metrics.iter())
+        .filter(|(_, m)| m.missing_at_end > 0)
+        .map(|(name, m)| format!("{name} ({})", m.missing_at_end))
+        .collect();
+    if !ends.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n\u{26a0}\u{fe0f} Ends in missing values, which count as not finite: {}.",
+            ends.join(", ")
+        );
+    }
+    if t.left_out > 0 {
+        let _ = writeln!(
+            text,
+            "\nMissing values, not at the end of their metric, were left out: {}.",
+            t.left_out
+        );
+    }
+    for line in &t.mismatched {
+        let _ = writeln!(
+            text,
+            "\n\u{26a0}\u{fe0f} Series of different lengths: {line}."
+        );
+    }
     if !t.ignored.is_empty() {
         let _ = writeln!(
             text,
@@ -54,4 +79,24 @@ pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -
         );
     }
     text
+}
+
+/// A case per metric of a history called `name`.
+pub fn cases(name: &str, t: &Telemetry) -> Vec<Case> {
+    (t.metrics.iter())
+        .map(|(metric, m)| {
+            let s = &m.summary;
+            let says = match (s.has_nan, s.count) {
+                (true, _) => format!(
+                    "not finite from step {} on: {}; {} missing at its end",
+                    or_dash(s.first_nan_step),
+                    or_dash(m.first_nan_value),
+                    m.missing_at_end
+                ),
+                (false, 0) => "no value".to_owned(),
+                (false, n) => format!("{n} values, {} missing", m.missing),
+            };
+            Case::new(format!("{name}: {metric}"), m.judgment(), says)
+        })
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! The training run as people see it: a summary that scripts can diff, and a picture of its curves.
 //!
-//! *Law.* While everything is finite the text is byte for byte the reference's form; otherwise one
-//! line more, below the table, names the first event. What ails a finite training (`verify::health`) follows, if
+//! *Law.* While everything is finite the text is the reference's form byte for byte, but for what the check mark looked at, which
+//! ends its line; otherwise one line more, below the table, names the first event. Nothing looked at has no check mark. What ails a finite training (`verify::health`) follows, if
 //! anything does.
 //!
 //! *Source.* Reference description, section m, and `gs1_ideal_training_summary.md` of its hubs.
@@ -20,13 +20,27 @@ use std::fmt::Write as _;
 pub fn summary(s: &Summary, scenario: &str, history_path: &str, summary_path: &str) -> String {
     let mut t = String::new();
     let bad: Vec<&str> = s.nan_overview.metrics.keys().map(String::as_str).collect();
+    let values: usize = s.metrics.values().map(|m| m.count).sum();
+    let empty = s.metrics.iter().filter(|(_, m)| m.count == 0);
+    let empty: Vec<&str> = empty.map(|(name, _)| name.as_str()).collect();
     let verdict = if s.nan_overview.has_nan {
         format!(
             "\u{26a0}\u{fe0f} NaN/inf detected in metrics: {}",
             bad.join(", ")
         )
+    } else if values == 0 {
+        "\u{26a0}\u{fe0f} Nothing to judge: no metric has a value.".into()
+    } else if !empty.is_empty() {
+        format!(
+            "\u{26a0}\u{fe0f} Nothing to judge in metrics without a value: {}",
+            empty.join(", ")
+        )
     } else {
-        "\u{2705} No NaN/inf detected in training history.".into()
+        let count = s.metrics.len();
+        let series = if count == 1 { "metric" } else { "metrics" };
+        format!(
+            "\u{2705} No NaN/inf detected in training history. Looked at {count} {series}, {values} values."
+        )
     };
     let _ = write!(
         t,

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ground::json::Real;
 use crate::hub::picture::{Chart, Curve, Panel, Range, charts, panels};
 use crate::score::fidelity::Fidelity;
-use crate::score::scores::FEW;
+use crate::score::scores::MIN_PIXELS;
 use crate::score::versus::{ProbeOf, Side, Versus};
 
 /// Pictures of the page: the file, what it shows, and its bytes.
@@ -161,9 +161,7 @@ fn residuals(v: &Versus) -> Option<Chart> {
         let d = s.detector.as_ref()?;
         let all = d.per_pattern.iter().enumerate();
         // a pattern that does not count is no value that is not finite
-        let points = all
-            .filter(|(_, r)| r.get().is_finite())
-            .map(|(k, r)| (k as f64, r.get()));
+        let points = all.filter_map(|(k, r)| Some((k as f64, (*r)?.get())));
         Some(Curve {
             label: label.into(),
             points: points.collect(),
@@ -208,6 +206,7 @@ fn rows(v: &Versus) -> Vec<[String; 3]> {
             &of(|f| f.frc.as_ref().map(|c| c.half_bit.of_nyquist)),
         );
         row("scale that was fitted", &of(|f| Some(f.gauge.scale)));
+        row("known share of the region", &of(|f| Some(f.known)));
     }
     row("residual on the detector", &|s| {
         s.detector.as_ref().map(|d| d.residual)
@@ -219,23 +218,27 @@ fn rows(v: &Versus) -> Vec<[String; 3]> {
     row("patterns that it explains", &|s| {
         s.detector.as_ref().map(|d| Real(d.patterns as f64))
     });
+    row("their share of those with light", &|s| {
+        s.detector.as_ref().map(|d| d.known)
+    });
     rows
 }
 
 fn between(v: &Versus) -> String {
     let b = &v.between;
     let frc = b.frc.as_ref();
-    let few = if b.pixels < FEW {
+    let few = if b.pixels < MIN_PIXELS {
         ": too few to say anything"
     } else {
         ""
     };
     format!(
-        "network against engine: nrmse {} (a flat object: {}), frc mean {}, on {} pixels{few}",
+        "network against engine: nrmse {} (a flat object: {}), frc mean {}, on {} of {} pixels{few}",
         number(Some(b.nrmse)),
         number(Some(b.flat.nrmse)),
         number(frc.map(|c| c.mean)),
-        b.pixels
+        b.pixels,
+        b.region_pixels
     )
 }
 

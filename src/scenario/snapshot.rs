@@ -130,7 +130,7 @@ impl Snapshot {
     pub fn read(path: &Path) -> Result<Self> {
         let source = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|e| {
-            Error::io("reading the snapshot")
+            Error::input("reading the snapshot")
                 .at(&source)
                 .because(e)
                 .help("Without --snapshot the built-in scenarios are used.")

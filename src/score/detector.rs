@@ -3,7 +3,9 @@
 //! *Conventions.* `F` is the far field of the reconstruction, `|F| = sqrt(sum_m |F_m|^2)` over probe modes, `A` the measured
 //! amplitude; sums run over believed pixels of all patterns that count. One factor on `|F|` is fitted, `c = sum A |F| / sum |F|^2`,
 //! and stated: object and probe are only known up to it. `r_factor = sum |c|F| - A| / sum A`, `residual = sqrt(sum (c|F| - A)^2 / sum A^2)`.
-//! A pattern counts if nearly all of its light falls on what is known of the object.
+//! A pattern counts if nearly all of its light falls on what is known of the object. A pattern without light says nothing of a
+//! reconstruction and is left out. `known` is the share of the others that count; where it is below `known_at_least` every figure
+//! is NaN.
 //!
 //! *Law.* A truth explains its own patterns; a factor on object or probe moves nothing but `c`.
 
@@ -12,7 +14,7 @@ use num_complex::Complex32;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::ground::json::{Real, reals};
+use crate::ground::json::Real;
 use crate::ground::par::Pool;
 use crate::kernel::fft::{Fft2, Scratch};
 use crate::solve::canvas::cut;
@@ -28,6 +30,12 @@ const WORST: usize = 5;
 pub struct OnDetector {
     /// Patterns that count.
     pub patterns: usize,
+    /// Patterns without light, left out.
+    pub dark: usize,
+    /// The share of the patterns with light that count.
+    pub known: Real,
+    /// The share below which all figures are NaN.
+    pub known_at_least: Real,
     /// Patterns whose light falls on what is not known of the object, or off the canvas.
     pub left_out: usize,
     /// The factor on `|F|`.
@@ -42,8 +50,15 @@ pub struct OnDetector {
     pub chi_square: Real,
     /// The patterns that are explained worst, and their residuals.
     pub worst: Vec<(usize, Real)>,
-    /// The residual of each pattern; NaN where it does not count.
-    pub per_pattern: Vec<Real>,
+    /// The residual of each pattern; null where it does not count.
+    pub per_pattern: Vec<Option<Real>>,
+}
+
+impl OnDetector {
+    /// Whether enough patterns count for figures.
+    pub fn is_known(&self) -> bool {
+        self.known.get() >= self.known_at_least.get() && self.patterns > 0
+    }
 }
 
 /// Sums over one pattern.
@@ -62,11 +77,14 @@ struct Buffers {
     scratch: Scratch<f32>,
 }
 
-/// Compares prediction and measurement; `known`: which pixels of the canvas. `None` if no pattern counts, or all are dark.
+/// Compares prediction and measurement; `known`: which pixels of the canvas. `None` if all patterns are dark.
+///
+/// Where less than `known_at_least` of the patterns with light count, all figures are NaN.
 pub fn on_detector(
     problem: &Problem,
     estimate: &Estimate,
     known: &Array2<bool>,
+    known_at_least: f64,
     pool: &Pool,
 ) -> Option<OnDetector> {
     let (n, area) = (problem.n, problem.area());
@@ -85,8 +103,16 @@ pub fn on_detector(
         far: vec![0.0; area],
         scratch: Scratch::default(),
     };
+    let lights: Vec<bool> = (0..problem.len()).map(|k| problem.has_light(k)).collect();
+    let expected = lights.iter().filter(|l| **l).count();
+    if expected == 0 {
+        return None;
+    }
     // |F| of pattern k into `far`, if its light falls on what is known
     let predict = |b: &mut Buffers, k: usize| {
+        if !lights[k] {
+            return None;
+        }
         let at = estimate.placement(k, n)?;
         cut(&lit, at, n, &mut b.patch);
         let on: f64 = light
@@ -138,10 +164,13 @@ pub fn on_detector(
     let (predicted, both) = (over(|s| s.predicted), over(|s| s.both));
     let (measured, amplitude) = (over(|s| s.measured), over(|s| s.amplitude));
     let patterns = sums.iter().flatten().count();
-    let scale = both / predicted;
-    if patterns == 0 || !(scale.is_finite() && measured > 0.0) {
-        return None;
-    }
+    let share = patterns as f64 / expected as f64;
+    // of nothing, or too little, no factor is fitted
+    let scale = if patterns > 0 && share >= known_at_least {
+        both / predicted
+    } else {
+        f64::NAN
+    };
     // of a pattern: `predicted` is now the squared error, `amplitude` the absolute one
     let errors = each(&|b, k| {
         let mut s = Sums::default();
@@ -155,26 +184,35 @@ pub fn on_detector(
     });
     let squared: f64 = errors.iter().flatten().map(|s| s.predicted).sum();
     let absolute: f64 = errors.iter().flatten().map(|s| s.amplitude).sum();
-    let residual = |s: &Option<Sums>| s.map_or(f64::NAN, |s| (s.predicted / s.measured).sqrt());
-    let own: Vec<f64> = errors.iter().map(residual).collect();
-    let mut order: Vec<usize> = (0..own.len()).filter(|k| own[*k].is_finite()).collect();
-    order.sort_by(|a, b| own[*b].total_cmp(&own[*a]).then(a.cmp(b)));
+    let residual = |s: &Option<Sums>| s.map(|s| (s.predicted / s.measured).sqrt());
+    let own: Vec<Option<f64>> = errors.iter().map(residual).collect();
+    let mut order: Vec<(usize, f64)> = (own.iter().enumerate())
+        .filter_map(|(k, r)| Some((k, (*r)?)))
+        .collect();
+    // the largest first, and what is not finite before it
+    order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let believed_pixels = problem.good.iter().filter(|g| **g).count() * patterns;
     let as_is = measured - 2.0 * both + predicted;
     Some(OnDetector {
         patterns,
-        left_out: problem.len() - patterns,
+        dark: problem.len() - expected,
+        known: Real(share),
+        known_at_least: Real(known_at_least),
+        left_out: expected - patterns,
         scale: Real(scale),
         r_factor: Real(absolute / amplitude),
         residual: Real((squared / measured).sqrt()),
-        residual_as_is: Real((as_is.max(0.0) / measured).sqrt()),
+        // rounding may take it below zero; NaN stays NaN
+        residual_as_is: Real(if scale.is_nan() || as_is.is_nan() {
+            f64::NAN
+        } else {
+            (as_is.max(0.0) / measured).sqrt()
+        }),
         chi_square: Real(4.0 * squared / believed_pixels as f64),
-        worst: order
-            .iter()
-            .take(WORST)
-            .map(|&k| (k, Real(own[k])))
+        worst: (order.iter().take(WORST))
+            .map(|&(k, r)| (k, Real(r)))
             .collect(),
-        per_pattern: reals(own),
+        per_pattern: own.into_iter().map(|r| r.map(Real)).collect(),
     })
 }
 
@@ -243,17 +281,38 @@ mod tests {
         let (mut problem, estimate) = scene();
         let pool = Pool::new(1).unwrap();
         let half = Array2::from_shape_fn((40, 40), |(_, c)| c < 21);
-        let found = on_detector(&problem, &estimate, &half, &pool).unwrap();
-        assert_eq!((found.patterns, found.left_out), (3, 6));
-        assert!(found.per_pattern[1].get().is_nan() && found.per_pattern[0].get() < 1e-6);
-        assert!(on_detector(&problem, &estimate, &half.mapv(|_| false), &pool).is_none());
+        let of = |problem: &Problem, known: &Array2<bool>, least| {
+            on_detector(problem, &estimate, known, least, &pool)
+        };
+        let found = of(&problem, &half, 0.3).unwrap();
+        assert_eq!((found.patterns, found.left_out, found.dark), (3, 6, 0));
+        assert!(found.per_pattern[1].is_none() && found.per_pattern[0].unwrap().get() < 1e-6);
+        assert!((found.known.get() - 1.0 / 3.0).abs() < 1e-12 && found.is_known());
+        // a third is not enough unless it is said to be, and nothing never is
+        for (known, least) in [(&half, 0.99), (&half.mapv(|_| false), 0.0)] {
+            let found = of(&problem, known, least).unwrap();
+            let figures = [
+                found.r_factor,
+                found.residual,
+                found.chi_square,
+                found.scale,
+            ];
+            assert!(figures.iter().all(|f| f.get().is_nan()), "{found:?}");
+            assert!(!found.is_known());
+        }
         // a pattern that is another's is the worst
         let (a, b) = problem.amplitude.split_at_mut(256 * 5);
         b[..256].copy_from_slice(&a[..256]);
-        let found = on_detector(&problem, &estimate, &half.mapv(|_| true), &pool).unwrap();
+        let whole = half.mapv(|_| true);
+        let found = of(&problem, &whole, 0.99).unwrap();
         assert_eq!(found.worst[0].0, 5);
+        // a pattern without light is left out, said, and changes nothing
+        problem.amplitude[256 * 5..256 * 6].fill(0.0);
+        let found = of(&problem, &whole, 0.99).unwrap();
+        assert_eq!((found.patterns, found.dark, found.known), (8, 1, Real(1.0)));
+        assert!(found.residual.get() < 1e-6 && found.per_pattern[5].is_none());
         problem.amplitude.fill(0.0);
-        assert!(on_detector(&problem, &estimate, &half.mapv(|_| true), &pool).is_none());
+        assert!(of(&problem, &whole, 0.99).is_none());
     }
 
     proptest! {
@@ -264,7 +323,7 @@ mod tests {
             let (problem, mut estimate) = scene();
             estimate.object.mapv_inplace(|z| z * factor);
             let known = Array2::from_elem((40, 40), true);
-            let found = on_detector(&problem, &estimate, &known, &Pool::new(threads)?).unwrap();
+            let found = on_detector(&problem, &estimate, &known, 0.99, &Pool::new(threads)?).unwrap();
             prop_assert!((found.scale.get() * f64::from(factor) - 1.0).abs() < 1e-6);
             // float32 fields, a transform of 256 values
             prop_assert!(found.residual.get() < 1e-6 && found.r_factor.get() < 1e-6, "{found:?}");
@@ -280,9 +339,9 @@ mod tests {
                 pattern[pixel] += 500.0;
             }
             let pool = Pool::new(1)?;
-            prop_assert!(on_detector(&problem, &estimate, &known, &pool).unwrap().residual.get() > 0.1);
+            prop_assert!(on_detector(&problem, &estimate, &known, 0.99, &pool).unwrap().residual.get() > 0.1);
             problem.good[pixel] = false;
-            prop_assert!(on_detector(&problem, &estimate, &known, &pool).unwrap().residual.get() < 1e-6);
+            prop_assert!(on_detector(&problem, &estimate, &known, 0.99, &pool).unwrap().residual.get() < 1e-6);
         }
     }
 }

@@ -6,6 +6,10 @@
 //! amplitudes by their difference, phases by the difference wrapped to `(-pi, pi]`. The peak of a signal-to-noise ratio is
 //! the truth's largest amplitude in the region, or a whole turn; the dynamic range of a similarity the truth's own.
 //!
+//! *Known.* `known` is the share of the region's pixels that are finite and covered in both images, after the alignment; pixels
+//! that the shift of the alignment takes out of the frame are not counted, as long as they are few. Where it is below
+//! `known_at_least` every figure is NaN, so that no comparison with a bound holds.
+//!
 //! *Beside each figure stands that of a flat object*, the best constant: on a weak object its complex correlation is above
 //! .95, so that no threshold on that number can tell a reconstruction from nothing.
 //!
@@ -19,6 +23,7 @@ use num_complex::Complex64;
 use serde::Serialize;
 
 use super::frc::{Frc, frc};
+use super::known::{Extent, Share, share_known};
 use super::ssim::{OverScales, Similarity, Window, ms_ssim, ssim};
 use super::wrap;
 use crate::align::{Fault, Gauge, align, scalar};
@@ -78,8 +83,16 @@ pub struct Fidelity {
     pub fault: Option<Fault>,
     /// Where the figures are of, in pixels of the truth.
     pub region: Region,
-    /// Pixels of the region that are known in both: these are compared.
+    /// Pixels of the region that should be known.
+    pub region_pixels: usize,
+    /// Pixels of the region that are finite and covered in both: these are compared.
     pub pixels: usize,
+    /// Their share.
+    pub known: Real,
+    /// The share below which all figures are NaN.
+    pub known_at_least: Real,
+    /// Whether the truth has no light on what is known: then all figures are NaN too.
+    pub dark: bool,
     /// Normalized root mean square error of the complex images.
     pub nrmse: Real,
     /// Complex correlation: not a measure of quality, see `flat`.
@@ -105,15 +118,21 @@ pub struct Scored {
     pub truth: Array2<Complex64>,
 }
 
-/// Compares over a region; `None` if nothing there is known of both, or the truth is dark.
+/// Compares over a region; `None` if the images differ in shape, or the region is not on them.
+///
+/// Where less than `known_at_least` of the region is known, or the truth is dark, all figures are NaN.
 pub fn fidelity(
     prediction: &Array2<Complex64>,
     truth: &Array2<Complex64>,
-    region: Region,
+    extent: &Extent,
     alignment: Alignment,
 ) -> Option<Scored> {
+    let region = extent.region;
     let [top, bottom, left, right] = region;
-    if prediction.dim() != truth.dim() || bottom > truth.nrows() || right > truth.ncols() {
+    let is_on = top < bottom && left < right && bottom <= truth.nrows() && right <= truth.ncols();
+    let shapes = prediction.dim() == truth.dim()
+        && (extent.expected.as_ref()).is_none_or(|e| e.dim() == truth.dim());
+    if !(is_on && shapes) {
         return None;
     }
     let unknown = Complex64::new(f64::NAN, f64::NAN);
@@ -128,10 +147,11 @@ pub fn fidelity(
     let (gauge, fault) = match alignment {
         Alignment::None => (Gauge::none(), None),
         Alignment::Scalar => (scalar(&inside, prediction), None),
-        Alignment::Gauge => {
-            let found = align(&inside, prediction)?;
-            (found.gauge, found.fault)
-        }
+        // nothing in common has no gauge, and no figure below
+        Alignment::Gauge => match align(&inside, prediction) {
+            Some(found) => (found.gauge, found.fault),
+            None => (Gauge::none(), None),
+        },
     };
     let aligned = if gauge == Gauge::none() {
         prediction.clone()
@@ -145,10 +165,16 @@ pub fn fidelity(
             (*p, *t) = (unknown, unknown);
         }
     }
+    let share = share_known(&p, extent, &gauge, truth.dim());
     let mut sums = Sums::default();
     p.iter().zip(&t).for_each(|(p, t)| sums.add(*p, *t));
-    if sums.pixels == 0 || sums.truth <= 0.0 {
-        return None;
+    let dark = share.pixels > 0 && sums.truth <= 0.0;
+    if dark || share.pixels == 0 || share.known.get() < extent.known_at_least {
+        return Some(Scored {
+            fidelity: unknown_figures(alignment, gauge, extent, &share, dark),
+            prediction: p,
+            truth: t,
+        });
     }
     let n = sums.pixels as f64;
     let flat_correlation = sums.sum.norm() / (n * sums.truth).sqrt();
@@ -164,7 +190,11 @@ pub fn fidelity(
         gauge,
         fault,
         region,
-        pixels: sums.pixels,
+        region_pixels: share.expected,
+        pixels: share.pixels,
+        known: share.known,
+        known_at_least: Real(extent.known_at_least),
+        dark: false,
         nrmse: Real((sums.error / sums.truth).sqrt()),
         complex_correlation: Real(sums.overlap.norm() / (sums.own * sums.truth).sqrt()),
         flat: Flat {
@@ -180,6 +210,53 @@ pub fn fidelity(
         prediction: p,
         truth: t,
     })
+}
+
+/// Figures of which nothing can be said.
+fn unknown_figures(
+    alignment: Alignment,
+    gauge: Gauge,
+    extent: &Extent,
+    share: &Share,
+    dark: bool,
+) -> Fidelity {
+    let nan = Real(f64::NAN);
+    let quality = Quality {
+        mae: nan,
+        mse: nan,
+        peak: nan,
+        psnr: nan,
+        range: nan,
+        ssim: None,
+        ms_ssim: None,
+    };
+    Fidelity {
+        alignment,
+        gauge,
+        fault: None,
+        region: extent.region,
+        region_pixels: share.expected,
+        pixels: share.pixels,
+        known: share.known,
+        known_at_least: Real(extent.known_at_least),
+        dark,
+        nrmse: nan,
+        complex_correlation: nan,
+        flat: Flat {
+            nrmse: nan,
+            complex_correlation: nan,
+        },
+        amplitude: quality,
+        phase: quality,
+        frc: None,
+    }
+}
+
+impl Fidelity {
+    /// Whether enough of the region is known for figures.
+    pub fn is_known(&self) -> bool {
+        self.known.get() >= self.known_at_least.get() && self.pixels > 0 && !self.dark
+    }
 }
 
 #[derive(Default)]
@@ -252,99 +329,5 @@ impl Quality {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::scene::pair;
-    use super::*;
-    use proptest::prelude::*;
-
-    fn object(rows: usize, cols: usize) -> Array2<Complex64> {
-        let (p, t) = pair(rows, cols);
-        Array2::from_shape_fn((rows, cols), |at| {
-            Complex64::from_polar(t[at], 0.8 * (p[at] * 4.0).sin())
-        })
-    }
-
-    #[test]
-    fn figures_on_paper() {
-        // p = 2 t: nrmse 1, correlation 1; the factor taken off leaves nothing
-        let t = object(40, 36);
-        let p = t.mapv(|z| z * 2.0);
-        let all = [0, 40, 0, 36];
-        let f = fidelity(&p, &t, all, Alignment::None).unwrap().fidelity;
-        assert!(
-            (f.nrmse.get() - 1.0).abs() < 1e-12
-                && (f.complex_correlation.get() - 1.0).abs() < 1e-12
-        );
-        let mean = t.iter().map(|z| z.norm()).sum::<f64>() / t.len() as f64;
-        assert!((f.amplitude.mae.get() - mean).abs() < 1e-12);
-        assert!(f.phase.mae.get() < 1e-12 && f.phase.peak == Real(TAU));
-        let square = t.iter().map(|z| z.norm_sqr()).sum::<f64>() / t.len() as f64;
-        let peak = f.amplitude.peak.get();
-        assert!((f.amplitude.psnr.get() - 10.0 * (peak * peak / square).log10()).abs() < 1e-9);
-        let f = fidelity(&p, &t, all, Alignment::Scalar).unwrap().fidelity;
-        assert!(f.nrmse.get() < 1e-12 && (f.gauge.scale.get() - 0.5).abs() < 1e-12);
-    }
-
-    #[test]
-    fn a_flat_object_is_what_stands_under_flat() {
-        let t = object(48, 48);
-        let one = t.mapv(|_| Complex64::from_polar(0.3, 2.0));
-        let f = fidelity(&one, &t, [4, 44, 6, 40], Alignment::Scalar)
-            .unwrap()
-            .fidelity;
-        assert!((f.nrmse.get() - f.flat.nrmse.get()).abs() < 1e-12);
-        assert!((f.complex_correlation.get() - f.flat.complex_correlation.get()).abs() < 1e-12);
-        assert!(f.frc.is_none() && f.flat.complex_correlation.get() > 0.5);
-    }
-
-    #[test]
-    fn what_is_not_known_does_not_count() {
-        let t = object(48, 48);
-        let mut p = t.clone();
-        p[[20, 20]] = Complex64::new(f64::NAN, 0.0);
-        p[[21, 20]] = Complex64::new(0.0, f64::INFINITY);
-        let f = fidelity(&p, &t, [10, 40, 10, 40], Alignment::None).unwrap();
-        assert_eq!((f.fidelity.pixels, f.fidelity.nrmse), (898, Real(0.0)));
-        assert!(f.prediction[[10, 10]].is_nan() && f.truth[[10, 10]].is_nan());
-        let none = t.mapv(|_| Complex64::new(f64::NAN, 0.0));
-        for a in [Alignment::None, Alignment::Scalar, Alignment::Gauge] {
-            assert!(fidelity(&none, &t, [0, 48, 0, 48], a).is_none());
-            assert!(fidelity(&t, &t.mapv(|_| Complex64::ZERO), [0, 48, 0, 48], a).is_none());
-            assert!(fidelity(&t, &t, [0, 49, 0, 48], a).is_none());
-        }
-    }
-
-    #[test]
-    fn a_flat_phase_has_errors_but_no_similarity() {
-        let (p, t) = pair(40, 40);
-        let wide = |a: Array2<f64>| a.mapv(Complex64::from);
-        let f = fidelity(&wide(p), &wide(t), [0, 40, 0, 40], Alignment::None)
-            .unwrap()
-            .fidelity;
-        assert!(f.phase.ssim.is_none() && f.phase.mae == Real(0.0) && f.amplitude.ssim.is_some());
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(12))]
-
-        #[test]
-        fn a_truth_in_any_gauge_is_the_truth(
-            dy in -3i32..=3, dx in -3i32..=3, scale in 0.2f64..4.0, phase in -3.0f64..3.0, ry in -0.1f64..0.1,
-        ) {
-            let t = object(64, 60);
-            let moved = Gauge::shift([f64::from(dy), f64::from(dx)]).apply(&t);
-            let p = Array2::from_shape_fn(t.dim(), |(r, c)| {
-                moved[[r, c]] * Complex64::from_polar(scale, phase + ry * r as f64)
-            });
-            let region = [8, 56, 8, 52];
-            let of = |a| fidelity(&p, &t, region, a).unwrap().fidelity;
-            let (none, factor, gauge) = (of(Alignment::None), of(Alignment::Scalar), of(Alignment::Gauge));
-            prop_assert!(gauge.nrmse.get() < 1e-7, "{gauge:?}");
-            prop_assert!(gauge.frc.as_ref().unwrap().mean.get() > 1.0 - 1e-6);
-            prop_assert!(gauge.nrmse.get() <= factor.nrmse.get() + 1e-9);
-            prop_assert!(factor.nrmse.get() <= none.nrmse.get() + 1e-9);
-            prop_assert!(gauge.amplitude.ssim.unwrap().value.get() > 1.0 - 1e-6);
-            prop_assert_eq!(gauge.pixels, 48 * 44);
-        }
-    }
-}
+#[path = "fidelity_tests.rs"]
+mod tests;

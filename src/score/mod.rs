@@ -22,6 +22,8 @@ pub mod detector;
 pub mod evaluation;
 pub mod fidelity;
 pub mod frc;
+pub mod gate;
+pub mod known;
 pub mod region;
 #[cfg(test)]
 mod scene;
@@ -81,6 +83,10 @@ pub struct ComparisonMetrics {
     pub amplitude: Compared,
     /// `arg R` against `arg object`, centre against centre.
     pub phase: Compared,
+    /// The share of the pixels compared centre against centre that are finite in both; the reference takes its figures over
+    /// these, however few they are.
+    #[serde(default)]
+    pub known: f64,
     /// The same where patches fell, at the place they belong.
     pub registered: Registered,
     /// `[rows, cols]` compared centre against centre.
@@ -119,6 +125,7 @@ pub fn compare(
     if let Some(((r, c), v)) = truth.indexed_iter().find(|(_, v)| !v.is_finite()) {
         return Err(Error::input("comparing with the truth")
             .at(format!("object[{r}, {c}]"))
+            .not_finite()
             .got(v)
             .need("finite values"));
     }
@@ -140,10 +147,12 @@ pub fn compare(
             .map(|(a, b)| [f64::from(*a), f64::from(*b)])
             .collect()
     };
+    let of_amplitude = Metrics::of(both(&pa, &ta), Difference::Plain);
     let metrics = ComparisonMetrics {
+        known: of_amplitude.count as f64 / pa.len().max(1) as f64,
         amplitude: Compared {
             color_range: symmetric(f64::from(largest)),
-            metrics: Metrics::of(both(&pa, &ta), Difference::Plain),
+            metrics: of_amplitude,
         },
         phase: Compared {
             color_range: symmetric(PI),

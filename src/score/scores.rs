@@ -8,10 +8,12 @@ use serde::Serialize;
 use super::detector::OnDetector;
 use super::evaluation::Evaluation;
 use super::fidelity::Fidelity;
+use crate::ground::finite::PlaneCensus;
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 
 /// Pixels below which a figure against a truth gates nothing: the gauge alone has six numbers to fit them with.
-pub const FEW: usize = 64;
+pub const MIN_PIXELS: usize = 64;
 
 /// The version of the form.
 pub const SCHEMA: &str = "ptyproof.score/1";
@@ -27,6 +29,8 @@ pub struct Scores {
     pub truth: Option<String>,
     /// On which patterns.
     pub data: Option<String>,
+    /// What was handed in that is not finite.
+    pub non_finite: NonFinite,
     /// What the region is, in words.
     pub region: Option<String>,
     /// Side of an object pixel, metres.
@@ -39,6 +43,28 @@ pub struct Scores {
     pub reference: Option<Evaluation>,
     /// What was assumed.
     pub notes: Vec<String>,
+}
+
+/// Values that are not finite in what was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct NonFinite {
+    /// Pixels of the reconstruction, on its own pixels.
+    pub reconstruction: PlaneCensus,
+    /// Pixels of the truth, on its own pixels.
+    pub truth: Option<PlaneCensus>,
+    /// Values of the reconstruction's probe.
+    pub probe: usize,
+    /// Whether any of them lies where figures were asked for: a region that was typed may leave them out.
+    pub in_region: bool,
+}
+
+impl NonFinite {
+    /// Whether everything is finite.
+    pub fn is_empty(&self) -> bool {
+        self.reconstruction.is_finite()
+            && self.truth.is_none_or(|t| t.is_finite())
+            && self.probe == 0
+    }
 }
 
 /// Figures that a gate can hold, by name: first those that are good when small, then those that are good when large.
@@ -67,20 +93,38 @@ pub const GATES: [&[&str]; 2] = [
 ];
 
 impl Scores {
-    /// Whether a figure of [`GATES`] is of a truth on fewer than [`FEW`] pixels.
-    pub fn is_of_few(&self, name: &str) -> bool {
-        let of_truth = of_detector(name).is_none();
-        of_truth && self.fidelity.as_ref().is_some_and(|f| f.pixels < FEW)
-    }
-
-    /// A figure of [`GATES`]; `None` if there is none of that name, or it was not to be had.
-    pub fn figure(&self, name: &str) -> Option<f64> {
-        let value = match of_detector(name) {
+    /// A figure of [`GATES`]; `None` if there is none of that name, or nothing that it could be taken of.
+    pub fn figure(&self, name: &str) -> Option<Real> {
+        match of_detector(name) {
             Some(of) => self.detector.as_ref().map(of),
             None => self.fidelity.as_ref().and_then(|f| of_fidelity(f, name)),
-        };
-        value.map(Real::get).filter(|v| !v.is_nan())
+        }
     }
+
+    /// How the look at the figures ended, without any gate: whether they could be taken, of numbers that are finite, and whether
+    /// the reconstruction explains anything on the detector.
+    pub fn judgment(&self) -> Judgment {
+        if !self.non_finite.is_empty() && self.non_finite.in_region {
+            return Judgment::NonFinite;
+        }
+        let figure = |value: Real, most: f64, known: bool| match value.get() {
+            _ if !known => Judgment::Undecided,
+            v if v.is_nan() => Judgment::NonFinite,
+            v => Judgment::holds(v <= most, 1),
+        };
+        let fidelity = self
+            .fidelity
+            .as_ref()
+            .map(|f| figure(f.nrmse, f64::INFINITY, f.is_known()));
+        let detector = (self.detector.as_ref()).map(|d| figure(d.residual, 1.0, d.is_known()));
+        let patterns = (self.data.is_some() && detector.is_none()).then_some(Judgment::Undecided);
+        Judgment::gravest(fidelity.into_iter().chain(detector).chain(patterns))
+    }
+}
+
+/// Whether a figure is one on the detector.
+pub(super) fn is_on_detector(name: &str) -> bool {
+    of_detector(name).is_some()
 }
 
 /// The figure of that name on the detector, if it is one of those.

@@ -20,6 +20,7 @@ use ndarray::ArrayView2;
 use num_complex::{Complex32, Complex64};
 use serde::{Deserialize, Serialize};
 
+use super::known::KNOWN_AT_LEAST;
 use super::{Difference, Metrics};
 use crate::assemble::Stitched;
 use crate::assemble::stitch::SEEN;
@@ -46,6 +47,9 @@ pub struct Registered {
     pub mean_coverage: f64,
     /// The factor `k` that normalized the patterns which were reconstructed.
     pub normalization: f64,
+    /// The share of the compared pixels that are finite: below [`KNOWN_AT_LEAST`] every figure is null.
+    #[serde(default)]
+    pub known: f64,
     /// Compared pixels whose canvas value is not finite; they are left out of the figures.
     pub non_finite: usize,
     /// Compared pixels that show a place outside the object, where the truth is taken as 0.
@@ -85,6 +89,14 @@ impl Registered {
                 }
             }
         }
+        let known = if seen == 0 {
+            0.0
+        } else {
+            pairs.len() as f64 / seen as f64
+        };
+        if known < KNOWN_AT_LEAST {
+            pairs.clear();
+        }
         let moduli = |k: f64| pairs.iter().map(move |(p, t)| [k * p.norm(), t.norm()]);
         let angles = |o: f64| pairs.iter().map(move |(p, t)| [p.arg() - o, t.arg()]);
         let scale = ratio(
@@ -104,6 +116,7 @@ impl Registered {
             covered_pixels: covered,
             mean_coverage: ratio(weight, covered as f64).unwrap_or(0.0),
             normalization,
+            known,
             non_finite,
             outside_object: outside,
             phase: Metrics::of(angles(0.0), Difference::Wrapped),

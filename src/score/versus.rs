@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::detector::OnDetector;
 use super::fidelity::Fidelity;
+use crate::ground::judgment::Judgment;
 
 /// The version of the form.
 pub const SCHEMA: &str = "ptyproof.compare/1";
@@ -65,4 +66,24 @@ pub struct Versus {
     pub between: Fidelity,
     /// What was assumed.
     pub notes: Vec<String>,
+}
+
+impl Versus {
+    /// How the comparison ended: whether enough is known for every figure, and the engine explains anything.
+    pub fn judgment(&self) -> Judgment {
+        let of = |s: &Side| {
+            let fidelity = (s.fidelity.as_ref()).map(|f| (f.nrmse, f.is_known(), f64::INFINITY));
+            let detector = (s.detector.as_ref()).map(|d| (d.residual, d.is_known(), 1.0));
+            [fidelity, detector]
+        };
+        let between = (self.between.nrmse, self.between.is_known(), f64::INFINITY);
+        let figures = [&self.network, &self.engine].map(of).into_iter().flatten();
+        Judgment::gravest(figures.flatten().chain([between]).map(
+            |(v, known, most)| match v.get() {
+                _ if !known => Judgment::Undecided,
+                v if v.is_nan() => Judgment::NonFinite,
+                v => Judgment::holds(v <= most, 1),
+            },
+        ))
+    }
 }

@@ -14,6 +14,7 @@ use super::settings::{Method, Settings};
 use super::{lsq, modes, pie};
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
+use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
 use crate::kernel::fft::Scratch;
 
@@ -110,7 +111,7 @@ impl Estimate {
         if bad > 0 {
             let got = format!("{bad} values that are not finite");
             return refuse("object and probe", got, "finite numbers".into()).map_err(|e| {
-                e.help("where the file's are finite, amplitudes or probe are of a size whose scale to one another does not fit into float32")
+                e.not_finite().help("where the file's are finite, amplitudes or probe are of a size whose scale to one another does not fit into float32")
             });
         }
         Ok(())
@@ -309,14 +310,50 @@ impl<'a> Solver<'a> {
     }
 }
 
-/// `sqrt(sum (|F| - A)^2 / sum A^2)` of an estimate: pattern by pattern, and of all together.
-///
-/// NaN for a pattern whose patch lies off the canvas; such a pattern is not in the whole.
-pub fn residuals(problem: &Problem, estimate: &Estimate, pool: &Pool) -> (Vec<f64>, f64) {
+/// How well an estimate explains the patterns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Residuals {
+    /// `sqrt(sum (|F| - A)^2 / sum A^2)` of all patterns that count together; NaN if none does.
+    pub whole: f64,
+    /// The same of each pattern; none of one that does not count.
+    pub each: Vec<Option<f64>>,
+    /// Patterns without light, which say nothing of an estimate.
+    pub dark: usize,
+    /// Patterns with light whose patch lies off the canvas.
+    pub outside: usize,
+}
+
+impl Residuals {
+    /// Patterns that count.
+    pub fn counted(&self) -> usize {
+        self.each.iter().flatten().count()
+    }
+
+    /// The pattern that is explained worst, and its residual; what is not finite is worse than any number.
+    pub fn worst(&self) -> Option<(usize, f64)> {
+        let counted = (self.each.iter().enumerate()).filter_map(|(k, r)| Some((k, (*r)?)));
+        let rank = |r: f64| if r.is_nan() { f64::INFINITY } else { r };
+        counted.reduce(|a, b| if rank(b.1) > rank(a.1) { b } else { a })
+    }
+
+    /// Whether the estimate explains anything: a dark object has a residual of 1.
+    pub fn judgment(&self) -> Judgment {
+        if self.each.iter().flatten().any(|r| !r.is_finite()) {
+            return Judgment::NonFinite;
+        }
+        Judgment::holds(self.whole <= 1.0, self.counted())
+    }
+}
+
+/// The residuals of an estimate, pattern by pattern, and of all together.
+pub fn residuals(problem: &Problem, estimate: &Estimate, pool: &Pool) -> Residuals {
     let detector = Detector::new(problem.n, super::Likelihood::Amplitude, &problem.good);
     let (n, area) = (problem.n, problem.area());
     let one = |b: &mut Buffers, k: usize| {
         let at = estimate.placement(k, n)?;
+        if !problem.has_light(k) {
+            return None;
+        }
         cut(&estimate.object, at, n, &mut b.patch);
         b.waves.clear();
         for probe in estimate.probes.chunks_exact(area) {
@@ -332,6 +369,16 @@ pub fn residuals(problem: &Problem, estimate: &Estimate, pool: &Pool) -> (Vec<f6
     });
     let mut whole = Misfit::default();
     each.iter().flatten().for_each(|m| whole.add(*m));
-    let own = |m: &Option<Misfit>| m.map_or(f64::NAN, |m| m.residual());
-    (each.iter().map(own).collect(), whole.residual())
+    let dark = (0..problem.len())
+        .filter(|k| !problem.has_light(*k))
+        .count();
+    let counted = each.iter().flatten().count();
+    Residuals {
+        whole: whole.residual(),
+        outside: problem.len() - dark - counted,
+        dark,
+        each: (each.into_iter())
+            .map(|m| m.map(|m| m.residual()))
+            .collect(),
+    }
 }

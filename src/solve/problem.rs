@@ -66,6 +66,7 @@ impl Problem {
                 let (Some((low, _)), Some(high)) = (floor_index(v), ceil_signed(v)) else {
                     return Err(Error::input(action)
                         .at(format!("position {k}"))
+                        .because_of(v)
                         .got(v)
                         .need("a coordinate that can be an index"));
                 };
@@ -162,6 +163,12 @@ impl Problem {
     /// Amplitudes of pattern `k`.
     pub fn pattern(&self, k: usize) -> &[f32] {
         &self.amplitude[k * self.area()..(k + 1) * self.area()]
+    }
+
+    /// Whether a pattern has any light on pixels that are believed.
+    pub fn has_light(&self, k: usize) -> bool {
+        // what is not believed is zero
+        self.pattern(k).iter().any(|v| *v != 0.0)
     }
 
     /// A probe scaled to the data: behind a transparent object it gives the mean number of photons.

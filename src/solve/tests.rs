@@ -9,6 +9,7 @@ use super::event::Stage;
 use super::scene::{Scene, problem};
 use super::*;
 use crate::ground::geometry::Position;
+use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
 
 fn settings(method: Method, iterations: usize) -> Settings {
@@ -209,7 +210,7 @@ fn two_modes_explain_data_of_two_modes_better_than_one() {
         let run = |modes: usize| {
             let from = Estimate::start(&p, &first, modes).unwrap();
             let (_, end) = steps(&p, settings(method, 60), from, 60);
-            residuals(&p, &end, &pool()).1
+            residuals(&p, &end, &pool()).whole
         };
         let (one, two) = (run(1), run(2));
         println!("{method:?}: residual {one:.5} with one mode, {two:.5} with two");
@@ -266,10 +267,51 @@ fn patterns_off_the_canvas_are_counted_and_say_nothing() {
         from.positions[3] = Position::new(-5.0, 1e9);
         let (records, end) = steps(&p, settings(method, 2), from, 2);
         assert_eq!(records[1].patterns_outside, 1);
-        let (each, whole) = residuals(&p, &end, &pool());
-        assert!(each[3].is_nan() && whole.is_finite());
+        let found = residuals(&p, &end, &pool());
+        assert!(found.each[3].is_none() && found.whole.is_finite());
+        assert_eq!(
+            (found.dark, found.outside, found.counted()),
+            (0, 1, p.len() - 1)
+        );
     }
     assert_eq!(problem(&truth, p.n).power, p.power);
+}
+
+#[test]
+fn residuals_say_what_they_are_of() {
+    let (mut p, truth) = Scene::small(4).make();
+    let of = |p: &Problem, e: &Estimate| residuals(p, e, &pool());
+    assert_eq!(of(&p, &truth).judgment(), Judgment::Well);
+    // an estimate twice as bright is as far away as none; brighter ones explain nothing
+    for (factor, want) in [
+        (1.9, Judgment::Well),
+        (2.1, Judgment::NotWell),
+        (1e4, Judgment::NotWell),
+    ] {
+        let mut bright = truth.clone();
+        bright.object.mapv_inplace(|z| z * factor);
+        assert_eq!(of(&p, &bright).judgment(), want, "{factor}");
+    }
+    let mut broken = truth.clone();
+    broken.probes[5].re = f32::NAN;
+    let found = of(&p, &broken);
+    assert_eq!(found.judgment(), Judgment::NonFinite);
+    assert!(found.worst().unwrap().1.is_nan());
+    // what a pattern without light leaves is no residual, and no pattern is none at all
+    let area = p.area();
+    p.amplitude[area..2 * area].fill(0.0);
+    let found = of(&p, &truth);
+    assert_eq!(
+        (found.dark, found.each[1], found.judgment()),
+        (1, None, Judgment::Well)
+    );
+    p.amplitude.fill(0.0);
+    let found = of(&p, &truth);
+    assert_eq!(
+        (found.counted(), found.judgment()),
+        (0, Judgment::Undecided)
+    );
+    assert!(found.whole.is_nan() && found.worst().is_none());
 }
 
 #[test]

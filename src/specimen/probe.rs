@@ -73,6 +73,7 @@ pub fn normalize_guess(
     let factor = probe_scale * sum / probe.len() as f64;
     if !(factor.is_finite() && factor > 0.0) {
         return Err(Error::input("normalizing the probe")
+            .because_of(factor)
             .got(format!(
                 "a mean amplitude of {} under the mask",
                 factor / probe_scale

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 
 /// The version of the schema of [`Chain`].
 pub const SCHEMA: &str = "ptyproof.scale_chain/1";
@@ -45,6 +46,22 @@ pub struct Link {
     pub allowed: Option<Real>,
     /// What holds the link to its value, in a few words.
     pub law: String,
+}
+
+impl Link {
+    /// Whether the energy is what it must be; a link that is held to nothing is.
+    pub fn holds(&self) -> bool {
+        let (Some(d), Some(most)) = (self.deviation, self.allowed) else {
+            return true;
+        };
+        // of NaN on either side nothing holds
+        d.get().abs() <= most.get()
+    }
+
+    /// Whether it is held to anything.
+    pub fn is_held(&self) -> bool {
+        self.deviation.is_some() && self.allowed.is_some()
+    }
 }
 
 /// The account of one factor.
@@ -91,6 +108,8 @@ pub struct Chain {
     pub total: Real,
     /// The reconstruction beside the truth, where both are known.
     pub measured: Option<Measured>,
+    /// Pixels of the reconstruction that are not finite.
+    pub non_finite: usize,
     /// Whether an energy is lost, or the data are not those of the run: more than a factor that stays.
     pub broken: bool,
     /// What a person should know.
@@ -142,7 +161,7 @@ impl Chain {
         }
         for l in &links {
             if let (Some(d), Some(most)) = (l.deviation, l.allowed)
-                && (d.get().is_nan() || d.get().abs() > most.get())
+                && !l.holds()
             {
                 broken = true;
                 findings.push(format!(
@@ -166,9 +185,32 @@ impl Chain {
             accounts,
             total: Real(total),
             measured,
+            non_finite: 0,
             broken,
             notes,
             findings,
+        }
+    }
+
+    /// Links whose energy was compared with what it must be.
+    pub fn checks(&self) -> usize {
+        self.links.iter().filter(|l| l.is_held()).count()
+    }
+
+    /// How it ended: whether every energy that was checked is kept, and every number finite.
+    pub fn judgment(&self) -> Judgment {
+        let nan = |v: &Option<Real>| v.is_some_and(|v| !v.get().is_finite());
+        let measured = self.measured.as_ref();
+        let finite = self.non_finite == 0
+            && !self
+                .links
+                .iter()
+                .any(|l| nan(&l.deviation) || nan(&l.allowed))
+            && measured.is_none_or(|m| m.ratio.get().is_finite());
+        if finite {
+            Judgment::holds(!self.broken, self.checks())
+        } else {
+            Judgment::NonFinite
         }
     }
 

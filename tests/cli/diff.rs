@@ -424,7 +424,10 @@ fn hubs_of_the_reference_are_read() {
     let hubs =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/hubs/2026-01-20T071800Z");
     if !hubs.is_dir() {
-        println!("skipped: ../shared/reference/hubs is not there");
+        super::skip(
+            super::Lacks::Vectors,
+            "../shared/reference/hubs is not there",
+        );
         return;
     }
     for name in ["gs1_ideal", "gs2_ideal"] {
@@ -519,9 +522,17 @@ fn fresh_runs_agree_with_the_hubs_of_the_reference() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let hubs = root.join("../shared/reference/hubs/2026-01-20T071800Z");
     let all = std::env::var_os("PTYPROOF_SLOW").is_some_and(|v| v == "all");
-    if !all || !hubs.is_dir() {
-        println!("skipped: needs PTYPROOF_SLOW=all (two minutes) and ../shared/reference/hubs");
-        return;
+    if !hubs.is_dir() {
+        return super::skip(
+            super::Lacks::Vectors,
+            "../shared/reference/hubs is not there",
+        );
+    }
+    if !all {
+        return super::skip(
+            super::Lacks::Time,
+            "PTYPROOF_SLOW is not `all` (two minutes)",
+        );
     }
     let folder = tempfile::tempdir().unwrap();
     // seeds whose training stays finite and inside the bands; the README's table has all twenty

@@ -255,7 +255,10 @@ fn a_directory_that_may_not_be_written_to_is_named() {
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
     if fs::write(closed.join("probe"), "").is_ok() {
-        return println!("skipped: this user (root?) may write anywhere");
+        return super::skip(
+            super::Lacks::Machine,
+            "this user (root?) may write anywhere",
+        );
     }
     said(tiny(&closed.join("hub"), 1, &[])).ended(1, &[text(&closed), "may write to"]);
 }
@@ -289,7 +292,10 @@ fn a_full_disk_names_the_file_keeps_what_there_is_and_can_be_resumed() {
     let dir = tempfile::tempdir().unwrap();
     // room for one checkpoint of 27 MB, not for the next beside it
     let Some(disk) = Disk::mount(dir.path(), "size=40M") else {
-        return println!("skipped: mounting a small tmpfs is not permitted here");
+        return super::skip(
+            super::Lacks::Machine,
+            "mounting a small tmpfs is not permitted here",
+        );
     };
     let hub = dir.path().join("hub");
     let partial = dir.path().join("hub.partial");

@@ -23,6 +23,8 @@ mod scan;
 mod score;
 mod sizes;
 mod streams;
+#[path = "../support/mod.rs"]
+mod support;
 mod threads;
 mod usage;
 
@@ -32,6 +34,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use support::shared::shared;
+use support::skips::{Lacks, skip};
 
 /// The smallest run of single patterns that still trains, infers and reassembles.
 const TINY: [&str; 13] = [

@@ -153,11 +153,10 @@ fn custom_scenarios_run_with_a_probe_from_a_file() {
 
 #[test]
 fn a_measured_probe_of_the_references_data_runs_both_custom_scenarios() {
-    let file = Path::new("../shared/data/PtychoPINN_Run1084_recon3_postPC.npz");
-    if !file.exists() {
-        println!("skipped: {} is not there", file.display());
+    let Some(file) = super::shared("PtychoPINN_Run1084_recon3_postPC.npz") else {
         return;
-    }
+    };
+    let file = file.as_path();
     let dir = tempfile::tempdir().unwrap();
     for (scenario, groups) in [("gs1_custom", "4"), ("gs2_custom", "6")] {
         let hub = dir.path().join(scenario);

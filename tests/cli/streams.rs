@@ -11,7 +11,7 @@ use super::{program, said, text, tiny};
 fn full() -> Option<Stdio> {
     let file = OpenOptions::new().write(true).open("/dev/full");
     if file.is_err() {
-        println!("skipped: this system has no /dev/full");
+        super::skip(super::Lacks::Machine, "this system has no /dev/full");
     }
     file.ok().map(Stdio::from)
 }

@@ -1,5 +1,6 @@
 //! A hub appears whole or not at all, whatever happens to the program or the disk.
 
+use super::support::skips::{Lacks, skip};
 use ndarray::{Array2, s};
 use ndarray_npy::ReadNpyExt;
 use proptest::prelude::*;
@@ -87,7 +88,10 @@ fn a_run_killed_in_the_instant_before_the_rename_can_be_resumed() {
 #[test]
 fn a_hub_that_another_process_writes_is_not_resumed() {
     if !Path::new("/proc/1").exists() {
-        return println!("skipped: no /proc, so nobody can tell whether a process lives");
+        return skip(
+            Lacks::Machine,
+            "no /proc, so nobody can tell whether a process lives",
+        );
     }
     let tmp = tempfile::tempdir().unwrap();
     let partial = tmp.path().join("hub.partial");
@@ -116,7 +120,7 @@ fn of_two_runs_into_one_hub_exactly_one_begins() {
     });
     assert_eq!(begun.iter().filter(|h| h.is_ok()).count(), 1);
     let e = Hub::create(&output, STARTED).unwrap_err();
-    assert_eq!(e.kind(), Kind::Io);
+    assert_eq!(e.kind(), Kind::Output);
     let help = e.advice().unwrap();
     assert!(help.contains(STARTED) && help.contains("resume"), "{help}");
 }
@@ -129,7 +133,7 @@ fn an_existing_hub_is_never_touched_but_an_empty_directory_is_taken() {
     Hub::create(&output, STARTED).unwrap().finish().unwrap();
     let before = fs::read(output.join("manifest.json")).unwrap();
     let e = Hub::create(&output, STARTED).unwrap_err();
-    assert_eq!(e.kind(), Kind::Io);
+    assert_eq!(e.kind(), Kind::Usage);
     assert_eq!(fs::read(output.join("manifest.json")).unwrap(), before);
     assert_eq!(names(tmp.path()), ["hub"]);
     fs::write(tmp.path().join("file"), "").unwrap();
@@ -276,10 +280,13 @@ fn where_nobody_may_write_the_error_says_so() {
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
     if fs::write(closed.join("probe"), "").is_ok() {
-        return println!("skipped: this user may write into read-only directories");
+        return skip(
+            Lacks::Machine,
+            "this user may write into read-only directories",
+        );
     }
     let e = Hub::create(&closed.join("hub"), STARTED).unwrap_err();
-    assert_eq!(e.kind(), Kind::Io);
+    assert_eq!(e.kind(), Kind::Output);
     assert!(e.advice().unwrap().contains("may write"), "{e}");
 }
 
@@ -306,7 +313,10 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_is_named_and_the_partial_hub_stays() {
     let Some(disk) = SmallDisk::new() else {
-        return println!("skipped: this user may not mount a small file system");
+        return skip(
+            Lacks::Machine,
+            "this user may not mount a small file system",
+        );
     };
     let hub = Hub::create(&disk.0.path().join("hub"), STARTED).unwrap();
     hub.write_text("small.txt", "kept").unwrap();

@@ -10,8 +10,12 @@ mod directory;
 mod reference;
 mod schema;
 mod snapshots;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::PathBuf;
+
+use support::skips::{Lacks, skip};
 
 /// The reference's published hubs, or nothing (with the reason printed) where they are not at hand.
 fn reference_hubs(test: &str) -> Option<PathBuf> {
@@ -19,7 +23,8 @@ fn reference_hubs(test: &str) -> Option<PathBuf> {
     if dir.is_dir() {
         Some(dir)
     } else {
-        println!("skipped {test}: no reference hubs at {}", dir.display());
+        let why = format!("{test}: no reference hubs at {}", dir.display());
+        skip(Lacks::Vectors, why);
         None
     }
 }

@@ -1,3 +1,5 @@
 //! What integration tests share.
 
+pub(crate) mod shared;
+pub(crate) mod skips;
 pub(crate) mod vectors;

@@ -1,11 +1,12 @@
-//! Data files found elsewhere: `$PTYPROOF_DATA`, else `../shared/data`. A test that finds none says so and passes.
+//! Data files found elsewhere: `$PTYPROOF_DATA`, else `../shared/data`. A test that finds none is counted as skipped.
 
 #![allow(dead_code, reason = "not each test binary uses it")]
 
 use std::path::PathBuf;
 
+use super::skips::{Lacks, skip};
+
 /// The file of that name; `None`, with a word why, where there is none.
-#[allow(clippy::print_stdout, reason = "a skipped test says why")]
 pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("PTYPROOF_DATA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
@@ -15,6 +16,6 @@ pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     if file.is_file() {
         return Some(file);
     }
-    println!("skipped: there is no {}", file.display());
+    skip(Lacks::Vectors, format!("there is no {}", file.display()));
     None
 }

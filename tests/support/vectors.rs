@@ -1,4 +1,4 @@
-//! Reference vectors: `$PTYPROOF_VECTORS`, else `../shared/reference/vectors`. A test that finds none says so and passes.
+//! Reference vectors: `$PTYPROOF_VECTORS`, else `../shared/reference/vectors`. A test that finds none is counted as skipped.
 
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use ndarray::{Array, Dimension};
 use ndarray_npy::{NpzReader, ReadableElement};
+
+use super::skips::{Lacks, skip};
 
 /// The folder of the vectors; `None`, with a word why, where there is none.
 pub(crate) fn folder() -> Option<PathBuf> {
@@ -17,7 +19,8 @@ pub(crate) fn folder() -> Option<PathBuf> {
     if path.is_dir() {
         Some(path)
     } else {
-        println!("skipped: no reference vectors at {}", path.display());
+        let why = format!("no reference vectors at {}", path.display());
+        skip(Lacks::Vectors, why);
         None
     }
 }
@@ -28,7 +31,10 @@ pub(crate) fn hubs() -> Option<PathBuf> {
     if path.is_dir() {
         Some(path)
     } else {
-        println!("skipped: no published hubs at {}", path.display());
+        skip(
+            Lacks::Vectors,
+            format!("no published hubs at {}", path.display()),
+        );
         None
     }
 }

@@ -11,6 +11,7 @@ use super::session::{Session, Start, Voice, cores, same, stem};
 use crate::data::formats;
 use crate::error::Result;
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
 use crate::hub::log::Log;
 use crate::hub::metadata::{AmplitudeRange, Artifacts, RECONSTRUCT, RunMetadata, Seeds, Versions};
@@ -59,11 +60,7 @@ pub(super) fn run(args: &ReconstructArgs) -> Result<Exit> {
     };
     session.work(&start, work, |log, outcome| {
         tell(log, outcome);
-        if outcome.has_non_finite() {
-            Exit::NonFinite
-        } else {
-            Exit::Success
-        }
+        outcome.judgment().into()
     })
 }
 
@@ -115,7 +112,7 @@ fn request(args: &ReconstructArgs) -> Result<Request> {
 /// Tells what the files were taken to mean.
 fn describe(log: &Log, ready: &Ready, threads: usize) {
     for note in &ready.notes {
-        log.warn(format!("data: {note}"));
+        log.note(format!("data: {note}"));
     }
     let (p, f) = (&ready.problem, ready.problem.frame);
     log.info(format!(
@@ -194,11 +191,7 @@ fn finish(m: &mut RunMetadata, outcome: &Outcome, elapsed: f64) {
     m.elapsed_seconds = Real((elapsed * 100.0).round() / 100.0);
     m.counters.clone_from(&outcome.counters);
     m.peak_memory_bytes = machine::peak_memory_bytes();
-    m.status = if outcome.has_non_finite() {
-        "complete_non_finite".into()
-    } else {
-        "complete".into()
-    };
+    m.status = outcome.status().into();
     m.wall_seconds = outcome
         .stages
         .iter()
@@ -223,16 +216,33 @@ fn tell(log: &Log, outcome: &Outcome) {
             log.warn(line);
         }
     }
-    let worst = outcome
-        .residuals
-        .iter()
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(b.1));
-    if let Some((k, r)) = worst {
+    let r = &outcome.residuals;
+    for (count, what) in [
+        (r.dark, "have no light, and are left out of the residual"),
+        (
+            r.outside,
+            "lie off the canvas, and are left out of the residual",
+        ),
+    ] {
+        if count > 0 {
+            log.warn(format!("{count} of {} patterns {what}", r.each.len()));
+        }
+    }
+    let of = format!("of {} of {} patterns", r.counted(), r.each.len());
+    if let Some((k, worst)) = r.worst() {
         log.info(format!(
-            "residual {:.6e}; the worst pattern is {k} with {r:.6e}",
-            outcome.residual
+            "residual {:.6e}, {of}; the worst pattern is {k} with {worst:.6e}",
+            r.whole
         ));
+    }
+    match r.judgment() {
+        Judgment::Well => {}
+        Judgment::Undecided => log.warn("no pattern counts: nothing can be said of the residual"),
+        Judgment::NotWell => log.warn(format!(
+            "the reconstruction explains nothing: its residual of {:.4e} is above 1, that of a dark object",
+            r.whole
+        )),
+        Judgment::NonFinite => log.warn(format!("the residual is not finite, {of}")),
     }
     if let Some(c) = &outcome.comparison {
         let [t, b, l, r] = c.region;

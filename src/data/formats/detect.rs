@@ -88,10 +88,10 @@ pub(super) enum Opened {
 /// If it cannot be read, or is none of the formats: the error lists what is in it.
 pub(super) fn open(path: &Path) -> Result<Opened> {
     let mut start = [0; 8];
-    let io = |e| Error::io(format!("opening {}", path.display())).because(e);
+    let io = |e| Error::input(format!("opening {}", path.display())).because(e);
     let about = std::fs::metadata(path).map_err(io)?;
     if !about.is_file() {
-        return Err(Error::io(format!("opening {}", path.display()))
+        return Err(Error::input(format!("opening {}", path.display()))
             .got("a folder or a device")
             .need("a file"));
     }

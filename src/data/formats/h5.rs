@@ -154,7 +154,7 @@ impl Found {
 impl H5 {
     /// Opens the file at `path`; its datasets stay on disk.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let io = |e| Error::io(format!("opening {}", path.display())).because(e);
+        let io = |e| Error::input(format!("opening {}", path.display())).because(e);
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         let file = File::open_streaming(path).map_err(|e| {
             Error::input(format!("reading {}", path.display()))

@@ -127,7 +127,7 @@ impl Tree {
 
     /// Writes the file to `beside`; messages name `path`.
     pub(super) fn write(&mut self, beside: &Path, path: &Path) -> Result<()> {
-        let refused = |e| Error::io(format!("writing {}", path.display())).because(e);
+        let refused = |e| Error::output(format!("writing {}", path.display())).because(e);
         let mut file = FileBuilder::new();
         for (name, text) in &self.texts {
             file.set_attr(name, AttrValue::VarLenString(text.clone()));
@@ -272,7 +272,7 @@ impl<'a> Growing<'a> {
     }
 
     fn error(&self) -> Error {
-        Error::io(format!("writing {}", self.path.display()))
+        Error::output(format!("writing {}", self.path.display()))
             .at(format!("dataset `{}`", self.place))
     }
 

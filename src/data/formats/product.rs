@@ -189,6 +189,7 @@ pub(super) fn read(file: &mut dyn Fields) -> Result<Contents> {
             .at(format!(
                 "probe_position_x_m, probe_position_y_m, position {k}"
             ))
+            .not_finite()
             .got(format!("x = {}, y = {} pixels", p.x, p.y))
             .need("finite positions in metres"));
     }

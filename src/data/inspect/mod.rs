@@ -22,6 +22,7 @@ use super::contents::Contents;
 use super::measurement::{Measurement, PixelSize};
 use crate::error::Result;
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 
 pub use patterns::{PatternFacts, Pixels};
 pub use scan::ScanFacts;
@@ -55,6 +56,8 @@ pub struct ProbeFacts {
     pub modes: usize,
     /// Rows and columns.
     pub size: [usize; 2],
+    /// Values that are not finite.
+    pub not_finite: usize,
     /// Sum of squares over all modes.
     pub power: Real,
     /// Share of each mode.
@@ -82,6 +85,8 @@ pub struct Inspection {
     pub probe: Option<ProbeFacts>,
     /// Rows and columns of the object, if there is one.
     pub object: Option<[usize; 2]>,
+    /// Its pixels that are not finite.
+    pub object_not_finite: usize,
     /// The object's pixel in metres.
     pub pixel_m: Option<PixelSize>,
     /// The detector's pixel in metres.
@@ -97,6 +102,55 @@ pub struct Inspection {
     /// The mean intensity, `[row, col]`.
     #[serde(skip)]
     pub mean: Option<Array2<f64>>,
+}
+
+impl Inspection {
+    /// Values that are not finite, of patterns, positions, probe and object.
+    pub fn non_finite(&self) -> usize {
+        let patterns = self.patterns.as_ref().map_or(0, |p| p.not_finite);
+        let scan = self.scan.as_ref().map_or(0, |s| s.not_finite);
+        let probe = self.probe.as_ref().map_or(0, |p| p.not_finite);
+        patterns + scan + probe + self.object_not_finite
+    }
+
+    /// Values looked at: of patterns, positions, probe and object.
+    pub fn values(&self) -> usize {
+        let area = |[rows, cols]: [usize; 2]| rows * cols;
+        let patterns = (self.patterns.as_ref()).map_or(0, |p| p.count * area(p.size));
+        let scan = self.scan.as_ref().map_or(0, |s| 2 * s.count);
+        let probe = self.probe.as_ref().map_or(0, |p| p.modes * area(p.size));
+        patterns + scan + probe + self.object.map_or(0, area)
+    }
+
+    /// What does not fit together, a line each.
+    pub fn mismatches(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if let Some(p) = &self.patterns {
+            let positions = self.scan.as_ref().map_or(0, |s| s.count);
+            if positions != p.count {
+                all.push(format!("{} patterns and {positions} positions", p.count));
+            }
+            if p.count > 0 && p.dark_patterns == p.count {
+                all.push(format!("no light in any of {} patterns", p.count));
+            }
+            if let Some(probe) = self.probe.as_ref().filter(|q| q.size != p.size) {
+                let ([a, b], [c, d]) = (p.size, probe.size);
+                all.push(format!(
+                    "patterns of {a} x {b} and a probe of {c} x {d} pixels"
+                ));
+            }
+        }
+        all
+    }
+
+    /// How the look at it ended.
+    pub fn judgment(&self) -> Judgment {
+        if self.non_finite() > 0 {
+            Judgment::NonFinite
+        } else {
+            Judgment::holds(self.mismatches().is_empty(), self.values())
+        }
+    }
 }
 
 /// Looks at everything; patterns are read once, in batches.
@@ -136,6 +190,9 @@ pub fn inspect(contents: &mut Contents) -> Result<Inspection> {
         scan,
         probe,
         object: object.map(|(h, w)| [h, w]),
+        object_not_finite: (contents.object.iter().flatten())
+            .filter(|z| !z.is_finite())
+            .count(),
         pixel_m: m.pixel_m,
         detector_pixel_m: m.detector_pixel_m,
         distance_m: m.distance_m,
@@ -163,6 +220,7 @@ fn probe(modes: &Array3<num_complex::Complex32>, dose: Option<f64>) -> ProbeFact
     ProbeFacts {
         modes: count,
         size: [rows, cols],
+        not_finite: modes.iter().filter(|z| !z.is_finite()).count(),
         power: Real(all),
         shares: power.iter().map(|p| Real(p / all)).collect(),
         diameter: Real(2.0 * (area / std::f64::consts::PI).sqrt()),

@@ -56,6 +56,26 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Values> {
     values(&mut Archive::open_npy(path.as_ref(), key)?, key)
 }
 
+/// The element type, as NumPy writes it, and the shape of the array of a `.npy` file whose bytes are all there.
+///
+/// # Errors
+/// If the file cannot be read, is not whole, or holds no array of numbers.
+pub fn npy_header(path: impl AsRef<Path>) -> Result<(String, Vec<usize>)> {
+    let key = "the array of the file";
+    let file = Archive::open_npy(path.as_ref(), key)?;
+    let shape = file.shape(key, ANY)?;
+    Ok((file.descr(key), shape))
+}
+
+/// Reads the real numbers of a `.npy` file as float64, whatever their shape, numbers that are not finite included.
+///
+/// # Errors
+/// If the file cannot be read, is not whole, or holds anything else.
+pub fn read_npy_real(path: impl AsRef<Path>) -> Result<ArrayD<f64>> {
+    let key = "the array of the file";
+    Archive::open_npy(path.as_ref(), key)?.doubles(key)
+}
+
 fn values(file: &mut Archive, key: &str) -> Result<Values> {
     Ok(if file.shape(key, REAL).is_ok() {
         Values::Real(file.singles(key)?)

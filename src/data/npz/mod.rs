@@ -35,6 +35,8 @@ mod tests;
 pub(in crate::data) mod write;
 
 pub use crate::data::contents::DataFile;
-pub use image::{image_of, read_array, read_npy, read_object, read_plane, read_probe};
+pub use image::{
+    image_of, npy_header, read_array, read_npy, read_npy_real, read_object, read_plane, read_probe,
+};
 pub use read::read_dataset;
 pub use write::{Values, named_arrays, write_dataset};

@@ -265,7 +265,7 @@ fn a_header_is_believed_only_as_far_as_the_bytes_go() {
             .contains("zip archive")
     );
     let missing = read_dataset(dir.path().join("none.npz")).unwrap_err();
-    assert_eq!(missing.kind(), crate::error::Kind::Io);
+    assert_eq!(missing.kind(), crate::error::Kind::Input);
     assert!(read_dataset(dir.path()).is_err());
 }
 

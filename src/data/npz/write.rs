@@ -263,7 +263,7 @@ impl<'a, W: Write + Seek> Out<'a, W> {
         self.start(key, bytes)?;
         array.write_npy(&mut self.zip).map_err(|e| match e {
             WriteNpyError::Io(e) => self.refused(e),
-            e => Error::io("writing a file")
+            e => Error::output("writing a file")
                 .at(self.path.display())
                 .because(e),
         })

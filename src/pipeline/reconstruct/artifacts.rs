@@ -163,15 +163,21 @@ pub(super) fn reconstruction(
         rows.max(cols) as u64,
     );
     hub.write_json(dir::STATS, &stats)?;
+    let r = &outcome.residuals;
     let residuals = json!({
         "schema": "ptyproof.reconstruct_residuals/1",
-        "residual": Real(outcome.residual),
-        "per_pattern": reals(outcome.residuals.iter().copied()),
+        "residual": Real(r.whole),
+        "patterns": r.counted(),
+        "patterns_without_light": r.dark,
+        "patterns_outside": r.outside,
+        // null where a pattern does not count
+        "per_pattern": r.each.iter().map(|v| v.map(Real)).collect::<Vec<_>>(),
     });
     hub.write_json(RESIDUALS, &residuals)?;
     match &outcome.comparison {
         Some(found) => hub.write_json(COMPARISON, found)?,
-        None => log.info("the data have no true object to compare with"),
+        None => log
+            .info("there is no true object to compare with, or none under the middle of the scan"),
     }
     Ok(())
 }

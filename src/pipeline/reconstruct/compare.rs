@@ -5,6 +5,8 @@ use num_complex::{Complex32, Complex64};
 use serde::Serialize;
 
 use crate::align::{Alignment, align};
+use crate::ground::json::Real;
+use crate::score::known::KNOWN_AT_LEAST;
 use crate::score::region::middle;
 use crate::solve::canvas::add_real;
 use crate::solve::{Estimate, Problem};
@@ -19,6 +21,10 @@ pub struct Comparison {
     pub schema: String,
     /// Rows from, to (exclusive), columns from, to, of the object.
     pub region: [usize; 4],
+    /// The share of the region that is finite and covered: below `known_at_least` every distance is NaN.
+    pub known: Real,
+    /// That share.
+    pub known_at_least: Real,
     /// Distances and gauge; relative rms is the normalized root mean square error.
     pub alignment: Alignment,
 }
@@ -44,7 +50,7 @@ pub fn region(problem: &Problem) -> [usize; 4] {
     )
 }
 
-/// Compares; `None` if the region is not on the object, or holds nothing.
+/// Compares; `None` if the region is not on the object.
 pub(super) fn compare(
     problem: &Problem,
     estimate: &Estimate,
@@ -71,9 +77,17 @@ pub(super) fn compare(
         |of: ndarray::ArrayView2<'_, Complex32>| ndarray::Zip::from(of).and(seen).map_collect(wide);
     let own = cut(estimate.object.slice(s![top..bottom, left..right]));
     let truth = cut(truth.slice(s![t..b, l..r]));
+    let good = own
+        .iter()
+        .zip(seen)
+        .filter(|(z, seen)| **seen && z.is_finite());
+    let known = good.count() as f64 / own.len().max(1) as f64;
+    let found = align(&truth, &own).filter(|_| known >= KNOWN_AT_LEAST);
     Some(Comparison {
         schema: SCHEMA.into(),
         region: [t, b, l, r],
-        alignment: align(&truth, &own)?,
+        known: Real(known),
+        known_at_least: Real(KNOWN_AT_LEAST),
+        alignment: found.unwrap_or_else(Alignment::unknown),
     })
 }

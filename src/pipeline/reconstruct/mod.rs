@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use super::{Stopwatch, event};
 use crate::data::npz::DataFile;
 use crate::error::{Error, Result};
+use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
 use crate::hub::file::digest_text;
 use crate::hub::log::Log;
 use crate::hub::{Hub, dir};
-use crate::solve::engine::residuals;
+use crate::solve::engine::{Residuals, residuals};
 use crate::solve::{Estimate, Event, Problem, Record, Settings, Solver};
 use crate::verify::health::Vitals;
 use crate::verify::history::History;
@@ -165,10 +166,8 @@ pub struct Outcome {
     pub summary: Summary,
     /// Object, probe, positions.
     pub estimate: Estimate,
-    /// `sqrt(sum (|F| - A)^2 / sum A^2)` at the end, of all patterns together.
-    pub residual: f64,
-    /// The same of each pattern.
-    pub residuals: Vec<f64>,
+    /// How well the estimate explains the patterns at the end.
+    pub residuals: Residuals,
     /// Against the truth, where the data have it.
     pub comparison: Option<Comparison>,
     /// The first thing that was not finite.
@@ -183,6 +182,25 @@ impl Outcome {
     /// Whether anything was not finite.
     pub fn has_non_finite(&self) -> bool {
         self.event.is_some() || self.summary.nan_overview.has_nan
+    }
+
+    /// How it ended: whether everything is finite, and whether it explains anything.
+    pub fn judgment(&self) -> Judgment {
+        let finite = match self.has_non_finite() {
+            true => Judgment::NonFinite,
+            false => Judgment::Well,
+        };
+        Judgment::gravest([finite, self.residuals.judgment()])
+    }
+
+    /// Its name in the metadata.
+    pub fn status(&self) -> &'static str {
+        match self.judgment() {
+            Judgment::Well => "complete",
+            Judgment::Undecided => "complete_undecided",
+            Judgment::NotWell => "complete_explains_nothing",
+            Judgment::NonFinite => "complete_non_finite",
+        }
     }
 }
 
@@ -268,8 +286,7 @@ pub fn run(ready: Ready, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcome> {
                 hub.path().display()
             )));
     }
-    let (residuals, residual) =
-        stages.time("residuals", || residuals(&problem, &estimate, ctx.pool));
+    let residuals = stages.time("residuals", || residuals(&problem, &estimate, ctx.pool));
     let comparison = stages.time("scoring", || {
         truth
             .as_ref()
@@ -281,7 +298,6 @@ pub fn run(ready: Ready, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcome> {
         history: progress.history,
         name,
         estimate,
-        residual,
         residuals,
         comparison,
         event,

@@ -10,6 +10,7 @@ use super::last_part;
 use crate::data::dataset::Dataset;
 use crate::data::npz::{Values, image_of, read_array, read_npy, read_plane};
 use crate::error::{Error, Result};
+use crate::ground::finite::Census;
 use crate::ground::geometry::Position;
 use crate::ground::json;
 use crate::hub::dir;
@@ -177,11 +178,17 @@ fn positions(problem: &Problem, path: &Path) -> Result<Vec<Position>> {
         return Ok(problem.positions.clone());
     }
     let all = read_plane(&file)?;
-    if all.dim() != (problem.len(), 2) || all.iter().any(|v| !v.is_finite()) {
-        return Err(Error::input("starting from an earlier reconstruction")
+    let refuse = || {
+        Error::input("starting from an earlier reconstruction")
             .at(file.display())
-            .got(format!("shape {:?}", all.dim()))
-            .need(format!("{} finite positions [x, y]", problem.len())));
+            .need(format!("{} finite positions [x, y]", problem.len()))
+    };
+    if all.dim() != (problem.len(), 2) {
+        return Err(refuse().got(format!("shape {:?}", all.dim())));
+    }
+    let bad = Census::of(all.iter().copied());
+    if !bad.is_finite() {
+        return Err(refuse().not_finite().got(bad));
     }
     let origin = [problem.frame.left as f64, problem.frame.top as f64];
     let own = all.outer_iter();

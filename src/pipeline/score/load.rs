@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, Array3, Ix3};
+use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
 
 use super::super::reconstruct::{POSITIONS, canvas};
@@ -10,6 +10,7 @@ use crate::data::contents::Contents;
 use crate::data::formats::{self, Told};
 use crate::data::npz::{Values, image_of, read_npy, read_object, read_plane};
 use crate::error::{Error, Result};
+use crate::ground::finite::{Census, PlaneCensus};
 use crate::ground::geometry::Position;
 use crate::hub::{dir, reconstruction};
 
@@ -24,6 +25,10 @@ pub struct Reconstruction {
     pub place: Option<[f64; 2]>,
     /// The probe's modes, `[mode, row, col]`.
     pub probe: Option<Array3<Complex32>>,
+    /// Its pixels that are not finite.
+    pub non_finite: PlaneCensus,
+    /// Which pixels a scan covers, if it says so: a hub does.
+    pub covered: Option<Array2<bool>>,
     /// Centres in object pixels, where they are known beside it.
     pub positions: Option<Vec<Position>>,
     /// Side of an object pixel in metres.
@@ -35,14 +40,35 @@ pub struct Reconstruction {
 impl Reconstruction {
     /// An image on the object's own pixels.
     pub fn of(object: &Array2<Complex32>) -> Self {
+        Self::of_image(object.mapv(wide), Some([0.0; 2]))
+    }
+
+    fn of_image(image: Array2<Complex64>, place: Option<[f64; 2]>) -> Self {
         Self {
-            image: object.mapv(wide),
-            place: Some([0.0; 2]),
+            non_finite: PlaneCensus::of(image.view()),
+            image,
+            place,
+            covered: None,
             probe: None,
             positions: None,
             pixel_m: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Which of its pixels are not finite, of those that are covered.
+    pub(super) fn events(&self) -> Array2<bool> {
+        let bad = self.image.mapv(|z| !z.is_finite());
+        match &self.covered {
+            Some(covered) => &bad & covered,
+            None => bad,
+        }
+    }
+
+    /// Values of its probe that are not finite.
+    pub fn bad_probe(&self) -> usize {
+        let values = self.probe.iter().flatten();
+        values.filter(|z| !z.is_finite()).count()
     }
 
     /// Reads a hub, a `.npy` or `.npz` array, or the object of any data format.
@@ -111,12 +137,11 @@ fn file(contents: Contents, path: &Path) -> Result<Reconstruction> {
             .help("patterns alone are given with --data"));
     };
     Ok(Reconstruction {
-        image: object.mapv(wide),
-        place: Some([0.0; 2]),
-        positions: (!contents.positions.is_empty()).then_some(contents.positions),
+        positions: (!contents.positions.is_empty()).then(|| contents.positions.clone()),
         pixel_m: contents.measurement.pixel_m.map(|p| p.y),
-        probe: contents.probe,
-        notes: contents.notes,
+        probe: contents.probe.clone(),
+        notes: contents.notes.clone(),
+        ..Reconstruction::of(object)
     })
 }
 
@@ -124,30 +149,40 @@ fn file(contents: Contents, path: &Path) -> Result<Reconstruction> {
 fn hub(path: &Path) -> Result<Reconstruction> {
     let unknown = Complex64::new(f64::NAN, f64::NAN);
     let image = reconstruction::image(path)?;
+    let covered = image.mapv(|z| z != Complex64::ZERO);
+    let non_finite = PlaneCensus::of(image.view());
     let image = image.mapv(|z| if z == Complex64::ZERO { unknown } else { z });
     let frame = canvas(path);
     let probe = path.join(dir::PROBE);
     let probe = if probe.is_file() {
-        match read_npy(&probe)? {
-            Values::Complex(a) => a.into_dimensionality::<Ix3>().ok(),
-            Values::Real(_) => None,
-        }
+        Some(reconstruction::probe(path)?)
     } else {
         None
     };
     let moved = path.join(POSITIONS);
     let positions = if moved.is_file() {
         let all = read_plane(&moved)?;
-        let finite = all.ncols() == 2 && all.iter().all(|v| v.is_finite());
-        finite.then(|| {
-            let rows = all.outer_iter();
-            rows.map(|p| Position::new(p[0], p[1])).collect()
-        })
+        let refuse = || {
+            Error::input(ACTION)
+                .at(moved.display())
+                .need("finite positions [x, y], one for each pattern")
+        };
+        if all.ncols() != 2 {
+            return Err(refuse().got(format!("shape {:?}", all.dim())));
+        }
+        let bad = Census::of(all.iter().copied());
+        if !bad.is_finite() {
+            return Err(refuse().not_finite().got(bad));
+        }
+        let rows = all.outer_iter();
+        Some(rows.map(|p| Position::new(p[0], p[1])).collect())
     } else {
         None
     };
     Ok(Reconstruction {
         image,
+        non_finite,
+        covered: Some(covered),
         place: frame.map(|f| [f.top as f64, f.left as f64]),
         probe,
         positions,

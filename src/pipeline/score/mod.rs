@@ -11,11 +11,11 @@ pub mod versus;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use num_complex::{Complex32, Complex64};
 
 pub use load::Reconstruction;
-use place::{onto, positions, region, unknown};
+use place::{extent, non_finite, onto, positions};
 
 use super::Request;
 use super::chain::same_patterns;
@@ -29,7 +29,7 @@ use crate::ground::par::Pool;
 use crate::score::detector::{OnDetector, on_detector};
 use crate::score::evaluation::{Evaluation, crop, evaluate};
 use crate::score::fidelity::{Alignment, Region, Scored, fidelity};
-use crate::score::scores::{self, Scores};
+use crate::score::scores::{self, NonFinite, Scores};
 use crate::solve::{Estimate, Problem};
 
 const ACTION: &str = "scoring a reconstruction";
@@ -54,8 +54,10 @@ pub struct Asked {
     pub run: Option<(PathBuf, Request)>,
     /// What is taken off before the comparison.
     pub alignment: Alignment,
-    /// Where, in pixels of the truth; absent: the middle of the scan, or all that is known.
+    /// Where, in pixels of the truth; absent: the middle of the scan, or all that should be known.
     pub region: Option<Region>,
+    /// The share of it, and of the patterns, that must be known: below it every figure is NaN.
+    pub known_at_least: f64,
     /// Whether the reference's own evaluation is asked for too.
     pub reference: bool,
 }
@@ -96,6 +98,7 @@ impl Own {
         if found.probe.is_none() {
             found.probe = Some(self.probe.clone().insert_axis(ndarray::Axis(0)));
         }
+        found.covered = Some(self.covered.clone());
         for (z, seen) in found.image.iter_mut().zip(&self.covered) {
             if !seen {
                 *z = UNKNOWN;
@@ -108,7 +111,7 @@ impl Own {
 /// Scores what is asked.
 ///
 /// # Errors
-/// If there is neither a truth nor patterns, a region is not on the truth, or nothing is known where it is compared.
+/// If there is neither a truth nor patterns, or a region is not on the truth.
 pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
     let own = match asked.run.take() {
         Some((hub, request)) => {
@@ -154,7 +157,7 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
             ));
     }
     let detector = match &asked.data {
-        Some((_, data)) => measured(&found, data, pool, &mut notes)?,
+        Some((_, data)) => measured(&found, data, asked.known_at_least, pool, &mut notes)?,
         None => None,
     };
     let mut scores = Scores {
@@ -162,6 +165,12 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
         of: asked.of,
         truth: None,
         data: asked.data.as_ref().map(|(name, _)| name.clone()),
+        non_finite: NonFinite {
+            reconstruction: found.non_finite,
+            truth: None,
+            probe: found.bad_probe(),
+            in_region: true,
+        },
         region: None,
         pixel_m: found.pixel_m.map(Real),
         fidelity: None,
@@ -178,23 +187,23 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
             asked.data.as_ref().map(|(_, d)| d),
             &truth,
         );
-        let (region, words) = region(asked.region, scan.as_ref(), &on, &truth.image)?;
+        let least = asked.known_at_least;
+        let (extent, words) = extent(asked.region, scan.as_ref(), &found, &truth, least)?;
         scores.region = Some(words);
         scores.truth = Some(name);
+        scores.non_finite.truth = Some(truth.non_finite);
+        if let (Some(r), None) = (asked.region, &scores.detector) {
+            // what lies outside a region that was typed was not asked for
+            let inside = s![r[0]..r[1], r[2]..r[3]];
+            let any = |a: &Array2<bool>| a.slice(inside).iter().any(|bad| *bad);
+            scores.non_finite.in_region = any(&non_finite(&found, &truth)) || any(&truth.events());
+        }
         let Scored {
             fidelity,
             prediction,
             truth: there,
-        } = fidelity(&on, &truth.image, region, asked.alignment).ok_or_else(|| {
-            Error::input(ACTION)
-                .at(format!(
-                    "rows {} to {}, columns {} to {}",
-                    region[0], region[1], region[2], region[3]
-                ))
-                .got(unknown(&on, &truth.image, region))
-                .need("an overlap of a known reconstruction and a truth with light")
-                .help("--region R0,R1,C0,C1 takes the figures elsewhere; a reconstruction of few groups has holes")
-        })?;
+        } = fidelity(&on, &truth.image, &extent, asked.alignment)
+            .ok_or_else(|| Error::bug(ACTION).got("a region that is not on the truth"))?;
         scores.fidelity = Some(fidelity);
         images = Some([prediction, there]);
         if asked.reference {
@@ -245,6 +254,7 @@ fn as_the_reference(
 fn measured(
     found: &Reconstruction,
     data: &Dataset,
+    known_at_least: f64,
     pool: &Pool,
     notes: &mut Vec<String>,
 ) -> Result<Option<OnDetector>> {
@@ -252,13 +262,19 @@ fn measured(
     let n = problem.n;
     let probe = match (&found.probe, &data.probe) {
         (Some(p), _) if p.dim().1 == n && p.dim().2 == n => p.iter().copied().collect::<Vec<_>>(),
-        (other, Some(p)) => {
-            let why = other
-                .as_ref()
-                .map_or("no probe", |_| "a probe of another size");
-            notes.push(format!(
-                "on the detector with the probe of the data: {why} comes with the reconstruction"
-            ));
+        (Some(p), _) => {
+            let (_, rows, cols) = p.dim();
+            return Err(Error::input(ACTION)
+                .at("the probe of the reconstruction")
+                .got(format!("modes of {rows} x {cols} pixels"))
+                .need(format!("{n} x {n}, as the patterns are"))
+                .help("these may not be the patterns that it was reconstructed from"));
+        }
+        (None, Some(p)) => {
+            notes.push(
+                "on the detector with the probe of the data: none comes with the reconstruction"
+                    .into(),
+            );
             let further = data.measurement.further_modes.iter().flatten();
             p.iter().chain(further).copied().collect()
         }
@@ -282,7 +298,17 @@ fn measured(
         let z = if z.is_finite() { z } else { mean };
         Complex32::new(z.re as f32, z.im as f32)
     });
+    // those of a file with an object may be of another scan; those that an engine moved are of these patterns
     let same = |all: &&Vec<Position>| all.len() == problem.len();
+    if found.covered.is_some()
+        && let Some(all) = found.positions.as_ref().filter(|all| !same(all))
+    {
+        return Err(Error::input(ACTION)
+            .at("the positions of the reconstruction")
+            .got(all.len())
+            .need(format!("{}, one for each pattern", problem.len()))
+            .help("these may not be the patterns that it was reconstructed from"));
+    }
     let positions = match found.positions.as_ref().filter(same) {
         Some(all) => {
             let moved =
@@ -296,9 +322,9 @@ fn measured(
         probes: probe,
         positions,
     };
-    let found = on_detector(&problem, &estimate, &known, pool);
+    let found = on_detector(&problem, &estimate, &known, known_at_least, pool);
     if found.is_none() {
-        notes.push("not compared on the detector: no pattern's light falls on known object".into());
+        notes.push("not compared on the detector: no pattern has light".into());
     }
     Ok(found)
 }

@@ -10,6 +10,7 @@ use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::score::fidelity::Region;
+use crate::score::known::Extent;
 use crate::score::region::middle;
 
 /// Pixel `[0, 0]` of an image on the pixels of another: where both know their place, there; else corner on corner for equal
@@ -65,6 +66,30 @@ pub(super) fn onto(
     laid(&found.image, offset, truth.image.dim())
 }
 
+/// Which pixels of the truth should be known where no positions say where the scan is: those that the truth covers, and of the
+/// reconstruction's those that its own scan covers. An array without a scan should know all.
+fn expected(found: &Reconstruction, truth: &Reconstruction) -> Array2<bool> {
+    let dim = truth.image.dim();
+    let all = || Array2::from_elem(dim, true);
+    let mut expected = truth.covered.clone().unwrap_or_else(all);
+    if let Some(covered) = &found.covered {
+        expected = &expected & &mask_onto(covered, found, truth);
+    }
+    expected
+}
+
+/// Which pixels of the truth lie under pixels of the reconstruction that are not finite.
+pub(super) fn non_finite(found: &Reconstruction, truth: &Reconstruction) -> Array2<bool> {
+    mask_onto(&found.events(), found, truth)
+}
+
+/// A mask of the reconstruction's pixels on the truth's, to the nearest pixel; false outside.
+fn mask_onto(mask: &Array2<bool>, found: &Reconstruction, truth: &Reconstruction) -> Array2<bool> {
+    let offset = offset(found, truth, &mut Vec::new()).map(f64::round);
+    let ones = mask.mapv(|m| Complex64::from(f64::from(u8::from(m))));
+    laid(&ones, offset, truth.image.dim()).mapv(|z| z == Complex64::ONE)
+}
+
 /// Centres on the truth's pixels, and the side of the patterns, if both are known.
 pub(super) fn positions(
     groups: Option<&Vec<Position>>,
@@ -83,14 +108,20 @@ pub(super) fn positions(
     Some((moved.collect(), side))
 }
 
-/// The region, and what it is.
-pub(super) fn region(
+/// Where figures are taken, and what that is in words.
+pub(super) fn extent(
     asked: Option<Region>,
     scan: Option<&(Vec<Position>, usize)>,
-    found: &Array2<Complex64>,
-    truth: &Array2<Complex64>,
-) -> Result<(Region, String)> {
-    let (rows, cols) = truth.dim();
+    found: &Reconstruction,
+    truth: &Reconstruction,
+    known_at_least: f64,
+) -> Result<(Extent, String)> {
+    let whole = |region: Region| Extent {
+        region,
+        expected: None,
+        known_at_least,
+    };
+    let (rows, cols) = truth.image.dim();
     if let Some(r) = asked {
         let [top, bottom, left, right] = r;
         if top >= bottom || left >= right || bottom > rows || right > cols {
@@ -101,49 +132,30 @@ pub(super) fn region(
                     "rows and columns of the truth, {rows} x {cols}, the ends exclusive"
                 )));
         }
-        return Ok((r, "as asked".into()));
+        return Ok((whole(r), "as asked".into()));
     }
-    // with few groups it may be a hole
-    let middle = scan.map(|(all, side)| middle(all, *side, [rows, cols]));
-    let why = match middle {
-        Some(r) if known([found, truth], r).count() > 0 => {
-            return Ok((r, "the middle of the scan".into()));
-        }
-        Some(_) => "nothing is known in the middle of the scan",
-        None => "no positions say where the scan is",
-    };
-    let whole = [0, rows, 0, cols];
+    if let Some((all, side)) = scan {
+        let r = middle(all, *side, [rows, cols]);
+        return Ok((whole(r), "the middle of the scan".into()));
+    }
+    let expected = expected(found, truth);
     let mut r = [usize::MAX, 0, usize::MAX, 0];
-    for (y, x) in known([found, truth], whole) {
+    for ((y, x), _) in expected.indexed_iter().filter(|(_, e)| **e) {
         r = [r[0].min(y), r[1].max(y + 1), r[2].min(x), r[3].max(x + 1)];
     }
     if r[1] == 0 {
-        r = whole;
+        return Ok((whole([0, rows, 0, cols]), "nothing is covered".into()));
     }
-    Ok((r, format!("all that is known of both: {why}")))
-}
-
-/// The pixels of a region that all images know.
-fn known<const K: usize>(
-    images: [&Array2<Complex64>; K],
-    [top, bottom, left, right]: Region,
-) -> impl Iterator<Item = (usize, usize)> {
-    (top..bottom)
-        .flat_map(move |y| (left..right).map(move |x| (y, x)))
-        .filter(move |at| images.iter().all(|a| a[*at].is_finite()))
-}
-
-/// What a region lacks.
-pub(super) fn unknown(found: &Array2<Complex64>, truth: &Array2<Complex64>, r: Region) -> String {
-    let count = |a, r| known([a], r).count();
-    let whole = [0, found.nrows(), 0, found.ncols()];
-    format!(
-        "{} of {} pixels known of the reconstruction ({} in all), {} of the truth",
-        count(found, r),
-        (r[1] - r[0]) * (r[3] - r[2]),
-        count(found, whole),
-        count(truth, r)
-    )
+    let of = if found.covered.is_some() || truth.covered.is_some() {
+        "all that the hub covers"
+    } else {
+        "all of the truth"
+    };
+    let extent = Extent {
+        expected: Some(expected),
+        ..whole(r)
+    };
+    Ok((extent, format!("{of}: no positions say where the scan is")))
 }
 
 #[cfg(test)]
@@ -186,32 +198,38 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_taken_where_something_is_known() {
-        let truth = image(40, 40);
-        let mut found = truth.mapv(|_| UNKNOWN);
+    fn what_is_not_known_does_not_make_a_region_smaller() {
+        let whole = Reconstruction::of(&Array2::from_elem((40, 40), num_complex::Complex32::ONE));
+        let mut holed = whole.clone();
+        holed.image.slice_mut(ndarray::s![..30, ..]).fill(UNKNOWN);
         let scan = (
             vec![Position::new(20.0, 20.0), Position::new(30.0, 30.0)],
             8,
         );
-        for (y, x) in [(3, 5), (7, 4)] {
-            found[[y, x]] = Complex64::ONE;
+        for (found, truth) in [(&holed, &whole), (&whole, &holed)] {
+            let of = |scan| extent(None, scan, found, truth, 0.9).unwrap();
+            let (e, why) = of(Some(&scan));
+            assert_eq!(e.region, [22, 29, 22, 29]);
+            assert_eq!((e.expected, why.as_str()), (None, "the middle of the scan"));
+            let (e, _) = of(None);
+            assert_eq!((e.region, e.known_at_least), ([0, 40, 0, 40], 0.9));
+            assert!(e.expected.unwrap().iter().all(|e| *e));
         }
-        let (r, why) = region(None, Some(&scan), &found, &truth).unwrap();
-        assert_eq!(r, [3, 8, 4, 6]);
-        assert!(
-            why.contains("nothing is known in the middle of the scan"),
-            "{why}"
-        );
-        found[[25, 25]] = Complex64::ONE;
-        let (r, why) = region(None, Some(&scan), &found, &truth).unwrap();
+        // a hub says what its scan covers: there it must know all, and nobody asks about the rest
+        let mut hub = whole.clone();
+        hub.covered = Some(Array2::from_shape_fn((40, 40), |(r, c)| {
+            (5..20).contains(&r) && (8..30).contains(&c)
+        }));
+        for (found, truth) in [(&hub, &whole), (&whole, &hub)] {
+            let (e, why) = extent(None, None, found, truth, 0.99).unwrap();
+            assert_eq!(e.region, [5, 20, 8, 30]);
+            assert!(why.starts_with("all that the hub covers"), "{why}");
+        }
+        hub.covered = Some(Array2::from_elem((40, 40), false));
+        let (e, why) = extent(None, None, &hub, &whole, 0.99).unwrap();
         assert_eq!(
-            (r, why.as_str()),
-            ([22, 29, 22, 29], "the middle of the scan")
-        );
-        let words = unknown(&found, &truth, [0, 10, 0, 10]);
-        assert_eq!(
-            words,
-            "2 of 100 pixels known of the reconstruction (3 in all), 100 of the truth"
+            (e.region, why.as_str()),
+            ([0, 40, 0, 40], "nothing is covered")
         );
     }
 }

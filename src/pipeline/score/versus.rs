@@ -18,6 +18,7 @@ use crate::ground::par::Pool;
 use crate::pipeline::Request;
 use crate::pipeline::prepare::Grouped;
 use crate::score::fidelity::{Alignment, Scored, fidelity};
+use crate::score::known::Extent;
 use crate::score::region::middle;
 use crate::score::versus::{ProbeOf, Seen, Side, Versus};
 
@@ -34,6 +35,8 @@ pub struct Pair {
     pub network_probe: ProbeOf,
     /// What the network's run was told.
     pub run: Request,
+    /// The share of the region, and of the patterns, that must be known: below it every figure is NaN.
+    pub known_at_least: f64,
 }
 
 /// The figures, and the images they are of: after the alignment, the region alone.
@@ -91,8 +94,12 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
             .need("an overlap")
             .help("more groups, --group-limit, or more of each, --reassemble-m; or one of them went non-finite: the summary in its hub says when")
     };
+    let extent = Extent {
+        known_at_least: pair.known_at_least,
+        ..Extent::of(region)
+    };
     let against = |p: &Array2<Complex64>, t: &Array2<Complex64>| -> Result<Scored> {
-        fidelity(p, t, region, Alignment::Gauge).ok_or_else(nothing)
+        fidelity(p, t, &extent, Alignment::Gauge).ok_or_else(nothing)
     };
     let between = against(&seen, &where_both(solved.clone()))?;
     let scored = match &truth {
@@ -100,8 +107,14 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
         None => None,
     };
     let detector = [
-        measured(&network, &own.data, pool, &mut notes)?,
-        measured(&pair.engine, &own.data, pool, &mut notes)?,
+        measured(&network, &own.data, pair.known_at_least, pool, &mut notes)?,
+        measured(
+            &pair.engine,
+            &own.data,
+            pair.known_at_least,
+            pool,
+            &mut notes,
+        )?,
     ];
     let [by_network, by_engine] = detector;
     let (fidelities, images) = match scored {

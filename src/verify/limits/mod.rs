@@ -127,6 +127,7 @@ fn check(name: &str, g: &Grouping, layout: Layout) -> Result<()> {
     let bad = |p: &&Position| !p.is_finite();
     match g.centres.iter().chain(&g.relative).find(bad) {
         Some(p) => Err(error()
+            .not_finite()
             .got(format!("({}, {})", p.x, p.y))
             .need("finite positions in object pixels")),
         None => Ok(()),

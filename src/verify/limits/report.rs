@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::ground::geometry::Position;
+use crate::ground::judgment::Judgment;
 
 /// What the report says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -110,6 +111,27 @@ pub struct SubsetReport {
     pub subset: String,
 }
 
+impl SubsetReport {
+    /// How the look at it ended.
+    pub fn judgment(&self) -> Judgment {
+        let (c, r) = (&self.canvas, &self.reassembly);
+        let figures = [
+            c.max_combined_abs_offset,
+            r.padded_sum,
+            r.required_sum,
+            r.loss_fraction,
+        ];
+        // of no group all sums are 0, and their ratio is NaN
+        if r.group_limit_used == 0 || self.point_count == 0 {
+            Judgment::Undecided
+        } else if figures.iter().any(|v| !v.is_finite()) {
+            Judgment::NonFinite
+        } else {
+            Judgment::holds(c.fits_canvas, self.actual_groups)
+        }
+    }
+}
+
 /// Required against padded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CanvasReport {
@@ -184,9 +206,15 @@ pub struct ReassemblyReport {
 }
 
 impl LimitsReport {
-    /// Whether every subset fits its canvas: what the exit code of the command says.
+    /// Whether every subset fits its canvas.
     pub fn fits(&self) -> bool {
         self.subsets.values().all(|s| s.canvas.fits_canvas)
+    }
+
+    /// How the look at the canvas ended: what the exit code of the command says. A subset whose sums are of nothing, or not finite,
+    /// was not looked at.
+    pub fn judgment(&self) -> Judgment {
+        Judgment::gravest(self.subsets.values().map(SubsetReport::judgment))
     }
 
     /// The report as a page of Markdown.

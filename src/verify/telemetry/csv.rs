@@ -6,6 +6,47 @@ use std::io::Read;
 use super::{ACTION, Fold, Telemetry};
 use crate::error::{Error, Result};
 
+/// What a cell says that has no value.
+const MISSING: [&str; 5] = ["", "NA", "N/A", "null", "None"];
+
+/// A set of columns.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Columns(Vec<u64>);
+
+impl Columns {
+    fn new(count: usize) -> Self {
+        Self(vec![0; count.div_ceil(64)])
+    }
+
+    fn add(&mut self, k: usize) {
+        self.0[k / 64] |= 1 << (k % 64);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|w| *w == 0)
+    }
+}
+
+/// When a value of a column is due.
+#[derive(Debug, Clone, Default)]
+struct Due {
+    /// The columns that were measured with its last value, itself among them; none before the first.
+    with: Columns,
+}
+
+impl Due {
+    /// Whether a row that measured so much, and not column `k`, should have measured it.
+    fn is_due(&self, k: usize, measured: &Columns) -> bool {
+        if self.with.is_empty() {
+            return measured.is_empty();
+        }
+        let mut others = self.with.clone();
+        others.0[k / 64] &= !(1 << (k % 64));
+        let all = others.0.iter().zip(&measured.0).all(|(o, m)| o & m == *o);
+        measured.is_empty() || (all && !others.is_empty())
+    }
+}
+
 pub(super) fn read(source: impl Read) -> Result<Telemetry> {
     let wrong = |e: csv::Error| {
         let line = e.position().map_or(1, csv::Position::line);
@@ -36,20 +77,23 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
                 .need("a name of its own for each column"));
         }
     }
+    let columns = heads.len();
     let column = |name: &str| heads.iter().position(|h| h == name);
     let (epoch_at, step_at) = (column("epoch"), column("step"));
     let mut folds: BTreeMap<usize, Fold> = (0..heads.len())
         .filter(|&k| Some(k) != epoch_at && Some(k) != step_at)
         .map(|k| (k, Fold::default()))
         .collect();
+    let mut due: Vec<Due> = vec![Due::default(); columns];
     let mut row = csv::StringRecord::new();
     let mut rows = 0;
+    let mut values: Vec<Option<f64>> = vec![None; columns];
     while reader.read_record(&mut row).map_err(wrong)? {
         rows += 1;
         let line = row.position().map_or(0, csv::Position::line);
         let number = |k: usize| -> Result<Option<f64>> {
             let cell = row.get(k).unwrap_or_default();
-            if cell.is_empty() {
+            if MISSING.contains(&cell) {
                 return Ok(None);
             }
             cell.parse().map(Some).map_err(|_| {
@@ -69,17 +113,31 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
         let step = step
             .filter(|s| *s >= 0.0 && s.fract() == 0.0)
             .map(|s| s as u64);
+        let mut measured = Columns::new(columns);
+        for &k in folds.keys() {
+            values[k] = number(k)?;
+            if values[k].is_some() {
+                measured.add(k);
+            }
+        }
         for (&k, fold) in &mut folds {
-            match number(k)? {
-                Some(v) => fold.push(v, epoch, step),
+            match values[k] {
+                Some(v) => {
+                    fold.push(v, epoch, step);
+                    due[k].with.clone_from(&measured);
+                }
+                None if due[k].is_due(k, &measured) => fold.lose(epoch, step),
                 None => fold.skip(),
             }
         }
     }
     if rows == 0 {
-        return Err(Error::input(ACTION)
+        return Err(Error::undecided(ACTION)
             .got("one line, and nothing below it")
             .need("JSON, or CSV with a header and rows"));
+    }
+    for fold in folds.values_mut() {
+        fold.forgive(fold.gap());
     }
     let named = folds.into_iter().map(|(k, fold)| (heads[k].clone(), fold));
     Telemetry::of(named.collect(), Vec::new())

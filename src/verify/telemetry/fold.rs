@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::summary::MetricSummary;
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 
 /// How much of its fall a loss may climb again before it counts as divergence: nine tenths. Values that
 /// only wander have their minimum at the foot of the same range as all others, and end near its middle;
@@ -26,6 +27,13 @@ pub(super) struct Place {
 pub struct Fold {
     pub(super) count: u64,
     pub(super) missing: u64,
+    /// Missing values since the last one, and where the first of them is.
+    lost: u64,
+    lost_from: Option<Place>,
+    /// The longest run of missing values between two others.
+    gap: u64,
+    /// Missing values that were due, wherever they are.
+    due: u64,
     last: Option<f64>,
     min: Option<f64>,
     max: Option<f64>,
@@ -60,17 +68,32 @@ pub struct Folded {
     pub divergence_onset_epoch: Option<Real>,
     /// Values that were missing.
     pub missing: u64,
+    /// Of those, the ones at its end: a series that ends in missing values counts as not finite.
+    pub missing_at_end: u64,
+}
+
+impl Folded {
+    /// How the look at it ended: of a series without a value nothing can be said.
+    pub fn judgment(&self) -> Judgment {
+        if self.summary.has_nan {
+            Judgment::NonFinite
+        } else {
+            Judgment::holds(true, self.summary.count)
+        }
+    }
 }
 
 impl Fold {
     /// Takes the next value, at `epoch` and `step` where they are known.
     pub fn push(&mut self, v: f64, epoch: Option<f64>, step: Option<u64>) {
         let place = Place {
-            index: self.count,
+            index: self.count + self.missing,
             epoch,
             step,
         };
         self.count += 1;
+        self.gap = self.gap.max(self.lost);
+        (self.lost, self.lost_from) = (0, None);
         self.last = Some(v);
         let fold = |m: Option<f64>, f: fn(f64, f64) -> f64| Some(m.map_or(v, |m| f(m, v)));
         (self.min, self.max) = (fold(self.min, f64::min), fold(self.max, f64::max));
@@ -93,42 +116,70 @@ impl Fold {
         }
     }
 
-    /// Takes a place without a value.
+    /// Takes a place where no value is due: its row measured something else.
     pub fn skip(&mut self) {
         self.missing += 1;
     }
 
+    /// Takes a place where a value is due and missing.
+    pub fn lose(&mut self, epoch: Option<f64>, step: Option<u64>) {
+        let index = self.count + self.missing;
+        self.lost_from.get_or_insert(Place { index, epoch, step });
+        self.missing += 1;
+        self.lost += 1;
+        self.due += 1;
+    }
+
+    /// Missing values that were due and are not at the end: these are left out.
+    pub(super) fn left_out(&self) -> u64 {
+        if self.count > 0 {
+            self.due - self.lost
+        } else {
+            0
+        }
+    }
+
+    /// The longest run of missing values between two others.
+    pub(super) fn gap(&self) -> u64 {
+        self.gap
+    }
+
+    /// Takes missing values at the end, so many at most, for the usual distance of two values.
+    pub(super) fn forgive(&mut self, usual: u64) {
+        if self.lost <= usual {
+            (self.lost, self.lost_from) = (0, None);
+        }
+    }
+
     /// Sets the epochs of the places that are kept, where `epoch` knows them.
     pub(super) fn name_epochs(&mut self, epoch: impl Fn(u64) -> Option<f64>) {
-        let places = [
-            self.least.as_mut().map(|(_, p)| p),
-            self.after.as_mut(),
-            self.bad.as_mut().map(|(_, p)| p),
-        ];
-        for p in places.into_iter().flatten() {
+        for p in self.kept() {
             p.epoch = epoch(p.index);
         }
     }
 
     /// As [`Fold::name_epochs`], for steps.
     pub(super) fn name_steps(&mut self, step: impl Fn(u64) -> Option<u64>) {
-        let places = [
-            self.least.as_mut().map(|(_, p)| p),
-            self.after.as_mut(),
-            self.bad.as_mut().map(|(_, p)| p),
-        ];
-        for p in places.into_iter().flatten() {
+        for p in self.kept() {
             p.step = step(p.index);
         }
     }
 
-    /// The indices whose epochs and steps matter.
-    pub(super) fn places(&self) -> impl Iterator<Item = u64> {
-        let least = self.least.map(|(_, p)| p.index);
-        let bad = self.bad.map(|(_, p)| p.index);
-        [least, self.after.map(|p| p.index), bad]
-            .into_iter()
-            .flatten()
+    /// The places whose epochs and steps matter.
+    fn kept(&mut self) -> impl Iterator<Item = &mut Place> {
+        [
+            self.least.as_mut().map(|(_, p)| p),
+            self.after.as_mut(),
+            self.bad.as_mut().map(|(_, p)| p),
+            self.lost_from.as_mut(),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Their indices.
+    pub(super) fn places(&mut self) -> Vec<u64> {
+        self.kept().map(|p| p.index).collect()
     }
 
     /// What the series came to; only a metric whose `name` says loss can diverge.
@@ -147,7 +198,11 @@ impl Fold {
                 _ => false,
             };
         let onset = self.after.filter(|_| diverged);
-        let bad = self.bad.map(|(_, p)| p);
+        // of a series without any value nothing is known, and so nothing is not finite
+        let lost = self.lost_from.filter(|_| self.count > 0);
+        // what is lost for good is as good as NaN, which some programs write as null
+        let first = self.bad.or(lost.map(|p| (f64::NAN, p)));
+        let bad = first.map(|(_, p)| p);
         Folded {
             summary: MetricSummary {
                 count: usize::try_from(self.count).unwrap_or(usize::MAX),
@@ -158,12 +213,13 @@ impl Fold {
                 first_nan_epoch: bad.and_then(|p| p.epoch).map(Real),
                 has_nan: bad.is_some(),
             },
-            first_nan_value: self.bad.map(|(v, _)| Real(v)),
+            first_nan_value: first.map(|(v, _)| Real(v)),
             argmin: self.least.map(|(_, p)| p.index),
             argmin_epoch: self.least.and_then(|(_, p)| p.epoch).map(Real),
             divergence_onset: onset.map(|p| p.index),
             divergence_onset_epoch: onset.and_then(|p| p.epoch).map(Real),
             missing: self.missing,
+            missing_at_end: if self.count > 0 { self.lost } else { 0 },
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn read(source: &mut (impl BufRead + Seek)) -> Result<Telemetry> {
     )?;
     let mut lists = all.folds;
     // numbers of epochs and steps stand in lists of their own: only those of the kept places are read
-    let mut wanted: BTreeSet<u64> = lists.values().flat_map(Fold::places).collect();
+    let mut wanted: BTreeSet<u64> = lists.values_mut().flat_map(Fold::places).collect();
     wanted.insert(0);
     if all.epochs || all.steps {
         source.seek(SeekFrom::Start(0)).map_err(unreadable)?;
@@ -50,11 +50,35 @@ pub(super) fn read(source: &mut (impl BufRead + Seek)) -> Result<Telemetry> {
                     clippy::cast_sign_loss,
                     reason = "steps count"
                 )]
-                fold.name_steps(|k| picked.step_at.get(&k).map(|&s| s as u64));
+                fold.name_steps(|k| {
+                    let step = picked.step_at.get(&k).filter(|s| **s >= 0.0);
+                    step.map(|&s| s as u64)
+                });
             }
         }
     }
-    Telemetry::of(lists, all.ignored)
+    let mismatched = mismatched(&lists, all.numbered);
+    let found = Telemetry::of(lists, all.ignored)?;
+    Ok(Telemetry {
+        mismatched,
+        ..found
+    })
+}
+
+/// Series that have another length than the list that numbers them, or, without one, than the longest.
+fn mismatched(lists: &BTreeMap<String, Fold>, numbered: Option<(String, u64)>) -> Vec<String> {
+    let length = |f: &Fold| f.count + f.missing;
+    let longest = || {
+        let most = lists.iter().max_by_key(|(_, f)| length(f))?;
+        Some((most.0.clone(), length(most.1)))
+    };
+    let Some((of, want)) = numbered.or_else(longest) else {
+        return Vec::new();
+    };
+    (lists.iter())
+        .filter(|(_, f)| length(f) != want)
+        .map(|(name, f)| format!("{name} has {} values, {of} has {want}", length(f)))
+        .collect()
 }
 
 fn parse<R: BufRead>(source: R, entry: Entry<'_>) -> Result<()> {
@@ -74,6 +98,8 @@ struct Lists {
     /// Whether the file numbers its epochs, and its steps, in lists of their own.
     epochs: bool,
     steps: bool,
+    /// The longer of those lists.
+    numbered: Option<(String, u64)>,
     /// Of a second reading: the indices to keep, and what was found there.
     wanted: Option<BTreeSet<u64>>,
     epoch_at: BTreeMap<u64, f64>,
@@ -153,6 +179,9 @@ impl<'de> Visitor<'de> for Entry<'_> {
                 }
                 k += 1;
             }
+            if lists.numbered.as_ref().is_none_or(|(_, n)| *n < k) {
+                lists.numbered = Some((name.clone(), k));
+            }
             if name.starts_with("epoch") {
                 lists.epochs = true;
             } else {
@@ -172,7 +201,7 @@ impl<'de> Visitor<'de> for Entry<'_> {
         while let Some(v) = seq.next_element::<Option<Real>>()? {
             match v {
                 Some(v) => fold.push(v.0, None, None),
-                None => fold.skip(),
+                None => fold.lose(None, None),
             }
         }
         Ok(())

@@ -7,7 +7,14 @@
 //!
 //! *Conventions.* Of a JSON the index of a value is its place in its list, and `first_nan_step` is that
 //! index, as in the reference; where the file numbers its steps (`steps`, or Lightning's `step`), it is
-//! the true step. `null` and empty cells are missing values: counted, and not part of the series.
+//! the true step. `null`, and in CSV an empty cell or one that says `NA`, `N/A`, `null` or `None`, are missing values: counted, and
+//! not part of the series.
+//!
+//! *Missing at the end.* A list that ends in `null` counts as not finite, for that is how some programs write NaN. A cell of a CSV is
+//! due if its row measured all that was measured with the last value of its column, or nothing at all; a column counts as not finite
+//! if it ends in more cells that are due and missing than ever lay between two of its values.
+//!
+//! *Law.* A metric without a value cannot be judged, nor can a history without a metric.
 
 mod csv;
 mod fold;
@@ -23,6 +30,7 @@ use serde::Serialize;
 
 use super::summary::{FirstNan, NanOverview, NanPlace, Summary};
 use crate::error::{Error, Result};
+use crate::ground::judgment::Judgment;
 
 /// What a history came to.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -33,6 +41,10 @@ pub struct Telemetry {
     pub nan_overview: NanOverview,
     /// Missing values (`null`, empty cells) over all metrics.
     pub missing: u64,
+    /// Those of them that were due, and not at the end of their metric: they are left out.
+    pub left_out: u64,
+    /// Entries of the list that numbers the epochs or steps, and the metric whose list has another length, with that.
+    pub mismatched: Vec<String>,
     /// Names of entries that hold no series of numbers.
     pub ignored: Vec<String>,
 }
@@ -53,14 +65,14 @@ impl Telemetry {
             source.consume(1);
         };
         match first {
-            None => Err(Error::input(ACTION)
+            None => Err(Error::undecided(ACTION)
                 .got("an empty file")
-                .need("JSON or CSV")),
+                .need("JSON or CSV with at least one metric")),
             Some(b'{') => {
                 source.seek(SeekFrom::Start(0)).map_err(unreadable)?;
                 json::read(&mut source)
             }
-            Some(b'[') => Err(Error::input(ACTION)
+            Some(b'[') => Err(Error::undecided(ACTION)
                 .got("a JSON list")
                 .need("an object with a list of numbers per metric")),
             Some(_) => csv::read(&mut source),
@@ -77,15 +89,26 @@ impl Telemetry {
         }
     }
 
+    /// How the look at it ended.
+    pub fn judgment(&self) -> Judgment {
+        Judgment::gravest(self.metrics.values().map(Folded::judgment))
+    }
+
+    /// Values looked at.
+    pub fn values(&self) -> usize {
+        self.metrics.values().map(|m| m.summary.count).sum()
+    }
+
     fn of(folds: BTreeMap<String, Fold>, ignored: Vec<String>) -> Result<Self> {
         if folds.is_empty() {
-            return Err(Error::input(ACTION)
+            return Err(Error::undecided(ACTION)
                 .got("no series of numbers")
                 .need("at least one metric"));
         }
         let mut t = Self {
             ignored,
             missing: folds.values().map(|f| f.missing).sum(),
+            left_out: folds.values().map(Fold::left_out).sum(),
             ..Self::default()
         };
         let mut first: Option<((u64, usize), FirstNan)> = None;
@@ -127,7 +150,7 @@ impl Telemetry {
 const ACTION: &str = "reading a history";
 
 fn unreadable(e: std::io::Error) -> Error {
-    Error::io(ACTION).because(e)
+    Error::input(ACTION).because(e)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! An `.npz` archive or a `.npy` file: headers first, elements on demand, nothing on trust.
 
+mod names;
 mod parts;
 mod typed;
 
@@ -49,13 +50,13 @@ fn refusal(path: &Path) -> Error {
 }
 
 fn open(path: &Path) -> Result<(File, u64)> {
-    let io = |e| Error::io(format!("opening {}", path.display())).because(e);
+    let io = |e| Error::input(format!("opening {}", path.display())).because(e);
     let file = File::open(path).map_err(io)?;
     let about = file.metadata().map_err(io)?;
     if about.is_file() {
         Ok((file, about.len()))
     } else {
-        Err(Error::io(format!("opening {}", path.display()))
+        Err(Error::input(format!("opening {}", path.display()))
             .got("a folder or a device")
             .need("a file"))
     }
@@ -90,6 +91,15 @@ impl Archive {
                 .because(e),
         };
         let mut zip = ZipArchive::new(BufReader::new(file)).map_err(whole)?;
+        let io = |e| refusal(path).got("names that cannot be read").because(e);
+        let names = File::open(path).map_err(io)?;
+        let start = zip.central_directory_start();
+        if let Some(key) = names::twice(&mut BufReader::new(names), start).map_err(io)? {
+            return Err(refusal(path)
+                .at(format!("key `{}`", excerpt(&key)))
+                .got("two arrays of that name")
+                .need("one: which of them is meant is not in the file"));
+        }
         if zip.len() > MOST_ENTRIES {
             return Err(refusal(path)
                 .got(format!("{} entries", zip.len()))

@@ -1,0 +1,20 @@
+//! The verification of a hub, as cases for a CI.
+
+use super::junit::Case;
+use crate::ground::judgment::Judgment;
+use crate::hub::verify::Verification;
+
+/// A case per problem and per event; one for the whole, which says how much was read.
+pub fn cases(found: &Verification) -> Vec<Case> {
+    let of = |judgment: Judgment| {
+        move |p: &crate::hub::verify::Problem| Case::new(p.file.clone(), judgment, p.what.clone())
+    };
+    let read = format!("{} files, {} values read", found.files, found.values);
+    let problems = found.problems.iter().map(of(Judgment::NotWell));
+    let events = found.events.iter().map(of(Judgment::NonFinite));
+    let whole = Judgment::holds(found.problems.is_empty(), found.values.min(found.files));
+    problems
+        .chain(events)
+        .chain([Case::new("the hub is whole", whole, read)])
+        .collect()
+}

@@ -1,0 +1,69 @@
+//! Tests that cannot run here are skipped: each is counted, and `tests/zz_summary.rs`, which cargo runs last, prints the sum.
+//!
+//! With `PTYPROOF_REQUIRE_VECTORS=1` a test that needs the reference's vectors, hubs or data and has none fails.
+
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
+use std::fmt::Display;
+use std::fs::{File, create_dir_all};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// What a test lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lacks {
+    /// Vectors, hubs or data beside the checkout.
+    Vectors,
+    /// `PTYPROOF_SLOW`, or `PTYPROOF_SLOW=all`.
+    Time,
+    /// Something of this machine or this user.
+    Machine,
+}
+
+impl Lacks {
+    pub(crate) const ALL: [Self; 3] = [Self::Vectors, Self::Time, Self::Machine];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Vectors => "vectors",
+            Self::Time => "time",
+            Self::Machine => "machine",
+        }
+    }
+}
+
+/// The records of one run of cargo, which is the parent of all its test binaries: a line for each test that was skipped.
+pub(crate) fn records() -> PathBuf {
+    #[cfg(unix)]
+    let run = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let run = 0;
+    let exe = std::env::current_exe().unwrap_or_default();
+    // target/<profile>/deps/<test>
+    let target = exe
+        .ancestors()
+        .nth(3)
+        .map_or_else(PathBuf::new, PathBuf::from);
+    target.join("tmp").join(format!("skipped-{run}.txt"))
+}
+
+/// Counts the test that calls as skipped, and says why.
+///
+/// # Panics
+/// If it lacks vectors and those are required.
+#[track_caller]
+pub(crate) fn skip(lacks: Lacks, why: impl Display) {
+    let required = std::env::var_os("PTYPROOF_REQUIRE_VECTORS").is_some_and(|v| v == "1");
+    assert!(
+        !(required && lacks == Lacks::Vectors),
+        "PTYPROOF_REQUIRE_VECTORS is set: {why}"
+    );
+    println!("skipped: {why}");
+    let thread = std::thread::current();
+    let line = format!("{}\t{}\n", lacks.word(), thread.name().unwrap_or("?"));
+    let path = records();
+    let folder = path.parent().map_or(Ok(()), create_dir_all);
+    let file = folder.and_then(|()| File::options().create(true).append(true).open(&path));
+    let written = file.and_then(|mut f| f.write_all(line.as_bytes()));
+    assert!(written.is_ok(), "{}: {written:?}", path.display());
+}
