@@ -20,6 +20,7 @@ use ptyproof::data::inspect::inspect;
 use ptyproof::data::measurement::{Measurement, PixelSize};
 use ptyproof::data::npz::{read_dataset, write_dataset};
 use ptyproof::ground::geometry::Position;
+use support::compare::{scale, zip_eq};
 use support::shared::shared;
 
 #[test]
@@ -33,13 +34,13 @@ fn the_siemens_star_in_tikes_form_is_the_same_data() {
     let (a, b) = (read(tike).unwrap().dataset, read(ours).unwrap().dataset);
     // the root of counts: the same float32, as both take it of the same integers
     assert_eq!(a.patterns, b.patterns);
-    for (p, q) in a.positions.iter().zip(&b.positions) {
+    for (p, q) in zip_eq(&a.positions, &b.positions) {
         // the other file's positions were moved in float32: half a unit in the last place of 230 and 398 each
         assert!((p.x - q.x).abs() < 4e-5 && (p.y - q.y).abs() < 4e-5);
     }
     // the probes differ by the scale to the data, 94.33, alone
     let (p, q) = (a.probe.unwrap(), b.probe.unwrap());
-    for (p, q) in p.iter().zip(&q) {
+    for (p, q) in zip_eq(&p, &q) {
         assert!((p * 94.33483 - q).norm() <= 1e-5 * (1.0 + q.norm()));
     }
 }
@@ -98,8 +99,8 @@ fn the_truth_in_tikes_synthetic_file_explains_its_patterns() {
             want += &intensity(&field);
         }
         let got = data.patterns.values().index_axis(Axis(0), k);
-        let scale = want.iter().copied().fold(0.0, f64::max);
-        for (g, w) in got.iter().zip(&want) {
+        let scale = scale(want.iter().copied());
+        for (g, w) in zip_eq(got, &want) {
             // float32 data of a float32 FFT: a few units in the last place of the largest
             assert!(
                 (f64::from(*g).powi(2) - w).abs() < 2e-6 * scale,
@@ -219,7 +220,7 @@ proptest! {
         prop_assert_eq!(back.measurement.pixel_m, d.measurement.pixel_m);
         prop_assert_eq!(back.measurement.photon_energy_ev, d.measurement.photon_energy_ev);
         prop_assert_eq!(back.measurement.distance_m, d.measurement.distance_m);
-        for (p, q) in back.positions.iter().zip(&d.positions) {
+        for (p, q) in zip_eq(&back.positions, &d.positions) {
             // minus half the object, times and over the pixel, plus it: four roundings below x + W
             let most = 4.0 * f64::EPSILON * 512.0;
             prop_assert!((p.x - q.x).abs() <= most && (p.y - q.y).abs() <= most);
@@ -246,7 +247,7 @@ proptest! {
         prop_assert_eq!(back.measurement.detector_pixel_m, d.measurement.detector_pixel_m);
         prop_assert!(near(back.measurement.pixel_m, d.measurement.pixel_m));
         let (a, b) = (back.positions[0], d.positions[0]);
-        for (p, q) in back.positions.iter().zip(&d.positions) {
+        for (p, q) in zip_eq(&back.positions, &d.positions) {
             let most = 16.0 * f64::EPSILON * 512.0;
             prop_assert!(((p.x - a.x) - (q.x - b.x)).abs() <= most);
             prop_assert!(((p.y - a.y) - (q.y - b.y)).abs() <= most);
@@ -281,7 +282,7 @@ proptest! {
         prop_assert!(near(back.measurement.pixel_m, m.pixel_m) && near(twice.measurement.pixel_m, m.pixel_m));
         for c in [&mut back, &mut { twice }] {
             let (a, b) = (c.positions[0], d.positions[0]);
-            for (p, q) in c.positions.iter().zip(&d.positions) {
+            for (p, q) in zip_eq(&c.positions, &d.positions) {
                 let most = 64.0 * f64::EPSILON * 512.0;
                 prop_assert!(((p.x - a.x) - (q.x - b.x)).abs() <= most, "{p:?} {q:?}");
                 prop_assert!(((p.y - a.y) - (q.y - b.y)).abs() <= most, "{p:?} {q:?}");

@@ -58,7 +58,8 @@ fn compare(at: &str, got: &Value, want: &Value, bad: &mut Vec<String>) {
         }
         (Value::Number(g), Value::Number(w)) if g.is_f64() || w.is_f64() => {
             let (g, w) = (g.as_f64().unwrap(), w.as_f64().unwrap());
-            if (g - w).abs() > TOLERANCE * w.abs().max(1.0) {
+            let within = (g - w).abs() <= TOLERANCE * w.abs().max(1.0);
+            if !within {
                 bad.push(format!(
                     "{at}: {g}, golden {w}, off by {:e}",
                     ((g - w) / w).abs()

@@ -165,7 +165,8 @@ fn same(path: &str, got: &Value, want: &Value, differences: &mut Vec<String>) {
             if path.ends_with("_sum") {
                 println!("{path}: {g} published {w}");
             }
-            if (g - w).abs() > allowed {
+            let within = (g - w).abs() <= allowed;
+            if !within {
                 differences.push(format!("{path}: {g} published {w}"));
             }
         }
@@ -181,6 +182,7 @@ fn check(gs: usize, rule: CanvasRule, file: &str) {
     let r = report(gs, rule);
     let got = serde_json::to_value(&r).unwrap();
     let mut differences = Vec::new();
+    assert_eq!(want["subsets"].as_object().unwrap().len(), 2);
     same(
         "subsets",
         &got["subsets"],
@@ -188,6 +190,7 @@ fn check(gs: usize, rule: CanvasRule, file: &str) {
         &mut differences,
     );
     for key in ["legacy_max_position_jitter", "legacy_offset", "padded_size"] {
+        assert!(want["metadata"][key].is_number(), "{key}");
         same(
             key,
             &got["metadata"][key],

@@ -12,7 +12,6 @@
 mod support;
 
 use std::fs::File;
-use std::path::PathBuf;
 
 use ndarray::{Array1, Array4, ArrayD, IxDyn};
 use ndarray_npy::{NpzReader, ReadableElement};
@@ -20,28 +19,14 @@ use num_complex::{Complex, Complex32};
 use ptyproof::ground::geometry::{GridSize, PatchSize, Position};
 use ptyproof::kernel::conv::{Arithmetic, Kernels};
 use ptyproof::kernel::isa::Isa;
+use ptyproof::kernel::map::FeatureMap;
 use ptyproof::learn::engine::Engine;
 use ptyproof::network::architecture::Architecture;
 use ptyproof::network::model::Model;
 use ptyproof::physics::forward::Physics;
 use ptyproof::physics::object::{Combination, Numerics};
-use support::skips::{Lacks, skip};
-
-fn vectors() -> Option<PathBuf> {
-    let dir = std::env::var_os("PTYPROOF_VECTORS").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/vectors"),
-        PathBuf::from,
-    );
-    if dir.join("parity_gs1_weights.npz").is_file() {
-        return Some(dir);
-    }
-    let why = format!(
-        "no reference vectors in {} (set PTYPROOF_VECTORS)",
-        dir.display()
-    );
-    skip(Lacks::Vectors, why);
-    None
-}
+use support::compare::{largest, non_empty, scale, zip_eq};
+use support::vectors::folder as vectors;
 
 struct Npz(NpzReader<File>, String);
 
@@ -151,14 +136,8 @@ fn case<T: Kernels>(
 
 /// Largest difference, relative to the largest magnitude of `want`.
 fn worst<T: Kernels>(got: &[Complex<T>], want: &[Complex<f64>]) -> f64 {
-    assert_eq!(got.len(), want.len());
-    let scale = want.iter().map(|w| w.norm()).fold(0.0, f64::max);
-    let diff = got
-        .iter()
-        .zip(want)
-        .map(|(g, w)| (Complex::new(g.re.wide(), g.im.wide()) - w).norm())
-        .fold(0.0, f64::max);
-    diff / scale
+    let diff = zip_eq(got, want).map(|(g, w)| (Complex::new(g.re.wide(), g.im.wide()) - w).norm());
+    largest(diff) / scale(want.iter().map(|w| w.norm()))
 }
 
 fn real<T: Kernels>(v: impl IntoIterator<Item = T>) -> Vec<Complex<T>> {
@@ -338,7 +317,8 @@ fn check<T: Kernels>(gs: usize, polar: bool, arithmetic: Arithmetic, gradients: 
     engine.backward();
     let gradients = ordered(&mut Npz::open(&dir, &format!("parity_gs{gs}_{kind}_grads")));
     let gradients = Array1::from(gradients);
-    for t in engine.model().tensors() {
+    assert_eq!(gradients.len(), engine.gradient().len());
+    for t in non_empty(engine.model().tensors()) {
         let got = real(engine.gradient()[t.range.clone()].iter().copied());
         let want: Vec<_> = t
             .range
@@ -386,16 +366,21 @@ fn parity_in_double_precision() {
 fn decisions(engine: &Engine<f32>) -> Vec<(u8, f32)> {
     let maps = &engine.workspace().maps;
     let mut all = Vec::new();
+    let maximum = |map: &FeatureMap<f32>| {
+        let maximum = largest(map.data().iter().copied());
+        assert!(maximum.is_finite(), "a map of {maximum}");
+        maximum as f32
+    };
     let decoders = maps.decoders.iter().flat_map(|d| &d.blocks);
     let second = maps.encoder.iter().map(|b| &b.second);
     let first = maps.encoder.iter().map(|b| &b.first);
     let decoded = decoders.flat_map(|b| [&b.first, &b.second]);
     for map in first.chain(second.clone()).chain(decoded) {
-        let scale = map.data().iter().fold(0.0f32, |m, v| m.max(*v));
+        let scale = maximum(map);
         all.extend(map.data().iter().map(|&v| (u8::from(v > 0.0), v / scale)));
     }
     for map in second {
-        let scale = map.data().iter().fold(0.0f32, |m, v| m.max(*v));
+        let scale = maximum(map);
         for (image, row, col) in (0..map.images()).flat_map(|i| {
             (0..map.height())
                 .step_by(2)
@@ -404,7 +389,7 @@ fn decisions(engine: &Engine<f32>) -> Vec<(u8, f32)> {
             for channel in 0..map.channels() {
                 let at = |k: usize| map.pixel(image, row + k / 2, col + k % 2)[channel];
                 let best = (1..4).fold(0, |b, k| if at(k) > at(b) { k } else { b });
-                let rest = (0..4).filter(|&k| k != best).map(at).fold(0.0, f32::max);
+                let rest = largest((0..4).filter(|&k| k != best).map(at)) as f32;
                 all.push((10 + best as u8, (at(best) - rest) / scale));
             }
         }
@@ -426,15 +411,20 @@ fn parity_of_the_fast_arithmetic() {
             engine.backward();
             engine
         });
-        let pairs = decisions(&exact).into_iter().zip(decisions(&fast));
-        let other: Vec<f32> = pairs
+        let pairs = zip_eq(decisions(&exact), decisions(&fast));
+        let other: Vec<f64> = pairs
             .filter(|(a, b)| a.0 != b.0)
-            .map(|(a, b)| a.1.max(b.1))
+            .map(|(a, b)| largest([a.1, b.1]))
             .collect();
-        let closest = other.iter().fold(0.0f32, |m, &v| m.max(v));
+        // there need not be any
+        let closest = if other.is_empty() {
+            0.0
+        } else {
+            largest(other.iter().copied())
+        };
         let norm =
             |v: &mut dyn Iterator<Item = f32>| v.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        let both = || exact.gradient().iter().zip(fast.gradient());
+        let both = || zip_eq(exact.gradient(), fast.gradient());
         let apart = norm(&mut both().map(|(a, b)| a - b)) / norm(&mut both().map(|(a, _)| *a));
         println!(
             "gs{gs} polar {polar}: {} other decisions, each closer than {closest:.1e} of its map's maximum; \

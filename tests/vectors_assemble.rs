@@ -12,6 +12,7 @@ use ndarray::Array4;
 use num_complex::Complex32;
 use ptyproof::assemble::{Jitter, Layout, Placement, stitch};
 use ptyproof::ground::geometry::{CanvasSize, GridSize, PatchSize, Position};
+use support::compare::{Largest, largest, non_empty, zip_eq};
 use support::vectors;
 
 #[test]
@@ -71,17 +72,18 @@ fn stitching_gives_the_canvas_of_the_reference() {
         let s = stitch(patches.index_axis(ndarray::Axis(3), 0), &at, m).unwrap();
         assert_eq!((s.canvas.dim().0, s.canvas.dim().1, 1), want.dim());
         assert_eq!(s.dropped, 0);
-        let (mut thick, mut thin) = (0.0f32, 0.0f32);
-        for ((got, want), w) in s.canvas.iter().zip(&want).zip(&s.coverage) {
+        let (mut thick, mut thin) = (Largest::default(), Largest::default());
+        for ((got, want), w) in zip_eq(zip_eq(&s.canvas, &want), &s.coverage) {
             let e = (got - want).norm();
             if *w == 0.0 {
                 assert_eq!((*got, *want), (Complex32::default(), Complex32::default()));
             } else if *w >= 0.05 {
-                thick = thick.max(e);
+                thick.add(e);
             } else {
-                thin = thin.max(e);
+                thin.add(e);
             }
         }
+        let (thick, thin) = (thick.get(), thin.get());
         println!("M = {m}: largest difference {thick:e}, at thin edges {thin:e}");
         // MANIFEST: 1e-4, and 1e-3 for the ratio at thin edges.
         assert!(thick <= 1e-4 && thin <= 1e-3);
@@ -99,21 +101,18 @@ fn placing_moves_content_as_the_reference_translates_it() {
     let cotangent: Array4<Complex32> = vectors::array(&mut z, "cotangent");
     let grad: Array4<Complex32> = vectors::array(&mut z, "grad_image");
     let side = CanvasSize::new(image.dim().1).unwrap();
-    let largest = |a: &ndarray::Array2<Complex32>, b: ndarray::ArrayView2<'_, Complex32>| {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| (a - b).norm())
-            .fold(0.0, f32::max)
+    let difference = |a: &ndarray::Array2<Complex32>, b: ndarray::ArrayView2<'_, Complex32>| {
+        largest(zip_eq(a, b).map(|(a, b)| (a - b).norm()))
     };
-    for k in 0..image.dim().0 {
+    for k in non_empty(0..image.dim().0) {
         let p = Placement::new(side.get(), 0, side, &[[by[[k, 0]], by[[k, 1]]]]).unwrap();
         let one = |a: &Array4<Complex32>| a.slice(ndarray::s![k..=k, .., .., 0]).to_owned();
         let moved = p.place(one(&image).view()).unwrap();
-        let forward = largest(&moved, want.slice(ndarray::s![k, .., .., 0]));
+        let forward = difference(&moved, want.slice(ndarray::s![k, .., .., 0]));
         let c = one(&cotangent);
         let taken = p.take(c.index_axis(ndarray::Axis(0), 0)).unwrap();
         let taken = taken.index_axis(ndarray::Axis(0), 0).to_owned();
-        let backward = largest(&taken, grad.slice(ndarray::s![k, .., .., 0]));
+        let backward = difference(&taken, grad.slice(ndarray::s![k, .., .., 0]));
         println!("shift {k}: forward {forward:e}, adjoint {backward:e}");
         assert!(forward <= 1e-5 && backward <= 1e-5);
     }
@@ -154,6 +153,7 @@ fn a_collapsed_run_gives_the_published_figures() {
     ] {
         assert!((got.unwrap() - want).abs() <= 1e-12, "{got:?} {want}");
     }
+    assert!(c.registered.seen_pixels > 0);
     assert_eq!(c.registered.non_finite, c.registered.seen_pixels);
 }
 
@@ -169,7 +169,7 @@ fn the_published_groups_give_the_published_rooms_in_a_run() {
         };
         let mut max_abs = |key: &str| {
             let a: Array4<f64> = vectors::array(&mut z, key);
-            a.iter().fold(0.0f64, |m, v| v.abs().max(m))
+            largest(a.iter().map(|v| v.abs()))
         };
         let n = PatchSize::new(64).unwrap();
         let layout = Layout::reference(n, GridSize::new(gs).unwrap());

@@ -96,11 +96,18 @@ fn check() -> ExitCode {
             continue;
         };
         let change = *count as f64 / *before as f64 - 1.0;
-        slower |= change > MARGIN;
+        let within = change <= MARGIN;
+        slower |= !within;
         println!(
             "{name:<32} {before:>12} {count:>12}  {:+.2} %",
             100.0 * change
         );
+    }
+    for name in baseline.instructions.keys() {
+        if !now.instructions.contains_key(name) {
+            println!("{name:<32} is in the baseline and not counted");
+            slower = true;
+        }
     }
     if !comparable {
         println!(
@@ -131,7 +138,9 @@ fn count() -> Baseline {
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         let line = said.lines().find_map(|l| l.split_once("Collected : "));
         let (_, number) = line.unwrap_or_else(|| panic!("no count of '{name}': {said}"));
-        (name.to_owned(), number.trim().parse().unwrap())
+        let number: u64 = number.trim().parse().unwrap();
+        assert!(number > 0, "nothing was counted of '{name}': {said}");
+        (name.to_owned(), number)
     });
     Baseline {
         compiler: String::from_utf8_lossy(&version.stdout).trim().into(),

@@ -99,6 +99,7 @@ fn turn(patch: &ArrayView2<'_, Complex32>, under: &ArrayView2<'_, Complex32>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::{largest, zip_eq};
     use crate::ground::par::Pool;
     use proptest::prelude::*;
 
@@ -132,14 +133,14 @@ mod tests {
 
     /// The largest phase between patches, beyond one for all.
     fn apart(a: &Array3<Complex32>, b: &Array3<Complex32>) -> f64 {
-        let phases: Vec<f64> = (a.outer_iter().zip(b.outer_iter()))
+        let phases: Vec<f64> = zip_eq(a.outer_iter(), b.outer_iter())
             .map(|(a, b)| f64::from((a[[0, 0]] * b[[0, 0]].conj()).arg()))
             .collect();
         let off = |p: &f64| {
             let d = (p - phases[0] + 9.0 * std::f64::consts::PI) % (2.0 * std::f64::consts::PI);
             (d - std::f64::consts::PI).abs()
         };
-        phases.iter().map(off).fold(0.0, f64::max)
+        largest(phases.iter().map(off))
     }
 
     proptest! {
@@ -154,7 +155,7 @@ mod tests {
             let found = agree(&mut patches, &offsets, M).unwrap();
             // what is left of a wandering phase: turns of a milliradian, by the slowest mode of five patches across, a tenth a round
             prop_assert!(apart(&patches, &right) < 20.0 * SETTLED, "{found:?}: {}", apart(&patches, &right));
-            for (p, q) in patches.iter().zip(&right) {
+            for (p, q) in zip_eq(&patches, &right) {
                 prop_assert!((p.norm() - q.norm()).abs() < 1e-4);
             }
         }
@@ -211,7 +212,7 @@ mod tests {
         // alone, a patch meets itself, here at a fraction of a pixel: its turns are those of rounding
         let alone = patches.index_axis(Axis(0), 0);
         let was = before.index_axis(Axis(0), 0);
-        assert!(alone.iter().zip(&was).all(|(p, q)| (p - q).norm() < 1e-4));
+        assert!(zip_eq(&alone, &was).all(|(p, q)| (p - q).norm() < 1e-4));
         let others = |p: &Array3<Complex32>| p.slice(s![1.., .., ..]).to_owned();
         let apart = apart(&others(&patches), &others(&right));
         assert!(apart < 20.0 * SETTLED, "{apart}, {found:?}");

@@ -1,6 +1,7 @@
 use super::*;
 use crate::assemble::Placement;
 use crate::error::Error;
+use crate::ground::compare::zip_eq;
 use crate::ground::par::Pool;
 use ndarray::{Array3, ArrayView3, Zip, s};
 use proptest::prelude::*;
@@ -83,7 +84,7 @@ proptest! {
         let rounding = (6.0 * shifts.len() as f32 + 8.0) * f32::EPSILON;
         let sizes = placement.place(crops.mapv(Complex32::norm).view())?;
         let (sums, covered) = (placement.place(crops)?, placement.coverage());
-        for ((v, (z, size)), (w, got)) in want.iter().zip(sums.iter().zip(&sizes)).zip(covered.iter().zip(&weights)) {
+        for ((v, (z, size)), (w, got)) in zip_eq(zip_eq(&want, zip_eq(&sums, &sizes)), zip_eq(&covered, &weights)) {
             let exact = z / (1.0 + w);
             prop_assert_eq!(v.is_nan(), exact.is_nan());
             prop_assert!(v.is_nan() || (v - exact).norm() <= 3.0 * rounding * size / (1.0 + w), "{v} {exact}");

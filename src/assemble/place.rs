@@ -290,6 +290,7 @@ pub(super) fn line<T: Float>(m: usize, pad: usize, side: usize, d: T) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::zip_eq;
     use ndarray::Array;
     use num_complex::Complex;
     use proptest::prelude::*;
@@ -315,7 +316,7 @@ mod tests {
     ) -> (Complex<f64>, f64) {
         let mut sum = Complex::new(0.0, 0.0);
         let mut size = 0.0;
-        for (x, y) in a.into_iter().zip(b) {
+        for (x, y) in zip_eq(a, b) {
             let wide = |z: Complex<T>| Complex::new(z.re.to_f64().unwrap(), z.im.to_f64().unwrap());
             let p = wide(x) * wide(y).conj();
             sum += p;

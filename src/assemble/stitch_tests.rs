@@ -1,5 +1,6 @@
 use super::*;
 use crate::assemble::Placement;
+use crate::ground::compare::{all_finite, zip_eq};
 use ndarray::{Array3, s};
 use proptest::prelude::*;
 
@@ -88,7 +89,8 @@ proptest! {
         let o = Array3::from_elem((xy.len(), 12, 12), c);
         let s = stitch(o.view(), &positions(&xy), 6)?;
         prop_assert_eq!(s.dropped, 0);
-        for (v, w) in s.canvas.iter().zip(&s.coverage) {
+        prop_assert!(all_finite(s.coverage.iter().copied()) && s.seen() > 0);
+        for (v, w) in zip_eq(&s.canvas, &s.coverage) {
             if *w >= SEEN {
                 // 4 taps of up to 10 patches: 40 roundings of f32 on either side of the fraction
                 prop_assert!((v - c).norm() <= (EPSILON / w + 80.0 * f32::EPSILON) * c.norm());
@@ -114,7 +116,7 @@ proptest! {
         let both = stitched(1)?;
         prop_assert_eq!(&both, &stitched(3)?);
         let [whole, parts] = both;
-        for ((a, b), (w, v)) in whole.canvas.iter().zip(&parts.canvas).zip(whole.coverage.iter().zip(&parts.coverage)) {
+        for ((a, b), (w, v)) in zip_eq(zip_eq(&whole.canvas, &parts.canvas), zip_eq(&whole.coverage, &parts.coverage)) {
             // up to 2 addends of 10 patches, in another order, with values below 3
             prop_assert!((w - v).abs() <= 40.0 * f32::EPSILON * w, "{w} {v}");
             prop_assert!((a - b).norm() <= 3.0 * 120.0 * f32::EPSILON, "{a} {b}");
@@ -129,7 +131,8 @@ proptest! {
         let back: Vec<_> = xy.iter().rev().copied().collect();
         let b = stitch(o.slice(s![..;-1, .., ..]), &positions(&back), 8)?;
         prop_assert_eq!(a.pad, b.pad);
-        for ((x, y), w) in a.canvas.iter().zip(&b.canvas).zip(&a.coverage) {
+        prop_assert!(all_finite(a.coverage.iter().copied()) && a.seen() > 0);
+        for ((x, y), w) in zip_eq(zip_eq(&a.canvas, &b.canvas), &a.coverage) {
             if *w >= SEEN {
                 // The mean itself may move by a rounding unit of an offset, times a slope of 3 / pixel.
                 prop_assert!((x - y).norm() <= 200.0 * f32::EPSILON * 4.0 * (1.0 + 1.0 / w), "{x} {y} {w}");
@@ -152,7 +155,8 @@ proptest! {
         let taken = Placement::new(m, pad, side, &shifts)?.take(x.view())?;
         let s = stitch(taken.view(), &at, m)?;
         prop_assert_eq!(s.canvas.dim(), x.dim());
-        for ((v, x), w) in s.canvas.iter().zip(&x).zip(&s.coverage) {
+        prop_assert!(all_finite(s.coverage.iter().copied()) && s.covered() > 0);
+        for ((v, x), w) in zip_eq(zip_eq(&s.canvas, &x), &s.coverage) {
             if *w > 0.0 {
                 // up to 8 equal addends, each sum rounded, and one division
                 prop_assert!((v - x).norm() <= 10.0 * f32::EPSILON * x.norm());
@@ -170,7 +174,7 @@ proptest! {
         o.slice_mut(s![bad, .., ..]).fill(Complex32::new(f32::NAN, 0.0));
         let s = stitch(o.view(), &at, 6)?;
         let p = Placement::new(6, s.pad, CanvasSize::new(s.canvas.dim().0)?, &[shift(at[bad], mean(&at))])?;
-        for ((v, g), w) in s.canvas.iter().zip(&good.canvas).zip(&p.coverage()) {
+        for ((v, g), w) in zip_eq(zip_eq(&s.canvas, &good.canvas), &p.coverage()) {
             prop_assert_eq!(v.is_nan(), *w > 0.0);
             if *w == 0.0 {
                 prop_assert_eq!(v, g);

@@ -161,6 +161,7 @@ impl Grouping {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::zip_eq;
     use proptest::prelude::*;
 
     fn scan(n: usize, seed: u32) -> Vec<Position> {
@@ -176,7 +177,7 @@ mod tests {
         fn members_are_distinct_and_offsets_sum_to_zero(n in 12usize..80, gs in 1usize..4, seed in 0u32..99, ask in 1usize..100) {
             let p = scan(n, seed);
             let g = Grouping::draw(&p, GridSize::new(gs).unwrap(), ask, 9, &mut NumpyLegacy::new(seed)).unwrap();
-            prop_assert_eq!(g.len(), ask.min(n));
+            prop_assert_eq!((g.len(), g.members.len()), (ask.min(n), ask.min(n) * gs * gs));
             for (k, group) in g.members.chunks(gs * gs).enumerate() {
                 let mut m = group.to_vec();
                 m.sort_unstable();
@@ -197,7 +198,7 @@ mod tests {
             let draw = |p: &[Position]| Grouping::draw(p, GridSize::new(2).unwrap(), 20, 4, &mut NumpyLegacy::new(1)).unwrap();
             let (a, b) = (draw(&p), draw(&moved));
             prop_assert_eq!(&a.members, &b.members);
-            for (r, s) in a.relative.iter().zip(&b.relative) {
+            for (r, s) in zip_eq(&a.relative, &b.relative) {
                 prop_assert!((r.x - s.x).abs() < 1e-12 && (r.y - s.y).abs() < 1e-12);
             }
         }

@@ -284,6 +284,7 @@ mod tests {
             let k = k.min(n - 1);
             let seeds: Vec<usize> = (0..n).collect();
             let near = Neighbours::new(&p).nearest(&seeds, k);
+            prop_assert_eq!(near.len(), n * k);
             for (s, row) in near.chunks(k).enumerate() {
                 prop_assert_eq!(row, oracle(&p, s, k));
             }
@@ -312,6 +313,7 @@ mod tests {
         let seeds: Vec<usize> = (0..p.len()).collect();
         let pool = Pool::new(2).unwrap();
         let near = pool.run(|| Neighbours::new(&p).nearest(&seeds, 4));
+        assert_eq!(near.len(), 4 * p.len());
         assert_eq!(near[..8], [1, 2, 3, 4, 0, 2, 3, 4]);
         assert!(near[20..].chunks(4).all(|row| row == [0, 1, 2, 3]));
     }

@@ -80,6 +80,7 @@ pub fn by_y(positions: &[Position], fraction: f64) -> Result<Split> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::{largest, smallest};
     use proptest::prelude::*;
 
     proptest! {
@@ -92,8 +93,8 @@ mod tests {
                 let mut all: Vec<_> = s.train.iter().chain(&s.test).copied().collect();
                 all.sort_unstable();
                 prop_assert_eq!(all, (0..ys.len()).collect::<Vec<_>>());
-                let top = s.train.iter().map(|&i| ys[i]).fold(f64::NEG_INFINITY, f64::max);
-                let bottom = s.test.iter().map(|&i| ys[i]).fold(f64::INFINITY, f64::min);
+                let top = largest(s.train.iter().map(|&i| ys[i]));
+                let bottom = smallest(s.test.iter().map(|&i| ys[i]));
                 prop_assert!(top <= bottom);
             }
         }

@@ -277,6 +277,7 @@ fn resampled(probe: &Array2<Complex32>, n: usize) -> Array2<Complex32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::zip_eq;
 
     #[test]
     fn a_position_far_from_all_others_is_an_outlier() {
@@ -331,7 +332,7 @@ mod tests {
         };
         let (got, want) = (resampled(&wide(64, 6.0), 32), wide(32, 3.0));
         let k = got[[16, 16]];
-        for (g, w) in got.iter().zip(&want) {
+        for (g, w) in zip_eq(&got, &want) {
             assert!((g / k - w).norm() < 1e-3, "{g} {w}");
         }
     }

@@ -8,3 +8,10 @@ pub mod judgment;
 pub mod par;
 pub mod rng;
 pub mod scalar;
+
+/// Comparisons for tests, shared with the integration tests.
+#[cfg(test)]
+#[path = "../../tests/support/compare.rs"]
+pub(crate) mod compare;
+#[cfg(test)]
+mod compare_tests;

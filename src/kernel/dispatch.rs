@@ -125,6 +125,7 @@ mod tests {
 
     #[test]
     fn tiles_are_as_wide_as_their_registers() {
+        assert!(Isa::available().contains(&Isa::Portable));
         for isa in Isa::available() {
             let want = if isa == Isa::Avx512 { 64 } else { 16 };
             assert_eq!(columns(isa), want, "{isa}");

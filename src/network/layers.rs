@@ -253,6 +253,7 @@ impl Activation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::zip_eq;
     use proptest::prelude::*;
 
     fn map(images: usize, h: usize, w: usize, c: usize, f: f64) -> FeatureMap<f64> {
@@ -272,7 +273,7 @@ mod tests {
     }
 
     fn dot(a: &FeatureMap<f64>, b: &FeatureMap<f64>) -> f64 {
-        a.data().iter().zip(b.data()).map(|(p, q)| p * q).sum()
+        zip_eq(a.data(), b.data()).map(|(p, q)| p * q).sum()
     }
 
     proptest! {

@@ -114,6 +114,7 @@ impl<T: Scalar> Physics<T> {
 mod tests {
     use super::super::object::Numerics;
     use super::*;
+    use crate::ground::compare::{largest, non_empty, zip_eq};
     use crate::ground::geometry::PatchSize;
     use proptest::prelude::*;
 
@@ -186,9 +187,7 @@ mod tests {
         let foretold = labels(p, rel, object);
         let square = |x: f64| x * x;
         let all: f64 = label.iter().copied().map(square).sum();
-        label
-            .iter()
-            .zip(&foretold)
+        zip_eq(label, &foretold)
             .map(|(x, y)| square(x - y))
             .sum::<f64>()
             / all
@@ -200,7 +199,7 @@ mod tests {
         for rel in [&FOUR[..], &[[0.0, 0.0]]] {
             let all = (N + 4, vec![flat(&p).into(); (N + 4) * (N + 4)]);
             let found = estimate(&p, &labels(&p, rel, all), rel);
-            assert!(found.fields.iter().all(|z| (z - 1.0).norm() < 1e-12));
+            assert!(non_empty(&found.fields).all(|z| (z - 1.0).norm() < 1e-12));
         }
     }
 
@@ -273,7 +272,7 @@ mod tests {
             "{there}"
         );
         let others = found.iter().enumerate().filter(|(k, _)| *k != at);
-        let most = others.map(|(_, z)| (z - 1.0).norm()).fold(0.0, f64::max);
+        let most = largest(others.map(|(_, z)| (z - 1.0).norm()));
         assert!(most < 0.5 * (found[at] - 1.0).norm(), "{most}");
     }
 }

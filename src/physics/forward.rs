@@ -354,6 +354,7 @@ mod tests {
     use super::super::merge::Coverage;
     use super::super::object::{Combination, Gauge};
     use super::*;
+    use crate::ground::compare::zip_eq;
     use crate::kernel::conv::Arithmetic;
 
     fn wave(k: usize, f: f64) -> f64 {
@@ -425,7 +426,7 @@ mod tests {
                 };
                 let h = 1e-5;
                 let numeric = (moved(h) - moved(-h)) / (2.0 * h);
-                let exact: f64 = da.iter().chain(&dp).zip(&dir).map(|(g, d)| g * d).sum();
+                let exact: f64 = zip_eq(da.iter().chain(&dp), &dir).map(|(g, d)| g * d).sum();
                 let norm: f64 = da.iter().chain(&dp).map(|g| g * g).sum::<f64>().sqrt();
                 assert!(
                     (numeric - exact).abs() / norm < 1e-6,

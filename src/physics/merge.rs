@@ -151,6 +151,7 @@ fn clear<T: Scalar>(values: &mut Vec<Complex<T>>, len: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::zip_eq;
     use proptest::prelude::*;
 
     const N: usize = 8;
@@ -191,7 +192,7 @@ mod tests {
         let light = merge(Coverage::Light);
         let epsilon = Coverage::Light.epsilon();
         let mut lit = 0;
-        for (o, w) in object(&light, &patches).iter().zip(covered(&light)) {
+        for (o, w) in zip_eq(object(&light, &patches), covered(&light)) {
             if w > 1e-3 {
                 assert!((o - z).norm() <= 1.2 * (epsilon / w + 1e-13), "{o} {w}");
                 lit += 1;
@@ -209,7 +210,7 @@ mod tests {
             // <O(x), y> = sum over c of <x_c, part_c(y / (W + eps))>
             let x: Vec<_> = (0..4 * N * N).map(|k| Complex::new(wave(k, a), wave(k, b))).collect();
             let y: Vec<_> = (0..M * M).map(|k| Complex::new(wave(k, b), wave(k, 1.7 * a))).collect();
-            let dot = |x: &[Complex<f64>], y: &[Complex<f64>]| x.iter().zip(y).map(|(x, y)| x.conj() * y).sum::<Complex<f64>>();
+            let dot = |x: &[Complex<f64>], y: &[Complex<f64>]| zip_eq(x, y).map(|(x, y)| x.conj() * y).sum::<Complex<f64>>();
             for coverage in [Coverage::Centre, Coverage::Light] {
                 let m = merge(coverage);
                 let left = dot(&object(&m, &x), &y);
@@ -217,7 +218,7 @@ mod tests {
                 Merge::divide(&mut divided, &covered(&m));
                 let mut plane = vec![Complex::default(); N * N];
                 let mut right = Complex::new(0.0, 0.0);
-                for (x, t) in x.chunks_exact(N * N).zip(REL) {
+                for (x, t) in zip_eq(x.chunks_exact(N * N), REL) {
                     m.part(&divided, M, t, &mut plane);
                     right += dot(x, &plane);
                 }

@@ -119,6 +119,7 @@ fn taps<T: Scalar>(t: T) -> Option<(isize, T)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::zip_eq;
     use proptest::prelude::*;
 
     fn image(n: usize, seed: f64) -> Vec<Complex<f64>> {
@@ -131,7 +132,7 @@ mod tests {
     }
 
     fn dot(a: &[Complex<f64>], b: &[Complex<f64>]) -> Complex<f64> {
-        a.iter().zip(b).map(|(p, q)| p.conj() * q).sum()
+        zip_eq(a, b).map(|(p, q)| p.conj() * q).sum()
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn farthest(known: &[bool], side: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::{largest, smallest, zip_eq};
     use proptest::prelude::*;
 
     const SIDE: usize = 24;
@@ -183,8 +184,8 @@ mod tests {
                 .map(|k| if known[k] { Complex64::new(wave(k, 1.3), wave(k, 0.7)) } else { Complex64::ZERO })
                 .collect();
             let told = |of: fn(&Complex64) -> f64, v: &[Complex64], only: bool| {
-                let of_known = v.iter().zip(&known).filter(|(_, k)| **k || !only).map(|(z, _)| of(z));
-                of_known.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)))
+                let of_known = || zip_eq(v, &known).filter(|(_, k)| **k || !only).map(|(z, _)| of(z));
+                (smallest(of_known()), largest(of_known()))
             };
             let before = [told(|z| z.re, &values, true), told(|z| z.im, &values, true)];
             continued(&mut values, &known, SIDE);

@@ -352,6 +352,8 @@ mod tests {
             let (a, c) = (pearson(&pairs), pearson(&moved));
             if let (Some(a), Some(c)) = (a, c) {
                 prop_assert!((a - c).abs() < 1e-9);
+            } else {
+                prop_assert_eq!(a, c);
             }
         }
     }

@@ -170,6 +170,7 @@ impl Detector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::all_finite;
 
     #[test]
     fn a_pixel_that_is_not_believed_says_nothing() {
@@ -190,6 +191,8 @@ mod tests {
                 &mut Vec::new(),
                 &mut Scratch::default(),
             );
+            // NaN differs from itself
+            assert!(all_finite(waves.iter().flat_map(|z| [z.re, z.im])));
             (waves, found)
         };
         for likelihood in [Likelihood::Amplitude, Likelihood::Poisson] {

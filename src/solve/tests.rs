@@ -8,6 +8,7 @@ use super::engine::residuals;
 use super::event::Stage;
 use super::scene::{Scene, problem};
 use super::*;
+use crate::ground::compare::zip_eq;
 use crate::ground::geometry::Position;
 use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
@@ -38,7 +39,7 @@ fn steps(problem: &Problem, s: Settings, from: Estimate, count: usize) -> (Vec<R
 
 fn far(a: &[Complex32], b: &[Complex32]) -> f64 {
     let square = |z: Complex32| f64::from(z.norm_sqr());
-    let d: f64 = a.iter().zip(b).map(|(x, y)| square(x - y)).sum();
+    let d: f64 = zip_eq(a, b).map(|(x, y)| square(x - y)).sum();
     (d / a.iter().map(|z| square(*z)).sum::<f64>()).sqrt()
 }
 
@@ -153,9 +154,7 @@ proptest! {
 
 /// Mean distance of positions from the true ones, after the common shift is taken away.
 fn astray(now: &[Position], truth: &[Position]) -> f64 {
-    let d: Vec<[f64; 2]> = now
-        .iter()
-        .zip(truth)
+    let d: Vec<[f64; 2]> = zip_eq(now, truth)
         .map(|(a, b)| [a.x - b.x, a.y - b.y])
         .collect();
     let count = d.len() as f64;

@@ -185,6 +185,7 @@ fn narrow(v: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::{non_empty, zip_eq};
 
     #[test]
     fn a_line_has_both_its_ends_and_one_pixel_per_step() {
@@ -207,12 +208,9 @@ mod tests {
             let [a, b, c] = [1, 1, 2].map(|seed| make(48, &mut NumpyLegacy::new(seed)));
             assert_eq!(a, b);
             assert_ne!(a, c);
-            assert!(
-                a.iter()
-                    .all(|z| z.re.is_finite() && z.re >= 0.0 && z.im == 0.0)
-            );
+            assert!(non_empty(&a).all(|z| z.re.is_finite() && z.re >= 0.0 && z.im == 0.0));
             let p = with_phase(&a);
-            for (z, w) in a.iter().zip(&p) {
+            for (z, w) in zip_eq(&a, &p) {
                 assert!((z.norm() - w.norm()).abs() < 1e-5 * (1.0 + z.norm()));
                 assert!(w.arg().abs() <= std::f32::consts::PI);
             }

@@ -101,6 +101,7 @@ fn narrow(v: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::{largest, zip_eq};
 
     #[test]
     fn the_published_probe() {
@@ -111,7 +112,7 @@ mod tests {
         let (p, factor) =
             normalize_guess(&idealized(n, DEFAULT_PROBE_SCALE), Some(&mask(n)), 10.0).unwrap();
         assert!((factor - 0.91796875).abs() < 1e-6, "{factor}");
-        let most = p.iter().map(|z| z.norm()).fold(0.0, f32::max);
+        let most = largest(p.iter().map(|z| z.norm()));
         assert!((most - 1.08936).abs() < 1e-5, "{most}");
     }
 
@@ -122,11 +123,7 @@ mod tests {
             let (p, _) = normalize_guess(&idealized(n, 0.7), None, 4.0).unwrap();
             let (q, factor) = normalize_guess(&p, None, 4.0).unwrap();
             assert!((factor - 1.0).abs() < 1e-6);
-            assert!(
-                p.iter()
-                    .zip(&q)
-                    .all(|(a, b)| (a - b).norm() <= 1e-6 * a.norm())
-            );
+            assert!(zip_eq(&p, &q).all(|(a, b)| (a - b).norm() <= 1e-6 * a.norm()));
         }
     }
 

@@ -52,13 +52,14 @@ pub fn nongrid(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::compare::non_empty;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn positions_keep_their_margin(h in 4usize..200, w in 4usize..200, buffer in 0.0f64..300.0, seed in 0u32..99) {
             let b = effective_buffer(buffer, h, w);
-            for p in nongrid((h, w), 50, buffer, seed).unwrap() {
+            for p in non_empty(nongrid((h, w), 50, buffer, seed).unwrap()) {
                 prop_assert!(p.x >= b && p.x <= w as f64 - b && p.y >= b && p.y <= h as f64 - b);
             }
         }

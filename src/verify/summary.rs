@@ -291,9 +291,8 @@ mod tests {
             for (name, m) in &Summary::of(&h).metrics {
                 prop_assert_eq!(m.count, h.metrics[name].len());
                 prop_assert_eq!(m.has_nan, h.metrics[name].iter().any(|v| !v.is_finite()));
-                if let (Some(last), Some(min), Some(max)) = (m.last, m.min, m.max)
-                    && !last.0.is_nan()
-                {
+                if let Some(last) = m.last.filter(|l| !l.0.is_nan()) {
+                    let (min, max) = (m.min.unwrap(), m.max.unwrap());
                     prop_assert!(min.0 <= last.0 && last.0 <= max.0);
                 }
                 if let Some(k) = m.first_nan_step {

@@ -50,6 +50,7 @@ fn a_scenario_is_simulated_learned_solved_and_compared_with_its_truth() {
     let found = json(&out.join("comparison.json"));
     let side = |name: &str| &found[name]["fidelity"];
     // both on the same pixels of the same region
+    assert!(side("network")["region"].is_array());
     assert_eq!(side("network")["region"], side("engine")["region"]);
     assert!(side("network")["pixels"].as_u64().unwrap() > 100);
     // half of the groups were asked for, of all patterns: what was not trained on is counted

@@ -297,6 +297,7 @@ fn quiet_is_quiet_and_a_json_log_is_json() {
     let lines = reconstruct(dir.path(), "json", "epie", &["--json-log"]);
     let taken = reconstruct(dir.path(), "json", "epie", &["--json-log"]);
     assert_eq!((lines.code, taken.code), (0, 1));
+    assert!(!lines.err.is_empty() && !taken.err.is_empty());
     for line in lines.err.lines().chain(taken.err.lines()) {
         let v: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         assert!(v["level"].is_string() && v["message"].is_string(), "{line}");

@@ -52,7 +52,8 @@ pub(crate) fn npz(bytes: &[u8]) {
         return;
     };
     let (data, count) = (&file.dataset, file.dataset.len());
-    assert!(count > 0 && data.positions.len() == count && data.scan_index.len() == count);
+    assert!(count > 0 && !data.patterns.values().is_empty());
+    assert!(data.positions.len() == count && data.scan_index.len() == count);
     assert!(data.patterns.values().iter().all(|v| (0.0..).contains(v)));
     assert!(data.patterns.values().iter().all(|v| v.is_finite()));
     write_dataset(&copy, data).unwrap();
@@ -85,6 +86,7 @@ pub(crate) fn data_file(bytes: &[u8]) {
         return;
     };
     let data = &file.dataset;
+    assert!(!data.patterns.values().is_empty());
     assert!(
         data.patterns
             .values()

@@ -12,6 +12,8 @@ use ptyproof::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof::specimen::{object, probe, scan};
 use serde_json::Value;
 
+use crate::compare::{largest, smallest};
+
 fn figures() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/figures.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
@@ -57,6 +59,7 @@ fn numpy_sum(v: &[f64]) -> f64 {
 }
 
 fn check_axes(got: &[Position], want: &Value, what: &str) {
+    assert_eq!(want.as_array().unwrap().len(), 2, "{what}: x and y");
     for (axis, stats) in want.as_array().unwrap().iter().enumerate() {
         let v: Vec<f64> = got
             .iter()
@@ -66,9 +69,9 @@ fn check_axes(got: &[Position], want: &Value, what: &str) {
         let mean = numpy_sum(&v) / n;
         let squares: Vec<f64> = v.iter().map(|x| (x - mean) * (x - mean)).collect();
         let figures = [
-            ("min", v.iter().copied().fold(f64::INFINITY, f64::min)),
-            ("max", v.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
-            ("abs_max", v.iter().map(|x| x.abs()).fold(0.0, f64::max)),
+            ("min", smallest(v.iter().copied())),
+            ("max", largest(v.iter().copied())),
+            ("abs_max", largest(v.iter().map(|x| x.abs()))),
             ("std", (numpy_sum(&squares) / n).sqrt()),
         ];
         for (name, got) in figures {
@@ -111,9 +114,7 @@ fn the_offsets_of_the_published_inferences_are_repeated_to_the_last_digit() {
     for (gs, name) in [(1, "gs1"), (2, "gs2")] {
         let want = &figures()["runs"][name]["inference_offsets_axis_max_abs"]["value"];
         let (_, _, g) = &crate::data::run(gs)[2];
-        let max = |axis: fn(&Position) -> f64| {
-            g.centres.iter().map(|c| axis(c).abs()).fold(0.0, f64::max)
-        };
+        let max = |axis: fn(&Position) -> f64| largest(g.centres.iter().map(|c| axis(c).abs()));
         assert_eq!(
             [max(|c| c.x), max(|c| c.y)],
             [number(&want[0]), number(&want[1])],
@@ -128,11 +129,8 @@ fn object_probe_and_scales_have_the_printed_figures() {
     let object = object::lines(392, &mut NumpyLegacy::new(42)).object;
     let want = &f["specimen"]["object"];
     let values: Vec<f64> = object.iter().map(|z| f64::from(z.re)).collect();
-    printed(
-        values.iter().copied().fold(f64::INFINITY, f64::min),
-        &want["min"],
-    );
-    printed(values.iter().copied().fold(0.0, f64::max), &want["max"]);
+    printed(smallest(values.iter().copied()), &want["min"]);
+    printed(largest(values.iter().copied()), &want["max"]);
     printed(
         values.iter().sum::<f64>() / values.len() as f64,
         &want["mean"],
@@ -153,10 +151,7 @@ fn object_probe_and_scales_have_the_printed_figures() {
         let want = &f["specimen"][key];
         let (p, factor) =
             probe::normalize_guess(&probe::idealized(n, scale), Some(&mask), 10.0).unwrap();
-        printed(
-            p.iter().map(|z| f64::from(z.re)).fold(0.0, f64::max),
-            &want["max"],
-        );
+        printed(largest(p.iter().map(|z| z.re)), &want["max"]);
         // printed from float32: seven digits
         assert!(
             (factor / number(&want["norm_factor"]) - 1.0).abs() < 1e-5,
@@ -207,7 +202,7 @@ fn the_canvas_of_a_run_grows_to_the_published_size() {
         );
         let max = |axis: fn(&Position) -> f64| {
             let of = g.inference.centres.iter();
-            of.map(|c| axis(c).abs()).fold(0.0, f64::max)
+            largest(of.map(|c| axis(c).abs()))
         };
         assert_eq!([max(|c| c.x), max(|c| c.y)], offsets, "{name}");
     }

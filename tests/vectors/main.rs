@@ -21,7 +21,8 @@ mod specimen;
 #[path = "../support/mod.rs"]
 mod support;
 
-use support::vectors;
+pub(crate) use support::compare::largest_difference as worst;
+use support::{compare, vectors};
 
 /// One array of an archive among the vectors, which are there.
 pub(crate) fn load<T: ReadableElement, D: Dimension>(
@@ -30,22 +31,6 @@ pub(crate) fn load<T: ReadableElement, D: Dimension>(
 ) -> ArrayBase<OwnedRepr<T>, D> {
     let mut archive = vectors::npz(file).expect("the folder was found before");
     vectors::array(&mut archive, key)
-}
-
-/// The largest `|a - b|` of two equally long sequences; infinite where one holds NaN.
-pub(crate) fn worst(a: impl IntoIterator<Item = f64>, b: impl IntoIterator<Item = f64>) -> f64 {
-    let (mut a, mut b) = (a.into_iter(), b.into_iter());
-    let mut worst = 0.0f64;
-    loop {
-        match (a.next(), b.next()) {
-            (Some(x), Some(y)) => {
-                let d = (x - y).abs();
-                worst = worst.max(if d.is_nan() { f64::INFINITY } else { d });
-            }
-            (None, None) => return worst,
-            _ => panic!("sequences of different lengths"),
-        }
-    }
 }
 
 /// Real parts, then imaginary parts, as float64.

@@ -22,9 +22,10 @@ use ptyproof::physics::propagate::{from_far_field, intensity, pixels, to_far_fie
 use ptyproof::physics::translate::translate_add;
 use ptyproof::verify::event::{Operation, Setting};
 
+use crate::compare::{Largest, non_empty, scale, zip_eq};
 use crate::specimen::lines;
 use crate::vectors;
-use crate::{load, parts, worst};
+use crate::{compare, load, parts, worst};
 
 /// The translate of a square by `[tx, ty]`, on a square of side `to` with the same centre.
 fn translated(image: &ArrayView2<'_, Complex32>, t: [f32; 2], to: usize) -> Vec<Complex32> {
@@ -63,9 +64,9 @@ fn offset(stack: &Array4<f32>, b: usize, c: usize) -> [f32; 2] {
     [stack[[b, 0, 0, c]], stack[[b, 0, 1, c]]]
 }
 
+/// The largest modulus.
 fn largest<'a>(z: impl IntoIterator<Item = &'a Complex32>) -> f64 {
-    let norms = z.into_iter().map(|z| f64::from(z.norm()));
-    norms.fold(0.0, f64::max)
+    scale(z.into_iter().map(|z| z.norm()))
 }
 
 fn wide<'a>(v: impl IntoIterator<Item = &'a f32>) -> impl Iterator<Item = f64> {
@@ -80,7 +81,7 @@ fn a_translation_and_its_gradient_are_the_references() {
     let t = load::<f32, Ix2>(FILE, "translations_xy");
     let (image, output) = (get("image"), get("output"));
     let (cotangent, gradient) = (get("cotangent"), get("grad_image"));
-    let mut off = [0.0f64; 3];
+    let mut off = [Largest::default(); 3];
     for b in 0..t.nrows() {
         let (by, back) = ([t[[b, 0]], t[[b, 1]]], [-t[[b, 0]], -t[[b, 1]]]);
         let (image, output) = (plane(&image, b, 0), plane(&output, b, 0));
@@ -88,11 +89,12 @@ fn a_translation_and_its_gradient_are_the_references() {
             (0, translated_as_held(&image, by, 40)),
             (1, translated(&image, by, 40)),
         ] {
-            off[k] = off[k].max(worst(parts(&got), parts(&output)));
+            off[k].add(worst(parts(&got), parts(&output)));
         }
         let got = translated(&plane(&cotangent, b, 0), back, 40);
-        off[2] = off[2].max(worst(parts(&got), parts(&plane(&gradient, b, 0))));
+        off[2].add(worst(parts(&got), parts(&plane(&gradient, b, 0))));
     }
+    let off = off.map(Largest::get);
     println!(
         "translation: worst {:e} with the shifts held, {:e} with the exact ones, gradient {:e}",
         off[0], off[1], off[2]
@@ -113,7 +115,7 @@ fn the_far_field_and_its_gradient_are_the_references() {
     let cotangent = load::<f32, Ix4>(FILE, "cotangent");
     let gradient = load::<Complex32, Ix4>(FILE, "grad_field");
     let fft = Fft2::<f32>::new(N);
-    let mut off = [0.0f64; 2];
+    let mut off = [Largest::default(); 2];
     for b in 0..field.dim().0 {
         let mut f: Vec<Complex32> = plane(&field, b, 0).iter().copied().collect();
         to_far_field(&fft, &mut f, &mut Scratch::default());
@@ -126,11 +128,11 @@ fn the_far_field_and_its_gradient_are_the_references() {
         }
         from_far_field(&fft, &mut f, &mut Scratch::default());
         let want = plane(&amplitude, b, 0);
-        let most = wide(&want).fold(0.0, f64::max);
-        off[0] = off[0].max(worst(wide(&a), wide(&want)) / most);
+        off[0].add(worst(wide(&a), wide(&want)) / scale(wide(&want)));
         let want = plane(&gradient, b, 0);
-        off[1] = off[1].max(worst(parts(&f), parts(&want)) / largest(want));
+        off[1].add(worst(parts(&f), parts(&want)) / largest(want));
     }
+    let off = off.map(Largest::get);
     println!(
         "far field: amplitude worst {:e}, gradient {:e}, of the maximum",
         off[0], off[1]
@@ -145,13 +147,13 @@ fn patches_cut_from_a_group_object_are_the_references() {
     let object = load::<Complex32, Ix4>(FILE, "object");
     let rel = load::<f32, Ix4>(FILE, "offsets");
     let want = load::<Complex32, Ix4>(FILE, "extracted");
-    let mut off = 0.0f64;
+    let mut off = Largest::default();
     for (k, want) in want.axis_iter(Axis(0)).enumerate() {
         let (b, c) = (k / 4, k % 4);
         let got = translated(&plane(&object, b, 0), offset(&rel, b, c), 64);
-        off = off.max(worst(parts(&got), parts(&want)));
+        off.add(worst(parts(&got), parts(&want)));
     }
-    let off = off / largest(&want);
+    let off = off.get() / largest(&want);
     println!("extracted: worst {off:e} of the maximum");
     assert!(off <= 1e-5);
 }
@@ -202,18 +204,15 @@ fn the_object_of_a_group_is_the_references() {
     let rel = load::<f32, Ix4>(FILE, "offsets");
     let objects = load::<Complex32, Ix4>(FILE, "reassembled");
     let norms = load::<f32, Ix4>(FILE, "norm");
-    for b in 0..patches.dim().0 {
+    for b in non_empty(0..patches.dim().0) {
         let (want, norm) = (plane(&objects, b, 0), plane(&norms, b, 0));
         let errors = |(weight, object): (Vec<f32>, Vec<Complex32>)| {
-            let off = weight
-                .iter()
-                .zip(&norm)
-                .map(|(got, want)| f64::from((got - want).abs() / want))
-                .fold(0.0, f64::max);
+            let off = zip_eq(&weight, &norm).map(|(got, want)| (got - want).abs() / want);
+            let off = compare::largest(off);
             // uncovered pixels are a thousand times larger: each kind against its own maximum
             let [covered, bare] = [true, false].map(|covered| {
                 let of_kind = |z: &mut dyn Iterator<Item = &Complex32>| -> Vec<Complex32> {
-                    z.zip(&norm)
+                    zip_eq(z, &norm)
                         .filter(|(_, w)| (**w > 1.5e-3) == covered)
                         .map(|(z, _)| *z)
                         .collect()
@@ -245,7 +244,7 @@ fn the_model_assembles_a_group_as_its_parts_do() {
     let probe = vec![Complex::new(0.1, 0.0); N * N];
     let n = PatchSize::new(N).unwrap();
     let physics = Physics::<f32>::new(n, &probe, 1.0, numerics).unwrap();
-    for b in 0..patches.dim().0 {
+    for b in non_empty(0..patches.dim().0) {
         let of = patches.index_axis(Axis(0), b);
         let re: Vec<f32> = of.iter().map(|z| z.re).collect();
         let im: Vec<f32> = of.iter().map(|z| z.im).collect();
@@ -270,7 +269,7 @@ fn the_true_patches_of_groups_are_the_references() {
         let amplitude = load::<f32, Ix4>(&file, "Y_I");
         let phase = load::<f32, Ix4>(&file, "Y_phi");
         let (_, _, g) = &crate::data::run(gs)[0];
-        let mut off = [0.0f64; 2];
+        let mut off = [Largest::default(); 2];
         let mut patch = vec![Complex32::default(); 64 * 64];
         for b in 0..amplitude.dim().0 {
             for c in 0..g.channels {
@@ -279,11 +278,12 @@ fn the_true_patches_of_groups_are_the_references() {
                 let at = expose::single(Position::new(o.x + r.x, o.y + r.y));
                 expose::patch(&object.view(), at, 64, &mut patch);
                 let own = patch.iter().map(|z| f64::from(z.norm()));
-                off[0] = off[0].max(worst(own, wide(&plane(&amplitude, b, c))));
+                off[0].add(worst(own, wide(&plane(&amplitude, b, c))));
                 let own = patch.iter().map(|z| f64::from(z.arg()));
-                off[1] = off[1].max(worst(own, wide(&plane(&phase, b, c))));
+                off[1].add(worst(own, wide(&plane(&phase, b, c))));
             }
         }
+        let off = off.map(Largest::get);
         println!("gs{gs}: |patch| worst {:e}, phase {:e}", off[0], off[1]);
         assert!(off.iter().all(|o| *o <= 1e-5), "gs{gs}: {off:?}");
     }
@@ -297,15 +297,16 @@ fn channels_move_to_the_centre_as_in_the_reference() {
         let images = load::<f32, Ix4>(&file, "Y_I").mapv(|v| Complex32::new(v, 0.0));
         let coords = load::<f32, Ix4>(&file, "coords");
         let want = load::<f32, Ix4>(&file, "centered");
-        let mut off = 0.0f64;
+        let mut off = Largest::default();
         for b in 0..images.dim().0 {
             for c in 0..gs * gs {
                 let [x, y] = offset(&coords, b, c);
                 let got = translated(&plane(&images, b, c), [-x, -y], 64);
                 let got = got.iter().map(|z| f64::from(z.re));
-                off = off.max(worst(got, wide(&plane(&want, b, c))));
+                off.add(worst(got, wide(&plane(&want, b, c))));
             }
         }
+        let off = off.get();
         println!("gs{gs}: centred channels worst {off:e}");
         assert!(off <= 1e-5, "gs{gs}: {off:e}");
     }
@@ -314,15 +315,12 @@ fn channels_move_to_the_centre_as_in_the_reference() {
 /// Exact zeros of a far field's amplitude, exact zeros in its Nyquist row and column, and their largest
 /// value relative to the maximum; amplitude with DC at `[N/2, N/2]`, so Nyquist is row 0 and column 0.
 fn darkness(amplitude: &[f32], n: usize) -> (usize, usize, f64) {
-    let most = wide(amplitude).fold(0.0, f64::max);
+    let most = scale(wide(amplitude));
     let nyquist = || (0..n * n).filter(|k| k / n == 0 || k % n == 0);
     (
         amplitude.iter().filter(|a| **a == 0.0).count(),
         nyquist().filter(|&k| amplitude[k] == 0.0).count(),
-        nyquist()
-            .map(|k| f64::from(amplitude[k]))
-            .fold(0.0, f64::max)
-            / most,
+        compare::largest(nyquist().map(|k| amplitude[k])) / most,
     )
 }
 
@@ -347,7 +345,7 @@ fn a_constant_object_is_dark_in_the_nyquist_row_and_column() {
             a[centred] = intensity(f[corner], N).sqrt();
         }
         let want = load::<f32, Ix2>(FILE, amplitude);
-        let off = worst(wide(&a), wide(&want)) / wide(&want).fold(0.0, f64::max);
+        let off = worst(wide(&a), wide(&want)) / scale(wide(&want));
         let theirs: Vec<f32> = want.iter().copied().collect();
         let (own, theirs) = (darkness(&a, N), darkness(&theirs, N));
         println!(
@@ -410,7 +408,7 @@ fn the_reference_case_fails_in_the_reference_numerics_only() {
         ];
         for operation in [Operation::Likelihood, Operation::LikelihoodGradient] {
             let narrow: Vec<f32> = replay(&operation, &inputs, &setting, of(name)).unwrap();
-            let bad = narrow.iter().filter(|v| !v.is_finite()).count();
+            let bad = non_empty(&narrow).filter(|v| !v.is_finite()).count();
             println!("{name}: {zeros} zero amplitudes, {operation}: {bad} not finite");
             counts.insert((name, operation.to_string()), (zeros, bad));
         }

@@ -10,6 +10,7 @@ use ptyproof::ground::rng::NumpyLegacy;
 use ptyproof::physics::expose;
 use ptyproof::specimen::{filter, object, probe, scan};
 
+use crate::compare::{Largest, non_empty, scale, zip_eq};
 use crate::vectors;
 use crate::{load, parts, worst};
 
@@ -34,33 +35,22 @@ fn the_lines_object_is_the_references() {
     let Some(_) = vectors::folder() else { return };
     const FILE: &str = "object_lines_intermediates.npz";
     let mut r = NumpyLegacy::new(42);
-    assert!(
-        load::<f64, Ix1>(FILE, "uniforms")
-            .iter()
-            .all(|u| *u == r.random_sample())
-    );
+    assert!(non_empty(load::<f64, Ix1>(FILE, "uniforms")).all(|u| u == r.random_sample()));
     let drawn = object::lines(392, &mut NumpyLegacy::new(42));
     let want = load::<i32, Ix2>(FILE, "endpoints");
-    assert!(
-        drawn
-            .endpoints
-            .iter()
-            .flatten()
-            .zip(&want)
-            .all(|(a, b)| *a as i32 == *b)
-    );
+    assert!(zip_eq(drawn.endpoints.iter().flatten(), &want).all(|(a, b)| *a as i32 == *b));
     let canvas = &drawn.canvas;
     let want = load::<u8, Ix2>(FILE, "canvas");
-    assert!(canvas.iter().zip(&want).all(|(a, b)| *a == f64::from(*b)));
+    assert!(zip_eq(canvas, &want).all(|(a, b)| *a == f64::from(*b)));
     for (sigma, key) in [(1.0, "gf1"), (5.0, "gf5"), (10.0, "gf10")] {
         let g = filter::gaussian(canvas, sigma);
         let want = load::<f64, Ix2>(FILE, key);
-        let mut off = 0.0f64;
-        for (a, b) in g.slice(s![196..588;7, 196..588;7]).iter().zip(&want) {
+        let mut off = Largest::default();
+        for (a, b) in zip_eq(g.slice(s![196..588;7, 196..588;7]), &want) {
             assert!((a - b).abs() <= 1e-12 * b.abs(), "{key}: {a} {b}");
-            off = off.max((a - b).abs() / b.abs());
+            off.add((a - b).abs() / b.abs());
         }
-        println!("{key}: worst {off:e}, relative");
+        println!("{key}: worst {:e}, relative", off.get());
     }
     let want: Array2<Complex32> = ndarray_npy::read_npy(
         vectors::folder()
@@ -107,22 +97,12 @@ fn scan_and_split_are_the_references() {
     for gs in [1, 2] {
         let file = format!("scan_gs{gs}.npz");
         let p = scanned(gs);
-        assert!(
-            load::<f64, Ix1>(&file, "x")
-                .iter()
-                .zip(&p)
-                .all(|(x, p)| *x == p.x)
-        );
-        assert!(
-            load::<f64, Ix1>(&file, "y")
-                .iter()
-                .zip(&p)
-                .all(|(y, p)| *y == p.y)
-        );
+        assert!(zip_eq(load::<f64, Ix1>(&file, "x"), &p).all(|(x, p)| x == p.x));
+        assert!(zip_eq(load::<f64, Ix1>(&file, "y"), &p).all(|(y, p)| y == p.y));
         let split = by_y(&p, 0.5).unwrap();
         for (key, got) in [("train_idx", &split.train), ("test_idx", &split.test)] {
             let want = load::<i64, Ix1>(&file, key);
-            assert!(got.len() == want.len() && got.iter().zip(&want).all(|(a, b)| *a as i64 == *b));
+            assert!(zip_eq(got, &want).all(|(a, b)| *a as i64 == *b));
         }
     }
 }
@@ -141,19 +121,20 @@ fn the_simulation_is_the_references_up_to_the_photons() {
 
         let patches = load::<Complex32, Ix3>(&file, "patch");
         let lit = load::<Complex32, Ix3>(&file, "illuminated_scaled");
-        let most = lit.iter().map(|z| f64::from(z.norm())).fold(0.0, f64::max);
+        let most = scale(lit.iter().map(|z| z.norm()));
         let mut patch = vec![Complex32::default(); 64 * 64];
-        let mut off = [0.0f64; 2];
+        let mut off = [Largest::default(); 2];
         for (k, &at) in all[..8].iter().enumerate() {
             expose::patch(&o.view(), expose::single(at), 64, &mut patch);
-            off[0] = off[0].max(worst(parts(&patch), parts(&patches.slice(s![k, .., ..]))));
+            off[0].add(worst(parts(&patch), parts(&patches.slice(s![k, .., ..]))));
             let got: Vec<Complex32> = patch
                 .iter()
                 .zip(&p)
                 .map(|(o, p)| o * p * s.factor() as f32)
                 .collect();
-            off[1] = off[1].max(worst(parts(&got), parts(&lit.slice(s![k, .., ..]))) / most);
+            off[1].add(worst(parts(&got), parts(&lit.slice(s![k, .., ..]))) / most);
         }
+        let off = off.map(Largest::get);
         println!(
             "gs{gs}: patch worst {:e}, illuminated {:e} of the maximum",
             off[0], off[1]
@@ -162,21 +143,18 @@ fn the_simulation_is_the_references_up_to_the_photons() {
 
         let expected = expected.values().slice(s![..8, .., ..]);
         let want = load::<f32, Ix3>(&file, "amplitude_counts_noisefree");
-        let most = want.iter().copied().fold(0.0, f32::max);
+        let most = scale(want.iter().copied());
         let off = worst(
             expected.iter().map(|&v| f64::from(v.sqrt())),
             want.iter().map(|&v| f64::from(v)),
         );
-        println!(
-            "gs{gs}: amplitude worst {:e} of the maximum",
-            off / f64::from(most)
-        );
-        assert!(off <= 1e-5 * f64::from(most));
+        println!("gs{gs}: amplitude worst {:e} of the maximum", off / most);
+        assert!(off <= 1e-5 * most);
 
         // the reference's own photons: one draw of our expectations, by chi-square
         let drawn = load::<f32, Ix3>(&file, "amplitude_counts_poisson");
         let (mut chi, mut pixels) = (0.0, 0.0);
-        for (a, m) in drawn.iter().zip(&expected) {
+        for (a, m) in zip_eq(&drawn, &expected) {
             let (k, m) = (f64::from(*a).powi(2), f64::from(*m));
             if m > 20.0 {
                 chi += (k - m).powi(2) / m;
@@ -187,7 +165,7 @@ fn the_simulation_is_the_references_up_to_the_photons() {
         assert!((chi - pixels).abs() < 6.0 * f64::sqrt(2.1 * pixels));
         let stored = s.inverse().apply(&Patterns::<CountAmplitude>::new(drawn));
         let want = load::<f32, Ix3>(&file, "diff3d_stored");
-        for (a, b) in stored.values().iter().zip(&want) {
+        for (a, b) in zip_eq(stored.values(), &want) {
             assert!((a - b).abs() <= 1e-6 * b.abs(), "{a} {b}");
         }
     }

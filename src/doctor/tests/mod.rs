@@ -10,6 +10,7 @@ use super::*;
 use crate::data::contents::{Contents, Unit};
 use crate::data::dataset::Dataset;
 use crate::data::domain::Patterns;
+use crate::ground::compare::{all_finite, scale};
 use crate::ground::geometry::Position;
 use crate::ground::par::Pool;
 use crate::ground::rng::Stream;
@@ -306,6 +307,7 @@ fn positions_too_large_are_named_with_the_factor() {
         "{:#?}",
         e.findings
     );
+    assert!(all_finite(e.scales.iter().map(|s| s.unexplained.get())));
     let best = e
         .scales
         .iter()
@@ -444,7 +446,7 @@ fn values_near_the_end_of_float32_are_no_panic() {
         let s = scan(1, 5);
         let mut contents = s.contents(true);
         let stack = contents.stack.as_mut().unwrap();
-        let largest = s.patterns.iter().fold(0.0f32, |m, v| m.max(*v));
+        let largest = scale(s.patterns.iter().copied()) as f32;
         let held = s.patterns.mapv(|v| v / largest * value);
         stack.source = Box::new(crate::data::contents::Held(held));
         for unit in [Unit::Amplitude, Unit::Counts] {

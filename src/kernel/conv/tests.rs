@@ -1,4 +1,5 @@
 use super::*;
+use crate::ground::compare::zip_eq;
 use crate::ground::par::Pool;
 use proptest::prelude::*;
 
@@ -202,7 +203,7 @@ fn within_the_bound(
         out
     };
     let (want, scale) = (sums(|v| v), sums(f64::abs));
-    for ((&g, &w), &s) in got.data().iter().zip(want.data()).zip(scale.data()) {
+    for ((&g, &w), &s) in zip_eq(zip_eq(got.data(), want.data()), scale.data()) {
         let bound = terms * f64::from(f32::EPSILON) * s;
         prop_assert!(
             (f64::from(g) - w).abs() <= bound,
@@ -233,9 +234,7 @@ fn the_adjoint_pack_gives_the_adjoint() {
         f32::conv(Isa::best(), &x, 0, &forward, Epilogue::Plain, &mut ax);
         f32::conv(Isa::best(), &y, 0, &adjoint, Epilogue::Plain, &mut aty);
         let dot = |a: &FeatureMap<f32>, b: &FeatureMap<f32>| -> f64 {
-            a.data()
-                .iter()
-                .zip(b.data())
+            zip_eq(a.data(), b.data())
                 .map(|(&p, &q)| f64::from(p) * f64::from(q))
                 .sum()
         };

@@ -2,6 +2,7 @@
 //! one set of bits and exact darkness.
 
 use super::*;
+use crate::ground::compare::zip_eq;
 use crate::ground::par::Pool;
 use proptest::prelude::*;
 
@@ -33,7 +34,7 @@ fn image(n: usize, seed: u64) -> Vec<Complex<f64>> {
 }
 
 fn rel(a: &[Complex<f64>], b: &[Complex<f64>]) -> f64 {
-    let d: f64 = a.iter().zip(b).map(|(x, y)| (x - y).norm_sqr()).sum();
+    let d: f64 = zip_eq(a, b).map(|(x, y)| (x - y).norm_sqr()).sum();
     let s: f64 = b.iter().map(Complex::norm_sqr).sum();
     (d / s).sqrt()
 }
@@ -104,7 +105,7 @@ proptest! {
         let (x, y) = (image(n, seed), image(n, seed + 1));
         let (fft, mut s) = (Fft2::new(n), Scratch::default());
         let dot = |a: &[Complex<f64>], b: &[Complex<f64>]| -> Complex<f64> {
-            a.iter().zip(b).map(|(p, q)| p.conj() * q).sum()
+            zip_eq(a, b).map(|(p, q)| p.conj() * q).sum()
         };
         let (mut fx, mut fy) = (x.clone(), y.clone());
         fft.forward(&mut fx, &mut s);
@@ -236,7 +237,7 @@ proptest! {
             let mut all = f.concat();
             pool.run(|| if back { fft.inverse_all(&mut all) } else { fft.forward_all(&mut all) });
             let mut scratch = Scratch::default();
-            for (f, got) in f.iter().zip(all.chunks_exact(n * n)) {
+            for (f, got) in zip_eq(&f, all.chunks_exact(n * n)) {
                 let mut want = f.clone();
                 fft.run(back, &mut want, &[], &mut scratch);
                 prop_assert!(bits(got) == bits(&want), "n = {}", n);
@@ -257,7 +258,7 @@ proptest! {
         Fft2::new(n).inverse(&mut fy, &mut Scratch::default());
         let (fx, fy) = (wide(&forward(n, &f[0])), wide(&fy));
         let dot = |a: &[Complex<f64>], b: &[Complex<f64>]| -> Complex<f64> {
-            a.iter().zip(b).map(|(p, q)| p.conj() * q).sum()
+            zip_eq(a, b).map(|(p, q)| p.conj() * q).sum()
         };
         // Cauchy-Schwarz bounds each side's error by n |x| |y| times its own
         let scale = n as f64 * (energy(&x) * energy(&y)).sqrt();
@@ -301,7 +302,7 @@ fn many_images_of_any_side_and_precision() {
     let mut all = f.clone();
     fft.forward_all(&mut all);
     let mut scratch = Scratch::default();
-    for (f, got) in f.chunks_exact(n * n).zip(all.chunks_exact(n * n)) {
+    for (f, got) in zip_eq(f.chunks_exact(n * n), all.chunks_exact(n * n)) {
         let mut want = f.to_vec();
         fft.forward(&mut want, &mut scratch);
         assert_eq!(got, want);

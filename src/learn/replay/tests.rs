@@ -1,6 +1,7 @@
 //! Every operation of a real step, done again.
 
 use super::*;
+use crate::ground::compare::{largest, zip_eq};
 use crate::learn::engine::{Engine, tests::loaded};
 use crate::learn::sentinel::keep_whole;
 use crate::learn::sentinel::setting;
@@ -35,11 +36,8 @@ fn replayed(name: &str, channels: usize) {
         let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert!(bits(&got) == bits(&node.values()), "{name}: {}", node.name);
         let wide: Vec<f64> = replay(&node.operation, &inputs, &setting, numerics).unwrap();
-        let most = node
-            .values()
-            .iter()
-            .fold(0.0f64, |m, v| m.max(f64::from(v.abs())));
-        for (a, b) in wide.iter().zip(&got) {
+        let most = largest(node.values().iter().map(|v| v.abs()));
+        for (a, b) in zip_eq(&wide, &got) {
             // sums of up to 256 products whose terms may cancel: far above what any of them needs
             assert!(
                 (a - f64::from(*b)).abs() <= 1e-3 * most,
