@@ -12,7 +12,7 @@ fn main() -> Result<()> {
         .nth(1)
         .unwrap_or_else(|| "target/pictures".into());
     let dir = std::path::PathBuf::from(dir);
-    let failed = |e| Error::io("writing the pictures").because(e);
+    let failed = |e| Error::output("writing the pictures").because(e);
     std::fs::create_dir_all(&dir).map_err(failed)?;
     let write = |name: &str, png: Vec<u8>| std::fs::write(dir.join(name), png).map_err(failed);
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 fn read(hub: &Path, file: &str) -> Result<Value> {
     let path = hub.join(file);
     let text = std::fs::read_to_string(&path)
-        .map_err(|e| Error::io("reading a hub").at(path.display()).because(e))?;
+        .map_err(|e| Error::input("reading a hub").at(path.display()).because(e))?;
     json::from_text(&text)
 }
 

@@ -96,6 +96,15 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
         write_atomic(path, page.as_bytes())?;
     }
     outln!("{page}");
+    let lost: usize = report.additions.dropped_pixels.values().sum();
+    if lost > 0 || !report.additions.worst_position.fits {
+        let w = &report.additions.worst_position;
+        warnln!(
+            "members of groups lie beyond the canvas, which the rule sizes by their centers: {lost} patch pixels are lost, and \
+             the farthest needs {} px",
+            w.required
+        );
+    }
     if let Some(path) = &args.junit {
         let case = |(name, s): (&String, &SubsetReport)| {
             let says = format!(

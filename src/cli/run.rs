@@ -351,13 +351,15 @@ fn tell(log: &Log, request: &Request, outcome: &Outcome) {
         let (m, g) = (&c.metrics.amplitude.metrics, &c.metrics.registered);
         let show = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.4}"));
         log.info(format!(
-            "against the truth, as the reference compares: amplitude mae {}, r {}; registered, covered \
-             pixels, scaled by {}: mae {}, r {}",
+            "against the truth, as the reference compares: amplitude mae {}, r {} (known {:.4}); registered, covered \
+             pixels, scaled by {}: mae {}, r {} (known {:.4})",
             show(m.mae),
             show(m.pearson_r),
+            c.metrics.known,
             show(g.amplitude_scale),
             show(g.amplitude_scaled.mae),
-            show(g.amplitude_scaled.pearson_r)
+            show(g.amplitude_scaled.pearson_r),
+            g.known
         ));
     }
     let total: f64 = outcome.stages.values().sum();

@@ -85,7 +85,7 @@ impl Examination {
     pub fn judgment(&self) -> Judgment {
         if self.file.non_finite() > 0 {
             Judgment::NonFinite
-        } else if self.has_fault() {
+        } else if self.has_fault() || !self.file.mismatches().is_empty() {
             Judgment::NotWell
         } else {
             Judgment::holds(true, usize::from(self.decided))

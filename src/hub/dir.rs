@@ -116,10 +116,9 @@ impl Hub {
         }
         // The one step that decides between two runs: create_dir fails if the name is taken.
         fs::create_dir(&hub.partial).map_err(|e| {
-            let error = file::explain("starting the hub", &hub.partial, e);
             match fs::symlink_metadata(&hub.partial) {
-                Err(_) => error,
-                Ok(_) => error.help(format!(
+                Err(_) => file::explain("starting the hub", &hub.partial, e),
+                Ok(_) => Error::usage("starting the hub").at(hub.partial.display()).because(e).help(format!(
                     "another run is writing there, or an earlier one was killed: {}. Wait for it, or \
                      look at it, then remove {} or resume it",
                     hub.owner(),

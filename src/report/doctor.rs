@@ -39,6 +39,9 @@ pub fn text(e: &Examination) -> String {
         count(Severity::Warning),
         count(Severity::Undecided)
     );
+    for mismatch in e.file.mismatches() {
+        let _ = writeln!(out, "mismatch: {mismatch}");
+    }
     let [ran, all] = e.trials();
     let _ = writeln!(
         out,

@@ -112,6 +112,9 @@ fn truth(f: &Fidelity, s: &Scores) -> Vec<Section> {
     }
     let name = s.truth.as_deref().unwrap_or("the truth");
     let mut sections = vec![(format!("against {name}"), own)];
+    if !f.is_known() {
+        return sections;
+    }
     sections.push(("amplitude".into(), quality(&f.amplitude, "")));
     sections.push(("phase".into(), quality(&f.phase, " rad")));
     let curve = match &f.frc {
@@ -247,6 +250,13 @@ fn reference(e: &Evaluation) -> Vec<Section> {
     };
     let mut whole = vec![
         pair("pixels", format!("{} x {}", e.shape[0], e.shape[1])),
+        pair(
+            "known",
+            format!(
+                "{} of them are covered in both; the others count as zero, as there",
+                number(e.known)
+            ),
+        ),
         pair("amplitude times", number(e.amplitude_scale)),
     ];
     whole.push(pair(

@@ -42,6 +42,8 @@ pub struct Figures {
 pub struct Evaluation {
     /// `[rows, cols]` that are evaluated.
     pub shape: [usize; 2],
+    /// The share of the crop that is covered in both: the reference takes the rest for zero and counts it.
+    pub known: Real,
     /// What the amplitude was multiplied by: mean of the truth over mean of the prediction.
     pub amplitude_scale: Real,
     /// Of the amplitude.
@@ -117,6 +119,7 @@ pub fn evaluate(
     let curve = frc(&real(&pa), &real(&ta));
     Some(Evaluation {
         shape: [rows - 2 * TRIM, cols - 2 * TRIM],
+        known: Real(1.0),
         amplitude_scale: Real(scale),
         amplitude,
         phase,

@@ -198,7 +198,7 @@ pub fn fidelity(
         nrmse: Real((sums.error / sums.truth).sqrt()),
         complex_correlation: Real(sums.overlap.norm() / (sums.own * sums.truth).sqrt()),
         flat: Flat {
-            nrmse: Real((1.0 - flat_correlation.powi(2)).max(0.0).sqrt()),
+            nrmse: Real(flat_error(flat_correlation)),
             complex_correlation: Real(flat_correlation),
         },
         amplitude: Quality::of(&pa, &ta, largest),
@@ -257,6 +257,12 @@ impl Fidelity {
     pub fn is_known(&self) -> bool {
         self.known.get() >= self.known_at_least.get() && self.pixels > 0 && !self.dark
     }
+}
+
+/// The normalized error of the best constant, from its correlation; rounding may take that above 1, and NaN stays NaN.
+fn flat_error(correlation: f64) -> f64 {
+    let left = 1.0 - correlation.powi(2);
+    if left < 0.0 { 0.0 } else { left.sqrt() }
 }
 
 #[derive(Default)]

@@ -101,9 +101,14 @@ impl Gate {
             v >= self.bound
         };
         let side = if self.most { "at most" } else { "at least" };
-        gated(
-            Judgment::holds(holds, 1),
-            format!("{} {v:.6}, {side} {}, of {of}", self.figure, self.bound),
-        )
+        let says = format!("{} {v:.6}, {side} {}, of {of}", self.figure, self.bound);
+        // a figure of what is left, where something is not finite, is no answer
+        if scores.has_events() {
+            return gated(
+                Judgment::NonFinite,
+                format!("{says}; and something is not finite, as said above"),
+            );
+        }
+        gated(Judgment::holds(holds, 1), says)
     }
 }

@@ -101,10 +101,15 @@ impl Scores {
         }
     }
 
+    /// Whether something is not finite where figures were asked for.
+    pub fn has_events(&self) -> bool {
+        !self.non_finite.is_empty() && self.non_finite.in_region
+    }
+
     /// How the look at the figures ended, without any gate: whether they could be taken, of numbers that are finite, and whether
     /// the reconstruction explains anything on the detector.
     pub fn judgment(&self) -> Judgment {
-        if !self.non_finite.is_empty() && self.non_finite.in_region {
+        if self.has_events() {
             return Judgment::NonFinite;
         }
         let figure = |value: Real, most: f64, known: bool| match value.get() {

@@ -160,7 +160,9 @@ pub fn ms_ssim(a: &Array2<f64>, b: &Array2<f64>, range: f64) -> Option<OverScale
     for (k, m) in found.iter().enumerate() {
         let factor = if k + 1 == scales { m.index } else { m.contrast };
         clamped += usize::from(factor < 0.0);
-        value *= factor.max(0.0).powf(SCALES[k] * spread);
+        // `max` would make a perfect 0 of NaN
+        let held = if factor < 0.0 { 0.0 } else { factor };
+        value *= held.powf(SCALES[k] * spread);
     }
     Some(OverScales {
         value: Real(value),

@@ -138,7 +138,7 @@ impl Health {
         }
         for (head, series) in &self.pinned {
             let share = series.last().map_or(0.0, |v| v.get());
-            if share >= AT_BOUND {
+            if share.is_nan() || share >= AT_BOUND {
                 lines.push(format!(
                     "{:.0} % of the {head} values are pinned at a bound after the last epoch",
                     100.0 * share

@@ -27,6 +27,7 @@ mod streams;
 mod support;
 mod threads;
 mod usage;
+mod verdicts;
 
 use std::ffi::OsStr;
 use std::fs;

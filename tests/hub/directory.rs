@@ -120,7 +120,7 @@ fn of_two_runs_into_one_hub_exactly_one_begins() {
     });
     assert_eq!(begun.iter().filter(|h| h.is_ok()).count(), 1);
     let e = Hub::create(&output, STARTED).unwrap_err();
-    assert_eq!(e.kind(), Kind::Output);
+    assert_eq!(e.kind(), Kind::Usage);
     let help = e.advice().unwrap();
     assert!(help.contains(STARTED) && help.contains("resume"), "{help}");
 }

@@ -248,10 +248,11 @@ fn tell(log: &Log, outcome: &Outcome) {
         let [t, b, l, r] = c.region;
         log.info(format!(
             "against the truth, rows {t} to {b}, columns {l} to {r}: relative rms {:.5} gauge-aligned, {:.5} after \
-             phase and scale, {:.5} as it is",
+             phase and scale, {:.5} as it is; known {:.4} of it",
             c.alignment.aligned.rms.get(),
             c.alignment.scalar.rms.get(),
-            c.alignment.raw.rms.get()
+            c.alignment.raw.rms.get(),
+            c.known.get()
         ));
     }
     let total: f64 = outcome.stages.values().sum();

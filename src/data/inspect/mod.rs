@@ -39,8 +39,16 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// NaN of nothing, and where a value is NaN.
     fn of(values: &[f64]) -> Self {
-        let fold = |f: fn(f64, f64) -> f64, from| Real(values.iter().copied().fold(from, f));
+        let broken = values.is_empty() || values.iter().any(|v| v.is_nan());
+        let fold = |f: fn(f64, f64) -> f64, from| {
+            Real(if broken {
+                f64::NAN
+            } else {
+                values.iter().copied().fold(from, f)
+            })
+        };
         Self {
             min: fold(f64::min, f64::INFINITY),
             mean: Real(values.iter().sum::<f64>() / values.len() as f64),

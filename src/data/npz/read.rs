@@ -257,8 +257,16 @@ fn read_positions(file: &mut Archive, notes: &mut Vec<String>) -> Result<Vec<Pos
                 now.len()
             )),
             Ok(start) => {
-                let far = (start.iter().zip(now).map(|(a, b)| (a - b).abs())).fold(0.0, f64::max);
-                (far > 0.0).then(|| {
+                let apart = start.iter().zip(now).map(|(a, b)| (a - b).abs());
+                // NaN is as far as can be
+                let far = apart.fold(0.0, |m: f64, d| {
+                    if m.is_nan() || d.is_nan() {
+                        f64::NAN
+                    } else {
+                        m.max(d)
+                    }
+                });
+                (far.is_nan() || far > 0.0).then(|| {
                     format!(
                         "`{key}` differs from `{used}` by up to {far:.3} pixels; `{used}` was used"
                     )

@@ -208,7 +208,14 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
         images = Some([prediction, there]);
         if asked.reference {
             let at: Vec<Position> = scan.map(|s| s.0).unwrap_or_default();
-            scores.reference = as_the_reference(&found.image, &truth.image, &at, reassembly);
+            scores.reference = as_the_reference(&found, &truth, &at, reassembly);
+            if scores.reference.is_none() {
+                notes.push(
+                    "the reference's evaluation was not taken: something is not finite, a mean is zero, or the crop is smaller than its \
+                     window"
+                        .into(),
+                );
+            }
             if at.is_empty() {
                 notes.push("no positions: the reference's crop to the scan was not made".into());
             }
@@ -237,17 +244,33 @@ fn own(request: &Request, pool: &Pool) -> Result<Own> {
     })
 }
 
-/// The reference has no unknown pixels: what was not covered is zero.
+/// The reference has no unknown pixels: what was not covered is zero. What is not finite stays so.
 fn as_the_reference(
-    found: &Array2<Complex64>,
-    truth: &Array2<Complex64>,
+    found: &Reconstruction,
+    truth: &Reconstruction,
     positions: &[Position],
     m: usize,
 ) -> Option<Evaluation> {
-    let zero = |a: &Array2<Complex64>| a.mapv(|z| if z.is_nan() { Complex64::ZERO } else { z });
-    let (found, truth) = (zero(found), zero(truth));
-    let [p, t] = crop(found.view(), truth.view(), positions, m);
-    evaluate(p, t)
+    let zero = |r: &Reconstruction| match &r.covered {
+        None => r.image.clone(),
+        Some(covered) => ndarray::Zip::from(&r.image)
+            .and(covered)
+            .map_collect(|z, covered| if *covered { *z } else { Complex64::ZERO }),
+    };
+    let (own, base) = (zero(found), zero(truth));
+    let [p, t] = crop(own.view(), base.view(), positions, m);
+    let ones = |r: &Reconstruction, a: &Array2<Complex64>| match &r.covered {
+        None => Array2::from_elem(a.dim(), Complex64::ONE),
+        Some(covered) => covered.mapv(|c| Complex64::from(f64::from(u8::from(c)))),
+    };
+    let masks = [ones(found, &own), ones(truth, &base)];
+    let [a, b] = crop(masks[0].view(), masks[1].view(), positions, m);
+    let both = a.iter().zip(b).filter(|(a, b)| (*a * *b).re > 0.0);
+    let known = both.count() as f64 / a.len().max(1) as f64;
+    evaluate(p, t).map(|e| Evaluation {
+        known: Real(known),
+        ..e
+    })
 }
 
 /// On the detector, with the reconstruction's probe or the data's.
