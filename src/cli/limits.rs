@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::run::{facts, snapshot};
 use crate::data::formats;
 use crate::data::group::Grouping;
+use crate::data::group_count::GroupCount;
 use crate::error::Result;
 use crate::ground::file::write_atomic;
 use crate::ground::geometry::Position;
@@ -50,14 +51,16 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
         errln!("note: {line}");
     }
     let split = scenario.divide(&positions)?;
-    let group = |indices: &[usize]| -> Result<(usize, Grouping)> {
+    let group = |indices: &[usize], count: GroupCount| -> Result<(usize, Grouping)> {
         let half: Vec<Position> = indices.iter().map(|&i| positions[i]).collect();
         let mut rng = NumpyLegacy::new(REPORT_SEED);
         let s = &scenario;
-        let g = Grouping::draw(&half, s.gridsize, s.group_count, s.neighbor_count, &mut rng)?;
+        let g = Grouping::draw(&half, s.gridsize, count.used, s.neighbor_count, &mut rng)?;
         Ok((half.len(), g))
     };
-    let ((train_points, train), (test_points, test)) = (group(&split.train)?, group(&split.test)?);
+    let (train_count, test_count) = (scenario.train_groups(), scenario.test_groups());
+    let (train_points, train) = group(&split.train, train_count)?;
+    let (test_points, test) = group(&split.test, test_count)?;
     let metadata = Metadata {
         label: scenario.name.clone(),
         scenario: scenario.name.clone(),
@@ -66,7 +69,6 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
         parameters: scenario.report_parameters(),
         overrides: scenario.flags(),
     };
-    let requested_groups = scenario.group_count;
     let rule = if args.legacy_canvas {
         CanvasRule::Legacy
     } else {
@@ -79,12 +81,12 @@ pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
         scenario.group_limit,
         Subset {
             point_count: train_points,
-            requested_groups,
+            requested_groups: train_count.requested,
             grouping: &train,
         },
         Subset {
             point_count: test_points,
-            requested_groups,
+            requested_groups: test_count.requested,
             grouping: &test,
         },
     )?;

@@ -24,7 +24,7 @@ pub(super) struct OverrideArgs {
     /// Groups to train on, before the factor.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     group_count: Option<usize>,
-    /// Groups used for inference, at most.
+    /// Groups used for inference, at most; 0: as many as to train on.
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     group_limit: Option<usize>,
     /// Factor on the number of groups.

@@ -252,7 +252,7 @@ fn metadata(
         buffer: Real(s.buffer),
         cli_args: same(args)?,
         elapsed_seconds: Real((elapsed * 100.0).round() / 100.0),
-        group_count: s.group_count as u64,
+        group_count: s.train_groups().used as u64,
         group_limit: Some(s.group_limit as u64),
         neighbor_count: s.neighbor_count as u64,
         nepochs: s.nepochs as u64,

@@ -6,6 +6,7 @@ pub mod dataset;
 pub mod domain;
 pub mod formats;
 pub mod group;
+pub mod group_count;
 pub mod inspect;
 pub mod measurement;
 pub mod neighbours;

@@ -140,7 +140,7 @@ pub struct RunMetadata {
     pub elapsed_seconds: Real,
     /// Groups per subset.
     pub group_count: u64,
-    /// Groups of the inference at most.
+    /// Groups of the inference at most; 0: no limit but `group_count`.
     pub group_limit: Option<u64>,
     /// Neighbours that a group chooses from.
     pub neighbor_count: u64,

@@ -15,6 +15,7 @@ use crate::assemble::{Jitter, Layout, Stitched, stitch};
 use crate::data::container::Container;
 use crate::data::dataset::Dataset;
 use crate::data::group::Grouping;
+use crate::data::group_count::GroupCount;
 use crate::data::split::Split;
 use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
@@ -190,12 +191,12 @@ pub fn group(s: &Scenario, positions: &[Position], rng: &mut NumpyLegacy) -> Res
     let of =
         |indices: &[usize]| -> Vec<Position> { indices.iter().map(|&i| positions[i]).collect() };
     let (train_positions, test_positions) = (of(&split.train), of(&split.test));
-    let mut draw = |positions: &[Position], count| {
-        Grouping::draw(positions, s.gridsize, count, s.neighbor_count, rng)
+    let mut draw = |positions: &[Position], count: GroupCount| {
+        Grouping::draw(positions, s.gridsize, count.used, s.neighbor_count, rng)
     };
-    let train = draw(&train_positions, s.group_count)?;
-    let test = draw(&test_positions, s.group_count)?;
-    let inference = draw(&test_positions, s.group_limit)?;
+    let train = draw(&train_positions, s.train_groups())?;
+    let test = draw(&test_positions, s.test_groups())?;
+    let inference = draw(&test_positions, s.inference_groups())?;
     let layout = s.layout();
     let jitter = Jitter::REFERENCE
         .grow(layout, train.reach())?
@@ -317,4 +318,35 @@ pub fn ready(request: &Request, pool: &Pool) -> Result<Ready> {
         inference,
         engine,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Overrides, Snapshot};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn groups_are_drawn_as_the_scenario_counts_them(
+            name in "gs[12]_ideal", base in 8usize..24, count in 1usize..24, limit in 0usize..24,
+        ) {
+            let flags = Overrides {
+                base_total_images: Some(base),
+                group_count: Some(count),
+                group_limit: Some(limit),
+                ..Overrides::default()
+            };
+            let Ok(s) = Scenario::resolve(&Snapshot::builtin()?, &name, &flags) else {
+                // more groups than a half has positions are refused
+                let c = if name.starts_with("gs2") { 4 } else { 1 };
+                prop_assert!(count > base * c / 2);
+                return Ok(());
+            };
+            let scan = positions(&s, (392, 392))?;
+            let drawn = group(&s, &scan, &mut NumpyLegacy::new(42))?;
+            let inferred = if limit == 0 { count } else { count.min(limit) };
+            prop_assert_eq!([drawn.train.len(), drawn.test.len(), drawn.inference.len()], [count, count, inferred]);
+        }
+    }
 }

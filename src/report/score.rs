@@ -203,13 +203,15 @@ fn detector(d: &OnDetector, on: &str) -> Section {
         pair(
             "known",
             format!(
-                "{} of the patterns with light{}",
+                "{} of the patterns with light in the middle of the scan{}",
                 number(d.known),
                 if d.is_known() {
                     String::new()
                 } else {
                     let least = number(d.known_at_least);
-                    format!("; below {least} every figure is NaN (--known-at-least)")
+                    format!(
+                        "; below {least}, or with fewer than half of all, every figure is NaN (--known-at-least)"
+                    )
                 }
             ),
         ),

@@ -218,7 +218,7 @@ fn rows(v: &Versus) -> Vec<[String; 3]> {
     row("patterns that it explains", &|s| {
         s.detector.as_ref().map(|d| Real(d.patterns as f64))
     });
-    row("their share of those with light", &|s| {
+    row("known share of those in the middle", &|s| {
         s.detector.as_ref().map(|d| d.known)
     });
     rows

@@ -39,6 +39,7 @@ pub use profile::ProfileRecord;
 pub use snapshot::Snapshot;
 
 use crate::assemble::Layout;
+use crate::data::group_count::{GroupCount, NO_LIMIT};
 use crate::data::split::{Split, by_y, undivided};
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, GridSize, PatchSize, Position};
@@ -46,7 +47,7 @@ use resolve::resolve;
 
 /// Training epochs where no flag says otherwise (the published runs).
 pub const NEPOCHS: usize = 5;
-/// Groups used for inference, at most, where no flag says otherwise (the published runs).
+/// Groups used for inference, and for the sums of the limits report, at most, where no flag says otherwise (the published runs).
 pub const GROUP_LIMIT: usize = 64;
 /// Groups per training step where neither a flag nor a profile says otherwise.
 pub const BATCH_SIZE: usize = 16;
@@ -151,7 +152,7 @@ pub struct Settings {
     pub gridsize: GridSize,
     /// Groups of each subset; `1 <= group_count <= min(train_count, test_count)`.
     pub group_count: usize,
-    /// Groups used for inference, at most; at least 1.
+    /// Groups used for inference, at most; 0: as many as `group_count` ([`Settings::inference_groups`]).
     pub group_limit: usize,
     /// Factor that `group_count` already includes; at least 1.
     pub group_multiplier: usize,
@@ -199,6 +200,23 @@ pub struct Settings {
     pub total_images: usize,
     /// Positions of the train half, or all; at least 1.
     pub train_count: usize,
+}
+
+impl Settings {
+    /// Groups of the train half: `group_count` of its positions.
+    pub fn train_groups(&self) -> GroupCount {
+        GroupCount::clamped(self.group_count, NO_LIMIT, self.train_count)
+    }
+
+    /// Groups of the test half: `group_count` of its positions.
+    pub fn test_groups(&self) -> GroupCount {
+        GroupCount::clamped(self.group_count, NO_LIMIT, self.test_count)
+    }
+
+    /// Groups that inference uses: `min(group_count, group_limit)` of the test half, or `group_count` if `group_limit` is 0.
+    pub fn inference_groups(&self) -> GroupCount {
+        GroupCount::clamped(self.group_count, self.group_limit, self.test_count)
+    }
 }
 
 fn grid<S: Serializer>(v: &GridSize, s: S) -> std::result::Result<S::Ok, S::Error> {
@@ -310,11 +328,6 @@ impl Scenario {
             .iter()
             .filter_map(|o| Some(format!("{} = {}: {}", o.field, o.value, o.note.as_ref()?)));
         self.profile.warnings().into_iter().chain(notes).collect()
-    }
-
-    /// Groups that inference uses: `min(group_limit, test_count)`.
-    pub fn inference_groups(&self) -> usize {
-        self.group_limit.min(self.test_count)
     }
 
     /// Which of these positions train, and which are inferred.

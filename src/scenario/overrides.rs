@@ -13,7 +13,7 @@ use super::{ObjectKind, ProbeMode, Splitting};
 pub struct Overrides {
     /// `--nepochs`: training epochs.
     pub nepochs: Option<usize>,
-    /// `--group-limit`: groups used for inference, at most.
+    /// `--group-limit`: groups used for inference, at most; 0: no limit but `group_count`.
     pub group_limit: Option<usize>,
     /// `--image-multiplier`: factor on the number of patterns.
     pub image_multiplier: Option<usize>,

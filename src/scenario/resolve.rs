@@ -8,6 +8,7 @@ use super::{
     BATCH_SIZE, GROUP_LIMIT, NEPOCHS, Overrides, ProfileRecord, Scenario, Settings, Snapshot,
     Source, Splitting,
 };
+use crate::data::group_count::{GroupCount, NO_LIMIT};
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, GridSize, PatchSize};
 
@@ -147,7 +148,6 @@ fn check(s: &Settings, l: &Ledger) -> Result<()> {
     for (field, v) in [
         ("base_total_images", s.base_total_images),
         ("batch_size", s.batch_size),
-        ("group_limit", s.group_limit),
         ("group_multiplier", s.group_multiplier),
         ("image_multiplier", s.image_multiplier),
     ] {
@@ -268,14 +268,16 @@ fn count(
     }
     let mut groups = base_groups.checked_mul(s.group_multiplier);
     let asked = l.place("group_count").starts_with("--") || s.group_multiplier > 1;
-    if measured.is_some() && !asked && base_groups > least {
+    let clamped = GroupCount::clamped(base_groups, NO_LIMIT, least);
+    if measured.is_some() && !asked && clamped.used < clamped.requested {
+        let used = clamped.used;
         l.record(
             "group_count",
             Some(base_groups.into()),
-            least.into(),
+            used.into(),
             Source::Data,
         );
-        groups = Some(least);
+        groups = Some(used);
     }
     s.group_count = match groups {
         Some(g) if (1..=least).contains(&g) => g,
@@ -304,6 +306,7 @@ fn count(
             });
         }
     };
+    note_group_limit(s, l);
     if c == 1 {
         let note = "has no effect: a group of one pattern has no neighbours";
         if l.place("neighbor_count").starts_with("--") {
@@ -336,6 +339,19 @@ fn count(
             }));
     }
     Ok(())
+}
+
+/// Says so where a `group_limit` that was given does not limit.
+fn note_group_limit(s: &Settings, l: &mut Ledger) {
+    let count = s.inference_groups();
+    let used = count.used;
+    if count.limit == NO_LIMIT {
+        let note = format!("no limit: all {used} groups of group_count are used");
+        l.note("group_limit", &note);
+    } else if used < count.limit {
+        let note = format!("group_count is no more than {used}: all of them are used");
+        l.note("group_limit", &note);
+    }
 }
 
 /// `total * fraction`, rounded half to even as Python does. `total < 2^32`, `0 < fraction < 1`.

@@ -82,6 +82,49 @@ fn a_flag_without_effect_and_a_clamped_one_are_announced() {
 }
 
 #[test]
+fn inference_uses_the_smaller_of_group_count_and_group_limit() {
+    // counted by hand from sections l and o of the reference description: 256 and 128 groups of the profiles, a limit of 64
+    for (name, count, limit, used) in [
+        ("gs1_ideal", None, None, 64),
+        ("gs2_ideal", None, None, 64),
+        ("gs1_custom", None, None, 64),
+        ("gs1_ideal", Some(8), None, 8),
+        ("gs1_ideal", Some(8), Some(4), 4),
+        ("gs1_ideal", Some(8), Some(64), 8),
+        ("gs1_ideal", None, Some(0), 256),
+        ("gs2_ideal", None, Some(0), 128),
+        ("gs2_ideal", Some(8), Some(0), 8),
+        ("gs1_ideal", None, Some(300), 256),
+    ] {
+        let flags = Overrides {
+            group_count: count,
+            group_limit: limit,
+            ..Overrides::default()
+        };
+        let s = made(name, &flags).unwrap();
+        assert_eq!(
+            s.inference_groups().used,
+            used,
+            "{name} {count:?} {limit:?}"
+        );
+    }
+}
+
+#[test]
+fn a_group_limit_that_does_not_limit_is_announced() {
+    let said = |group_limit| {
+        let flags = Overrides {
+            group_limit: Some(group_limit),
+            ..Overrides::default()
+        };
+        made("gs2_ideal", &flags).unwrap().warnings().join("\n")
+    };
+    assert_eq!(said(128), "");
+    insta::assert_snapshot!(said(0), @"group_limit = 0: no limit: all 128 groups of group_count are used");
+    insta::assert_snapshot!(said(129), @"group_limit = 129: group_count is no more than 128: all of them are used");
+}
+
+#[test]
 fn what_cannot_be_run_is_refused_with_both_numbers() {
     let o = Overrides::default;
     let bad = f64::NAN;
@@ -125,13 +168,6 @@ fn what_cannot_be_run_is_refused_with_both_numbers() {
             "gs1_ideal",
             Overrides {
                 batch_size: Some(0),
-                ..o()
-            },
-        ),
-        (
-            "gs1_ideal",
-            Overrides {
-                group_limit: Some(0),
                 ..o()
             },
         ),
@@ -339,13 +375,20 @@ proptest! {
             };
             prop_assert_eq!(s.train_count + s.test_count, counted);
             prop_assert!(s.group_count >= 1 && s.group_count <= s.train_count.min(s.test_count));
-            prop_assert!(s.batch_size >= 1 && s.group_limit >= 1);
+            prop_assert!(s.batch_size >= 1);
             prop_assert!((1..=s.n.get()).contains(&s.reassemble_m));
             prop_assert!(s.split_fraction > 0.0 && s.split_fraction < 1.0);
             prop_assert!(s.buffer >= 0.0 && s.buffer <= 195.0);
             prop_assert!(s.nphotons.is_finite() && s.nphotons > 0.0);
             prop_assert!(c == 1 || (s.neighbor_count >= c - 1 && s.neighbor_count < s.train_count.min(s.test_count)));
-            prop_assert!(s.inference_groups() <= s.test_count);
+            let limit = if s.group_limit == 0 { usize::MAX } else { s.group_limit };
+            prop_assert_eq!(s.train_groups().used, s.group_count);
+            prop_assert_eq!(s.test_groups().used, s.group_count);
+            prop_assert_eq!(s.inference_groups().used, s.group_count.min(limit));
+            // a limit that was given and is not the number used is said to be none
+            let said = s.warnings().iter().filter(|w| w.starts_with("group_limit = ")).count();
+            let differs = flags.group_limit.is_some_and(|g| g != s.inference_groups().used);
+            prop_assert_eq!(said, usize::from(differs));
             let given = s.flags();
             for (field, was_given) in [
                 ("nepochs", flags.nepochs.is_some()),

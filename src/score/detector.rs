@@ -4,8 +4,9 @@
 //! amplitude; sums run over believed pixels of all patterns that count. One factor on `|F|` is fitted, `c = sum A |F| / sum |F|^2`,
 //! and stated: object and probe are only known up to it. `r_factor = sum |c|F| - A| / sum A`, `residual = sqrt(sum (c|F| - A)^2 / sum A^2)`.
 //! A pattern counts if nearly all of its light falls on what is known of the object. A pattern without light says nothing of a
-//! reconstruction and is left out. `known` is the share of the others that count; where it is below `known_at_least` every figure
-//! is NaN.
+//! reconstruction and is left out. `known` is the share of the others that count, of those in the middle of the scan: what is stitched of
+//! small patches does not reach the light of those at the rim. Where it is below `known_at_least`, or fewer than half of all
+//! count, every figure is NaN.
 //!
 //! *Law.* A truth explains its own patterns; a factor on object or probe moves nothing but `c`.
 
@@ -14,6 +15,7 @@ use num_complex::Complex32;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::region::middle;
 use crate::ground::json::Real;
 use crate::ground::par::Pool;
 use crate::kernel::fft::{Fft2, Scratch};
@@ -22,6 +24,8 @@ use crate::solve::{Estimate, Problem};
 
 /// Share of a pattern's light that must fall on known object.
 const LIT: f64 = 0.95;
+/// Share of all patterns with light that must count.
+const HALF: f64 = 0.5;
 /// Of the worst patterns, so many are named.
 const WORST: usize = 5;
 
@@ -32,7 +36,7 @@ pub struct OnDetector {
     pub patterns: usize,
     /// Patterns without light, left out.
     pub dark: usize,
-    /// The share of the patterns with light that count.
+    /// The share that counts of the patterns with light in the middle of the scan.
     pub known: Real,
     /// The share below which all figures are NaN.
     pub known_at_least: Real,
@@ -57,7 +61,11 @@ pub struct OnDetector {
 impl OnDetector {
     /// Whether enough patterns count for figures.
     pub fn is_known(&self) -> bool {
-        self.known.get() >= self.known_at_least.get() && self.patterns > 0
+        enough(
+            [self.patterns, self.patterns + self.left_out],
+            self.known.get(),
+            self.known_at_least.get(),
+        )
     }
 }
 
@@ -75,6 +83,29 @@ struct Buffers {
     wave: Vec<Complex32>,
     far: Vec<f64>,
     scratch: Scratch<f32>,
+}
+
+/// Whether so many patterns of all with light, and such a share of those in the middle, say enough.
+fn enough([patterns, all]: [usize; 2], share: f64, least: f64) -> bool {
+    patterns > 0 && share >= least && patterns as f64 >= least.min(HALF) * all as f64
+}
+
+/// The share that counts of the patterns with light whose centers lie in the middle of the scan; of all, if none do.
+fn share_in_the_middle(problem: &Problem, lights: &[bool], counted: &[Option<Sums>]) -> f64 {
+    let (frame, lit) = (problem.frame, |k: &usize| lights[*k]);
+    let [top, bottom, left, right] =
+        middle(&problem.positions, problem.n, [frame.rows, frame.cols]);
+    let within = |v: f64, low: usize, high: usize| v >= low as f64 && v < high as f64;
+    let inside = |k: &usize| {
+        let p = problem.positions[*k];
+        within(p.y, top, bottom) && within(p.x, left, right)
+    };
+    let mut expected: Vec<usize> = (0..problem.len()).filter(lit).filter(inside).collect();
+    if expected.is_empty() {
+        expected = (0..problem.len()).filter(lit).collect();
+    }
+    let count = expected.iter().filter(|k| counted[**k].is_some()).count();
+    count as f64 / expected.len().max(1) as f64
 }
 
 /// Compares prediction and measurement; `known`: which pixels of the canvas. `None` if all patterns are dark.
@@ -164,9 +195,9 @@ pub fn on_detector(
     let (predicted, both) = (over(|s| s.predicted), over(|s| s.both));
     let (measured, amplitude) = (over(|s| s.measured), over(|s| s.amplitude));
     let patterns = sums.iter().flatten().count();
-    let share = patterns as f64 / expected as f64;
+    let share = share_in_the_middle(problem, &lights, &sums);
     // of nothing, or too little, no factor is fitted
-    let scale = if patterns > 0 && share >= known_at_least {
+    let scale = if enough([patterns, expected], share, known_at_least) {
         both / predicted
     } else {
         f64::NAN
@@ -284,12 +315,21 @@ mod tests {
         let of = |problem: &Problem, known: &Array2<bool>, least| {
             on_detector(problem, &estimate, known, least, &pool)
         };
-        let found = of(&problem, &half, 0.3).unwrap();
+        let found = of(&problem, &half, 0.0).unwrap();
         assert_eq!((found.patterns, found.left_out, found.dark), (3, 6, 0));
         assert!(found.per_pattern[1].is_none() && found.per_pattern[0].unwrap().get() < 1e-6);
-        assert!((found.known.get() - 1.0 / 3.0).abs() < 1e-12 && found.is_known());
-        // a third is not enough unless it is said to be, and nothing never is
-        for (known, least) in [(&half, 0.99), (&half.mapv(|_| false), 0.0)] {
+        // the one in the middle does not count
+        assert!(found.known.get() == 0.0 && found.is_known());
+        // the rim may be unknown where the middle is known, if not most is
+        let most = Array2::from_shape_fn((40, 40), |(_, c)| c < 33);
+        let found = of(&problem, &most, 0.99).unwrap();
+        assert_eq!((found.patterns, found.known), (6, Real(1.0)));
+        assert!(found.is_known() && found.residual.get() < 1e-6);
+        let centre = Array2::from_shape_fn((40, 40), |(r, c)| {
+            (11..29).contains(&r) && (11..29).contains(&c)
+        });
+        // too little is not enough, and nothing never is
+        for (known, least) in [(&half, 0.99), (&centre, 0.99), (&half.mapv(|_| false), 0.0)] {
             let found = of(&problem, known, least).unwrap();
             let figures = [
                 found.r_factor,

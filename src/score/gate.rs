@@ -51,7 +51,8 @@ impl Gate {
                 None => return undecided("there are no patterns that it could be taken on".into()),
                 Some(d) if !d.is_known() => {
                     return undecided(format!(
-                        "{} of {} patterns with light lie on what is known, {:.4} of them, and {} are needed",
+                        "{} of {} patterns with light lie on what is known, {:.4} of those in the middle of the scan; {} of these \
+                         and half of all are needed",
                         d.patterns,
                         d.patterns + d.left_out,
                         d.known.get(),

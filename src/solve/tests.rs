@@ -4,6 +4,7 @@ use ndarray::Array2;
 use num_complex::Complex32;
 use proptest::prelude::*;
 
+use super::canvas::cut;
 use super::engine::residuals;
 use super::event::Stage;
 use super::scene::{Scene, problem};
@@ -49,6 +50,150 @@ fn object(e: &Estimate) -> &[Complex32] {
 
 fn any_method() -> impl Strategy<Value = Method> {
     proptest::sample::select(Method::ALL.to_vec())
+}
+
+/// `(c P, O / c)` ends as `(c P', O' / c)`, for `c` a power of two times a power of `i`.
+///
+/// Products by such a `c` and `1 / c` are exact (no value leaves the normal numbers), and all that an engine computes of `P` and `O`
+/// is of some degree in `c`: waves, residuals and steps of none, so that they keep their bits, changes of the probe and of the object of
+/// one, and intensities of two. A turn by `i` swaps real and imaginary parts but for signs, and rounding to nearest knows no sign. So
+/// every bit is the same, after as many iterations as one likes.
+fn ends_in_its_gauge(
+    scene: &Scene,
+    method: Method,
+    poisson: bool,
+    (exponent, quarters): (i32, u8),
+) -> Result<(), TestCaseError> {
+    let (p, truth) = scene.make();
+    let projects = matches!(method, Method::Dm | Method::Raar);
+    let mut s = settings(method, 6);
+    s.refine_positions = !scene.whole && !projects;
+    if poisson && !projects {
+        s.likelihood = Likelihood::Poisson;
+    }
+    let unit = (0..quarters).fold(Complex32::ONE, |z, _| z * Complex32::I);
+    let (c, inverse) = (
+        unit * 2f32.powi(exponent),
+        unit.conj() * 2f32.powi(-exponent),
+    );
+    let from = start(&p, &truth);
+    let mut other = from.clone();
+    other.probes.iter_mut().for_each(|z| *z *= c);
+    other.object.mapv_inplace(|z| z * inverse);
+    let (records, a) = steps(&p, s.clone(), from, 3);
+    let (mut others, mut b) = steps(&p, s, other, 3);
+    b.probes.iter_mut().for_each(|z| *z *= inverse);
+    b.object.mapv_inplace(|z| z * c);
+    for r in &mut others {
+        r.probe_power *= 4f64.powi(-exponent);
+    }
+    prop_assert_eq!(records, others);
+    prop_assert_eq!(a, b);
+    Ok(())
+}
+
+/// `(c P, O / c)` ends as `(c P', O' / c)` for any `c`, after one step of one pattern, within a bound of its roundings.
+///
+/// *Why one step.* The correction `d = A F / |F| - F` of a far-field pixel multiplies what `F` is off by up to `1 + 2 A / |F|`, and `A / |F|`
+/// has no bound: of the thousands of pixels of a few iterations some are nearly dark. So there is no bound for whole iterations that does not
+/// depend on the case, and roundings were seen to grow to 2e-4 of the object and beyond. Here `A` is made of the start, as `r |F|` with `r`
+/// from 1/2 to 3/2: then `d` is off by at most four times what `F` is off by.
+///
+/// *Bound*, in units `u` of half a unit in the last place. A complex product is off by at most `sqrt(5) u` (Brent, Percival and
+/// Zimmermann 2007), a quotient by `5.3 u`: exit waves `P O` of the two gauges differ by at most `12 u |P O|`. A transform of `2^8` values adds
+/// at most `8 * 7 u` of its norm (Higham 2002, theorem 24.2, with twiddle factors off by `u`): far fields differ by `(12 + 2 * 56) u`, corrections by
+/// four times that and `2 * 10 u` of their own, and the transforms back, of corrections of at most half of `|F|`, add `2 * 56 / 2 u`:
+/// together less than `600 u |P O|`, called `e`. Of the changes of object and probe, `d conj(P) w` and `d conj(O) w`, that leaves at most `e` times
+/// the largest `|P| w`, which is a number of the method over the largest `|P|`; their own roundings are of less than `20 u` of them, and those
+/// of the way into the gauge and back less than `20 u` of the start.
+fn step_ends_in_its_gauge(seed: u64, method: Method, c: Complex32) -> Result<(), TestCaseError> {
+    let scene = Scene {
+        grid: 1,
+        ..Scene::small(seed)
+    };
+    let (mut p, from) = scene.make();
+    let mut rng = crate::ground::rng::Stream::new(seed, "amplitudes", 0);
+    for a in &mut p.amplitude {
+        *a *= (0.5 + rng.uniform()) as f32;
+    }
+    let mut s = settings(method, 6);
+    if method == Method::Lsqml {
+        // of two step lengths at once the bound would be that of a system of equations
+        s.probe_from = 1;
+    }
+    let mut other = from.clone();
+    other.probes.iter_mut().for_each(|z| *z *= c);
+    other.object.mapv_inplace(|z| z / c);
+    let (_, a) = steps(&p, s.clone(), from.clone(), 1);
+    let (_, mut b) = steps(&p, s.clone(), other, 1);
+    b.probes.iter_mut().for_each(|z| *z /= c);
+    b.object.mapv_inplace(|z| z * c);
+
+    let norm = |z: &[Complex32]| pie::squares(z).sqrt();
+    let apart = |a: &[Complex32], b: &[Complex32]| {
+        let d: Vec<_> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+        norm(&d)
+    };
+    let largest =
+        |z: &[Complex32]| f64::from(z.iter().map(Complex32::norm_sqr).fold(0.0, f32::max)).sqrt();
+    let mut patch = vec![Complex32::ZERO; p.area()];
+    let at = from.placement(0, p.n).unwrap();
+    cut(&from.object, at, p.n, &mut patch);
+    let seen_most = largest(&patch);
+    let wave: Vec<_> = patch.iter().zip(&from.probes).map(|(o, p)| o * p).collect();
+    let unit = f64::from(f32::EPSILON) / 2.0;
+    let e = 600.0 * unit * norm(&wave);
+    // the largest |P| w for |P| up to 1, where w = 1 / ((1 - x) |P|^2 + x) or 1 / (|P|^2 + x)
+    let mixed = |x: f64| 0.5 / (x * (1.0 - x)).sqrt();
+    let added = |x: f64| 0.5 / x.sqrt();
+    let gain = match method {
+        Method::Epie => 1.0,
+        Method::Rpie => mixed(s.regularization),
+        Method::Lsqml => added(s.regularization),
+        Method::Dm | Method::Raar => added(1e-3),
+    };
+    let change: Vec<_> = (a.object.iter().zip(&from.object))
+        .map(|(a, b)| a - b)
+        .collect();
+    let mut object_bound = gain * e / largest(&from.probes);
+    if method == Method::Lsqml {
+        // the step <W d, d> / <W d, W d>, W at most 1 / 1.6, is at most 2; it is off by at most (2 + 2 * 2 / 1.6) e / |W d|
+        cut(
+            &Array2::from_shape_vec(a.object.dim(), change.clone()).unwrap(),
+            at,
+            p.n,
+            &mut patch,
+        );
+        let along: Vec<_> = patch.iter().zip(&from.probes).map(|(o, p)| o * p).collect();
+        object_bound = 2.0 * object_bound + 4.5 * e * norm(&change) / norm(&along);
+    }
+    object_bound += 20.0 * unit * (norm(&change) + norm(object(&from)));
+    let probe_bound =
+        gain * e / seen_most + 20.0 * unit * (apart(&a.probes, &from.probes) + norm(&from.probes));
+    let found = [apart(object(&a), object(&b)), apart(&a.probes, &b.probes)];
+    prop_assert!(
+        found[0] <= object_bound && found[1] <= probe_bound,
+        "{method:?}: {found:?}, allowed {object_bound} and {probe_bound}"
+    );
+    // and the bound tells something: it is small beside what the step did
+    prop_assert!(
+        object_bound < 0.1 * norm(&change),
+        "{method:?}: {object_bound} of {}",
+        norm(&change)
+    );
+    Ok(())
+}
+
+#[test]
+fn gauges_that_once_seemed_to_part_do_not() {
+    // ePIE from this start differed by more than 2e-4 in two gauges: the roundings of a nearly dark pixel
+    let (seed, method) = (12_932_423_994_975_199_421, Method::Epie);
+    for exponent in [-2, 0, 3] {
+        for quarters in 0..4 {
+            ends_in_its_gauge(&Scene::small(seed), method, false, (exponent, quarters)).unwrap();
+        }
+    }
+    step_ends_in_its_gauge(seed, method, Complex32::from_polar(0.275_704_5, 1.515_511)).unwrap();
 }
 
 proptest! {
@@ -116,21 +261,18 @@ proptest! {
 
     #[test]
     fn an_engine_that_starts_in_another_gauge_ends_in_it(
+        seed in any::<u64>(), method in any_method(), exponent in -20i32..=20, quarters in 0u8..4,
+        whole in any::<bool>(), modes in 1usize..3, poisson in any::<bool>(),
+    ) {
+        let scene = Scene { whole, modes, ..Scene::small(seed) };
+        ends_in_its_gauge(&scene, method, poisson, (exponent, quarters))?;
+    }
+
+    #[test]
+    fn a_step_from_any_gauge_ends_in_it(
         seed in any::<u64>(), method in any_method(), size in 0.2f32..5.0, turn in -3.0f32..3.0,
     ) {
-        // (c P, O / c) ends as (c P', O' / c)
-        let (p, truth) = Scene::small(seed).make();
-        let c = Complex32::from_polar(size, turn);
-        let from = start(&p, &truth);
-        let mut other = from.clone();
-        other.probes.iter_mut().for_each(|z| *z *= c);
-        other.object.mapv_inplace(|z| z / c);
-        let (_, a) = steps(&p, settings(method, 6), from, 3);
-        let (_, mut b) = steps(&p, settings(method, 6), other, 3);
-        b.probes.iter_mut().for_each(|z| *z /= c);
-        b.object.mapv_inplace(|z| z * c);
-        prop_assert!(far(object(&a), object(&b)) < 2e-4, "{}", far(object(&a), object(&b)));
-        prop_assert!(far(&a.probes, &b.probes) < 2e-4);
+        step_ends_in_its_gauge(seed, method, Complex32::from_polar(size, turn))?;
     }
 
     #[test]

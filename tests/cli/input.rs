@@ -160,11 +160,6 @@ fn a_number_out_of_bounds_is_answered_with_the_bounds() {
             "99999999999999999999",
             &["--nepochs", "too large"],
         ),
-        (
-            "--group-limit",
-            "0",
-            &["--group-limit", "got 0", "at least 1"],
-        ),
         ("--nphotons", "-1", &["--nphotons", "got -1", "above 0"]),
         ("--nphotons", "0", &["--nphotons", "got 0", "above 0"]),
         ("--nphotons", "nan", &["--nphotons", "got NaN", "finite"]),

@@ -95,3 +95,25 @@ fn an_unknown_scenario_and_a_bad_number_are_usage_errors() {
     limits(&["--scenario", "gs1_ideal", "--split-fraction", "2"]).ended(2, &["--split-fraction"]);
     said(["limits"]).ended(2, &["--scenario"]);
 }
+
+#[test]
+fn a_limit_of_zero_groups_is_no_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let used = |more: &[&str]| {
+        let file = dir.path().join("limits.json");
+        let of = ["limits", "--scenario", "gs1_ideal", "--group-count", "70"];
+        let said = said(of.iter().chain(more).chain(&["--output-json", text(&file)]));
+        said.ended(0, &[]);
+        let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        let of = |subset: &str| report["subsets"][subset]["reassembly"]["group_limit_used"].clone();
+        assert_eq!(of("train"), of("test"));
+        (of("train").as_u64().unwrap(), said.err)
+    };
+    // the reference: min(64, groups)
+    assert_eq!(used(&[]), (64, String::new()));
+    assert_eq!(used(&["--group-limit", "5"]), (5, String::new()));
+    let (all, err) = used(&["--group-limit", "0"]);
+    assert!(all == 70 && err.contains("no limit"), "{all} {err}");
+    let (all, err) = used(&["--group-limit", "71"]);
+    assert!(all == 70 && err.contains("no more than 70"), "{all} {err}");
+}

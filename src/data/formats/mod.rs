@@ -75,7 +75,7 @@ pub fn open(path: impl AsRef<Path>, told: &Told) -> Result<Contents> {
     Ok(found)
 }
 
-/// Lengths that are farther apart than this are not one length in two roundings.
+/// Lengths that are farther apart than this are not one length in two roundings. It decides what is said and refused, never what follows.
 const APART: f64 = 1e-3;
 
 /// Puts what was told in the place of what the file says; what follows from it follows, so that wavelength, distance and both pixels
@@ -113,22 +113,22 @@ fn overrule(found: &mut Contents, told: &Told) -> Result<()> {
     let mut follows = m.clone();
     follows.pixel_m = None;
     follows.complete(side);
-    let parted = (follows.pixel_m.zip(m.pixel_m)).is_some_and(|(a, b)| {
-        [a.x / b.x, a.y / b.y]
-            .iter()
-            .any(|r| (r - 1.0).abs() > APART)
-    });
-    if parted {
-        // a pixel that was told stands, and says what the detector's is; otherwise the detector does
-        let follows = if told.pixel_m.is_some() {
-            m.detector_pixel_m = None;
-            "detector"
-        } else {
-            m.pixel_m = None;
-            "object"
-        };
+    let Some((a, b)) = follows.pixel_m.zip(m.pixel_m) else {
+        return Ok(());
+    };
+    // what follows replaces what the file says even if they differ by little: positions would otherwise be turned into metres with one
+    // pixel and back with another. A pixel that was told stands, and says what the detector's is; otherwise the detector does
+    let name = if told.pixel_m.is_some() {
+        m.detector_pixel_m = None;
+        "detector"
+    } else {
+        m.pixel_m = None;
+        "object"
+    };
+    let differ = |r: f64| (r - 1.0).abs() > APART;
+    if differ(a.x / b.x) || differ(a.y / b.y) {
         found.notes.push(format!(
-            "the {follows}'s pixel of the file does not belong to that: it is the one that follows, lambda z / (N d)"
+            "the {name}'s pixel of the file does not belong to that: it is the one that follows, lambda z / (N d)"
         ));
     }
     Ok(())

@@ -26,8 +26,10 @@ use std::collections::BTreeMap;
 
 use crate::assemble::{Jitter, Layout, required_canvas};
 use crate::data::group::Grouping;
+use crate::data::group_count::GroupCount;
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, Position};
+pub use crate::scenario::GROUP_LIMIT;
 use offsets::{combined, largest, stats};
 pub use ones::NORM_EPSILON;
 use ones::ones;
@@ -35,9 +37,6 @@ pub use report::{
     Additions, AxisStats, CanvasReport, CoordinateStats, LimitsReport, Metadata, OffsetsReport,
     ReassemblyReport, ReportMetadata, SubsetReport, WorstPosition,
 };
-
-/// How many groups are reassembled for the sums, at most (the reference's limit).
-pub const GROUP_LIMIT: usize = 64;
 
 /// How the canvas of a run is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +59,7 @@ pub struct Subset<'a> {
 }
 
 /// Measures the canvas of both subsets, train first: the room that train needs is still there for test.
-/// The sums are over the first `group_limit` groups ([`GROUP_LIMIT`] in the reference).
+/// The sums are over the first `group_limit` groups ([`GROUP_LIMIT`] in the reference), over all where that is 0 ([`GroupCount`]).
 ///
 /// # Errors
 /// If a subset has no group, a position is not finite or needs a canvas above [`CanvasSize::MAX`], or
@@ -158,7 +157,7 @@ fn measure(
         CanvasRule::Legacy => required_canvas(layout.n, max_combined, false)?,
     };
     let canvas = CanvasSize::new(even(n, required.get()))?;
-    let used = g.len().min(group_limit);
+    let used = GroupCount::clamped(g.len(), group_limit, g.len()).used;
     let first = &all[..used * g.channels];
     let (padded_sum, dropped) = ones(n, g.channels, padded, first)?;
     let required_sum = if canvas == padded {
@@ -258,6 +257,16 @@ mod tests {
     }
 
     fn run(l: Layout, rule: CanvasRule, train: &Grouping, test: &Grouping) -> Result<LimitsReport> {
+        run_within(GROUP_LIMIT, l, rule, train, test)
+    }
+
+    fn run_within(
+        group_limit: usize,
+        l: Layout,
+        rule: CanvasRule,
+        train: &Grouping,
+        test: &Grouping,
+    ) -> Result<LimitsReport> {
         let metadata = Metadata {
             label: "a".into(),
             scenario: "b".into(),
@@ -271,7 +280,7 @@ mod tests {
             requested_groups: 1,
             grouping: g,
         };
-        limits(metadata, l, rule, GROUP_LIMIT, of(train), of(test))
+        limits(metadata, l, rule, group_limit, of(train), of(test))
     }
 
     #[test]
@@ -308,6 +317,29 @@ mod tests {
             ("test", 1, 1, 30.5, 70)
         );
         insta::assert_snapshot!(r.to_markdown());
+    }
+
+    #[test]
+    fn the_sums_are_over_as_many_groups_as_the_limit_allows() {
+        let centres: Vec<(f64, f64)> = (0..9).map(|k| (f64::from(k), 3.0)).collect();
+        let (train, test) = (grouping(1, &centres), grouping(1, &centres[..4]));
+        // section m: min(64, groups), and here 0 is no limit
+        for (limit, used) in [(64, [9, 4]), (5, [5, 4]), (1, [1, 1]), (0, [9, 4])] {
+            let r = run_within(limit, layout(8, 1), CanvasRule::Grown, &train, &test).unwrap();
+            for (name, used) in ["train", "test"].into_iter().zip(used) {
+                let r = &r.subsets[name].reassembly;
+                assert_eq!(r.group_limit_used, used, "{name} {limit}");
+                // each group leaves 8 x 8 ones over 1.001, or over 0.001 outside of the central 4 x 4
+                let each = 16.0 / 1.001 + 48.0 / 0.001;
+                // all terms are positive, and half a unit in the last place of float32 is lost four times (0.001, the sum with it, the
+                // quotient, the whole), and once for each group that is added
+                let bound = (used + 4) as f64 * f64::from(f32::EPSILON) / 2.0;
+                assert!(
+                    (r.padded_sum / (used as f64 * each) - 1.0).abs() < bound,
+                    "{name} {limit}"
+                );
+            }
+        }
     }
 
     proptest! {
