@@ -226,7 +226,7 @@ fn are_one_geometry(
     );
     for c in [&mut back, &mut { twice }] {
         let (a, b) = (c.positions[0], d.positions[0]);
-        for (p, q) in c.positions.iter().zip(&d.positions) {
+        for (p, q) in zip_eq(&c.positions, &d.positions) {
             let most = 64.0 * f64::EPSILON * 512.0;
             prop_assert!(((p.x - a.x) - (q.x - b.x)).abs() <= most, "{p:?} {q:?}");
             prop_assert!(((p.y - a.y) - (q.y - b.y)).abs() <= most, "{p:?} {q:?}");
