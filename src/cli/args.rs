@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,21 @@ pub(super) enum Command {
     Score(Box<ScoreArgs>),
     /// Try all readings of a data file on its patterns: what they support, contradict, cannot decide.
     Doctor(DoctorArgs),
+}
+
+impl Command {
+    /// Where a JUnit report is asked for, if it is.
+    pub(super) fn junit(&self) -> Option<&Path> {
+        match self {
+            Self::Limits(args) => args.junit.as_deref(),
+            Self::History(args) => args.junit.as_deref(),
+            Self::Score(args) => args.junit(),
+            Self::Doctor(args) => args.junit.as_deref(),
+            Self::Hub(HubCommand::Verify(args)) => args.junit.as_deref(),
+            Self::Hub(HubCommand::Diff(args)) => args.junit.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -143,7 +158,7 @@ pub(super) struct RunArgs {
     /// Upper end of the amplitude picture's colours.
     #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     pub(super) amp_vmax: Option<f64>,
-    /// Say nothing but warnings and errors.
+    /// Say nothing but notes, warnings and errors.
     #[arg(long, short = 'q')]
     pub(super) quiet: bool,
     /// One JSON object per line on standard error, instead of text.

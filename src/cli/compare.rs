@@ -110,7 +110,7 @@ pub(super) struct CompareArgs {
     /// Threads; the result does not depend on it [default: all cores].
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     threads: Option<usize>,
-    /// Say nothing but the figures, warnings and errors.
+    /// Say nothing but the figures, notes, warnings and errors.
     #[arg(long, short = 'q')]
     quiet: bool,
     #[command(flatten)]

@@ -51,7 +51,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
         errln!("note: {}: {note}", args.output.display());
     }
     outln!(
-        "{} ({from}) -> {} ({format}), {patterns} patterns, {count} positions",
+        "{} ({from}) -> {} ({format}); read: {patterns} patterns, {count} positions",
         args.input.display(),
         args.output.display()
     );

@@ -34,5 +34,8 @@ pub(super) fn run(args: &DoctorArgs) -> Result<Exit> {
         // the text has it
         super::count_warning();
     }
+    if let Some(masked) = found.file.masked.filter(|n| *n > 0) {
+        warnln!("{masked} detector pixels are masked, and were left out");
+    }
     Ok(found.judgment().into())
 }

@@ -65,6 +65,9 @@ pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
         for line in &t.mismatched {
             warnln!("{file}: {line}");
         }
+        for name in &t.ignored {
+            warnln!("{file}: {name} is no series of numbers, and was not read");
+        }
         if t.left_out > 0 {
             warnln!("{file}: {} missing values were left out", t.left_out);
         }

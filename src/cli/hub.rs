@@ -23,7 +23,7 @@ use crate::report::junit::junit;
 pub(super) fn run(command: &HubCommand) -> Result<Exit> {
     match command {
         HubCommand::Verify(args) => {
-            apart("verifying a hub", [&args.hub], [&args.json])?;
+            apart("verifying a hub", [&args.hub], [&args.json, &args.junit])?;
             verify(args, &verified(&args.hub)?)
         }
         HubCommand::Diff(args) => {
@@ -53,7 +53,9 @@ fn verify(args: &VerifyArgs, found: &Verification) -> Result<Exit> {
         outln!("{}: {}", event.file, event.what);
     }
     let problems = match found.problems.len() {
-        0 => "whole".to_owned(),
+        0 if found.judgment() == Judgment::Well => "whole".to_owned(),
+        0 if found.events.is_empty() => "nothing was read".to_owned(),
+        0 => "NOT FINITE".to_owned(),
         1 => "1 problem".to_owned(),
         n => format!("{n} problems"),
     };

@@ -27,5 +27,8 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     if let Some(p) = found.patterns.as_ref().filter(|p| p.dark_patterns > 0) {
         warnln!("{} of {} patterns have no light", p.dark_patterns, p.count);
     }
+    if let Some(masked) = found.masked.filter(|n| *n > 0) {
+        warnln!("{masked} detector pixels are masked, and were left out");
+    }
     Ok(found.judgment().into())
 }

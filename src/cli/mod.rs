@@ -48,13 +48,17 @@ mod told;
 
 use std::io::Write as _;
 use std::panic::catch_unwind;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::ground::file::write_atomic;
+use crate::ground::judgment::Judgment;
 use crate::hub::log::{Level, json_line};
+use crate::report::junit::{Case, junit};
 
 pub use args::Cli;
 pub use exit::Exit;
@@ -145,6 +149,7 @@ fn once() -> Exit {
         tell(json, &e);
         return Exit::Usage;
     }
+    let junit_file = cli.command.junit().map(Path::to_path_buf);
     let result = match cli.command {
         args::Command::Run(args) => run::run(&args),
         args::Command::Reconstruct(args) => reconstruct::run(&args),
@@ -162,11 +167,14 @@ fn once() -> Exit {
     };
     let exit = result.unwrap_or_else(|e| {
         tell(json, &e);
+        if let Some(path) = &junit_file {
+            report_failure(path, &e);
+        }
         Exit::of(e.kind())
     });
     let warnings = WARNINGS.load(Ordering::Relaxed);
-    if strict && exit == Exit::Success && warnings > 0 {
-        let e = Error::undecided("ending under --strict").got(match warnings {
+    if strict && exit.graver(Exit::Failed) == Exit::Failed && warnings > 0 {
+        let e = Error::usage("ending under --strict").got(match warnings {
             1 => "a warning".to_owned(),
             n => format!("{n} warnings"),
         });
@@ -183,6 +191,21 @@ fn parsed() -> Result<Cli, clap::Error> {
     }
     let matches = with_table(Cli::command()).try_get_matches()?;
     Cli::from_arg_matches(&matches)
+}
+
+/// Writes a failure as JUnit, so that no report of an earlier time stands for this one.
+fn report_failure(path: &Path, e: &Error) {
+    let judgment = match e.kind() {
+        // what is wrong may be the path of the report itself
+        Kind::Usage | Kind::Interrupted => return,
+        Kind::NonFinite => Judgment::NonFinite,
+        _ => Judgment::Undecided,
+    };
+    let case = Case::new("the command", judgment, e.to_string());
+    let written = junit("ptyproof", vec![case]).and_then(|t| write_atomic(path, t.as_bytes()));
+    if let Err(e) = written {
+        errln!("error: {e}");
+    }
 }
 
 /// The last word on a failure.

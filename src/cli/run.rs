@@ -61,7 +61,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit> {
     };
     session.work(&start, work, |log, outcome| {
         tell(log, &request, outcome);
-        outcome.results.judgment(request.scenario.n.get()).into()
+        outcome.results.judgment().into()
     })
 }
 
@@ -103,13 +103,7 @@ pub(super) fn request(args: &RunArgs) -> Result<Request> {
             digest("data", path)?;
             let mut file = formats::open(path, &args.reading.told()?)?.into_dataset()?;
             let m = &file.dataset.measurement;
-            let bad = m.good.iter().flatten().filter(|g| !**g).count();
             let modes = m.further_modes.as_ref().map_or(0, |m| m.dim().0);
-            if bad > 0 {
-                file.notes.push(format!(
-                    "{bad} pixels are masked: the network does not know masks, `reconstruct` does"
-                ));
-            }
             if modes > 0 {
                 file.notes.push(format!("{modes} further modes of the probe: the network knows one, `reconstruct` several"));
             }
@@ -227,6 +221,13 @@ fn describe(log: &Log, request: &Request) {
     for note in request.data.iter().flat_map(|file| &file.notes) {
         log.note(format!("data: {note}"));
     }
+    let masked = (request.data.iter()).map(|file| file.dataset.measurement.masked());
+    let masked: usize = masked.sum();
+    if masked > 0 {
+        log.warn(format!(
+            "{masked} detector pixels are masked: the network does not know masks, `reconstruct` does"
+        ));
+    }
 }
 
 fn metadata(
@@ -288,7 +289,7 @@ fn metadata(
             sim_seed: u64::from(s.sim_seed),
             seed: request.seed,
         },
-        status: status(outcome, s.n.get()).into(),
+        status: status(outcome).into(),
         threads: threads as u64,
         versions: Versions {
             ptyproof: env!("CARGO_PKG_VERSION").into(),
@@ -307,13 +308,12 @@ fn metadata(
     Ok(m)
 }
 
-fn status(outcome: &Outcome, patch: usize) -> &'static str {
-    match (outcome.results.judgment(patch), outcome.ending) {
+fn status(outcome: &Outcome) -> &'static str {
+    match (outcome.results.judgment(), outcome.ending) {
         (Judgment::NonFinite, _) => "complete_non_finite",
-        (Judgment::NotWell, _) => "complete_canvas_too_small",
         (Judgment::Undecided, _) => "complete_nothing_covered",
-        (Judgment::Well, Ending::Stopped) => "complete_stopped_early",
-        (Judgment::Well, _) => "complete",
+        (_, Ending::Stopped) => "complete_stopped_early",
+        (_, _) => "complete",
     }
 }
 
@@ -343,6 +343,11 @@ fn tell(log: &Log, request: &Request, outcome: &Outcome) {
         log.warn(line);
     } else {
         log.info(line);
+    }
+    if let Some([required, padded]) = r.canvas_too_small(request.scenario.n.get()) {
+        log.warn(format!(
+            "the padded canvas of {padded} px does not hold the inferred groups, which need {required}; what is stitched has its own"
+        ));
     }
     for (name, count) in r.counters.iter().filter(|(_, c)| **c > 0) {
         log.warn(format!("{name}: {count}"));

@@ -12,7 +12,7 @@ use super::session::cores;
 use super::{run, told};
 use crate::data::dataset::Dataset;
 use crate::data::formats::{self, Told};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ground::file::write_atomic;
 use crate::ground::json;
 use crate::ground::judgment::Judgment;
@@ -102,6 +102,13 @@ pub(super) struct ScoreArgs {
     reading: ReadingArgs,
 }
 
+impl ScoreArgs {
+    /// Where a JUnit report is asked for, if it is.
+    pub(super) fn junit(&self) -> Option<&Path> {
+        self.junit.as_deref()
+    }
+}
+
 pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     let gates = gates(args)?;
     let known_at_least = share(args.known_at_least)?;
@@ -158,14 +165,12 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     let found = score(asked, &pool)?;
     let scores = &found.scores;
     out!("{}", terminal(scores));
-    write(args, scores, found.images.as_ref())?;
     let gated: Vec<Gated> = gates.iter().map(|g| g.judge(scores)).collect();
     for g in &gated {
         outln!("{}", g.says);
     }
-    if scores.detector.as_ref().is_some_and(|d| d.dark > 0) {
-        // the table says how many
-        super::count_warning();
+    if let Some(d) = scores.detector.as_ref().filter(|d| d.dark > 0) {
+        warnln!("{} patterns have no light, and were left out", d.dark);
     }
     let taken = scores.judgment();
     if let Some(path) = &args.junit {
@@ -173,8 +178,13 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
         cases.extend((gated.iter()).map(|g| Case::new(&g.name, g.judgment, &g.says)));
         write_atomic(path, junit("ptyproof score", cases)?.as_bytes())?;
     }
-    let all = gated.iter().map(|g| g.judgment).chain([taken]);
-    Ok(Judgment::gravest(all).into())
+    let judgment = Judgment::gravest(gated.iter().map(|g| g.judgment).chain([taken]));
+    match write(args, scores, found.images.as_ref()) {
+        // a curve that is not to be had is no news where the figures are not either
+        Err(e) if e.kind() == Kind::Input && judgment != Judgment::Well => warnln!("{e}"),
+        other => other?,
+    }
+    Ok(judgment.into())
 }
 
 fn write(
@@ -244,6 +254,13 @@ fn placed(read: Reconstruction, path: &Path) -> Result<Reconstruction> {
 fn data(path: &Path, told: &Told, notes: &mut Vec<String>) -> Result<(String, Dataset)> {
     let file = formats::open(path, told)?.into_dataset()?;
     notes.extend(file.notes);
+    let masked = file.dataset.measurement.masked();
+    if masked > 0 {
+        warnln!(
+            "{}: {masked} detector pixels are masked, and were left out",
+            path.display()
+        );
+    }
     Ok((path.display().to_string(), file.dataset))
 }
 

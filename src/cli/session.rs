@@ -183,7 +183,7 @@ fn say(json: bool, message: &str) {
 
 fn log(voice: Voice, bar: ProgressBar) -> Log {
     let least = if voice.quiet {
-        Level::Warn
+        Level::Note
     } else {
         Level::Info
     };

@@ -296,8 +296,8 @@ fn check_pixels(labels: &Labels, patterns: &Patterns<Raw>) -> Result<()> {
             ));
     }
     if patterns.values().iter().all(|&v| v == 0.0) {
-        return Err(labels
-            .error(&labels.patterns)
+        return Err(Error::undecided(labels.action.clone())
+            .at(&labels.patterns)
             .got(format!(
                 "zero in every pixel of {} patterns",
                 patterns.len()

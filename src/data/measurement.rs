@@ -57,6 +57,11 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// Pixels that the mask calls bad.
+    pub fn masked(&self) -> usize {
+        self.good.iter().flatten().filter(|g| !**g).count()
+    }
+
     /// The wavelength in metres, `h c / E`, where the energy is known.
     pub fn wavelength_m(&self) -> Option<f64> {
         self.photon_energy_ev.map(|e| HC_EV_M / e)

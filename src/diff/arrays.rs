@@ -42,6 +42,12 @@ pub(super) fn rows(
             continue;
         }
         let read = || -> Result<[Values; 2]> { Ok([read_npy(&paths[0])?, read_npy(&paths[1])?]) };
+        if shape_a.contains(&0) {
+            let mut nothing = row(file, "values", "none", "none", true);
+            (nothing.verdict, nothing.compared) = (Verdict::Undecided, 0);
+            rows.push(nothing);
+            continue;
+        }
         rows.push(match read()? {
             [Values::Complex(x), Values::Complex(y)] if file == dir::PROBE => {
                 probe(file, &x, &y, gauge, tolerances)
@@ -115,10 +121,12 @@ fn real(file: &str, a: &ArrayD<f64>, b: &ArrayD<f64>, tolerances: &Tolerances) -
 
 /// Non-finite values of two complex arrays: of both at the same places, and of one alone.
 fn non_finite(a: &ArrayD<Complex32>, b: &ArrayD<Complex32>) -> [usize; 2] {
-    let pairs = || a.iter().zip(b).map(|(x, y)| [x.is_finite(), y.is_finite()]);
+    // a NaN is no infinity
+    let kind = |z: &Complex32| (z.is_finite(), z.is_nan());
+    let pairs = || a.iter().zip(b).map(|(x, y)| (kind(x), kind(y)));
     [
-        pairs().filter(|p| *p == [false, false]).count(),
-        pairs().filter(|p| p[0] != p[1]).count(),
+        pairs().filter(|(x, y)| x == y && !x.0).count(),
+        pairs().filter(|(x, y)| x != y).count(),
     ]
 }
 
@@ -222,7 +230,7 @@ fn probe(
         .sum::<f64>()
         .max(y.iter().map(power).sum());
     let object = gauge.map_or(1.0, |g| g.scale.get());
-    let mut squares = 0.0;
+    let (mut squares, mut apart) = (0.0, None);
     for (k, (p, q)) in x.iter().zip(&y).enumerate() {
         let Some(found) = align(p, q) else {
             // neither has any light, or nothing in common
@@ -232,6 +240,10 @@ fn probe(
         let own = power(p).sqrt();
         // probe times c and object over c are the same
         let scale = found.gauge.scale.get() * object - 1.0;
+        // what moves, tilts or mirrors the object does the same to the probe, and the other way round
+        if own > MAIN_MODE * whole.sqrt() {
+            apart = apart.or_else(|| other_gauge(&found.gauge, gauge, p.nrows()));
+        }
         let away = (found.aligned.rms.get() * own).hypot(scale * own);
         squares += away * away;
         if out.at == "modes" && away > 0.0 {
@@ -243,5 +255,46 @@ fn probe(
         relative(squares.sqrt(), whole.sqrt()),
         tolerances.image_rms,
     );
+    if let Some(what) = apart {
+        out.verdict = Verdict::Differs;
+        out.different = out.compared;
+        out.excess = Real(f64::INFINITY);
+        out.reason = "the gauge of the probe is not that of the object".into();
+        (out.a, out.b) = (what, String::new());
+    }
     out
+}
+
+/// Share of the probe's norm that a mode must have for its own gauge to say anything.
+const MAIN_MODE: f64 = 0.3;
+/// Above these a probe has another gauge than its object: shift in pixels, ramp over the probe in radians.
+const MAX_SHIFT_PX: f64 = 0.05;
+const MAX_RAMP_RAD: f64 = 0.05;
+
+/// How the gauge of a probe contradicts that of its object: a shift is shared, a ramp is the opposite one, and so is the twin.
+fn other_gauge(probe: &Gauge, object: Option<&Gauge>, side: usize) -> Option<String> {
+    let none = Gauge::none();
+    let object = object.unwrap_or(&none);
+    if probe.twin != object.twin {
+        return Some("one of probe and object alone is mirrored and conjugated".into());
+    }
+    if probe.twin {
+        return None;
+    }
+    let pairs = |a: [Real; 2], b: [Real; 2]| [[a[0].get(), b[0].get()], [a[1].get(), b[1].get()]];
+    for [own, of] in pairs(probe.shift, object.shift) {
+        if (own - of).abs() > MAX_SHIFT_PX {
+            return Some(format!(
+                "the probe is moved by {own:.3} pixels, the object by {of:.3}"
+            ));
+        }
+    }
+    for [own, of] in pairs(probe.ramp, object.ramp) {
+        if (own + of).abs() * side as f64 > MAX_RAMP_RAD {
+            return Some(format!(
+                "the probe has a ramp of {own:.5} rad per pixel, the object of {of:.5}"
+            ));
+        }
+    }
+    None
 }

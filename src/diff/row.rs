@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::schema::{Class, class};
-use super::side::{Leaf, Side};
+use super::side::{Leaf, Side, Values};
 use super::tolerance::{Step, Tolerances, written};
 use crate::ground::json::Real;
 use crate::ground::judgment::Judgment;
@@ -106,7 +106,10 @@ pub(super) fn rows(file: &str, sides: [&Side; 2], tolerances: &Tolerances) -> Ve
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     for place in places {
         let (p, q) = (a.get(place), b.get(place));
-        let point = point(file, place, [p, q], own, tolerances);
+        // a list that both programs write has one length
+        let shorter =
+            (p.is_some() != q.is_some()) && is_longer(place, if p.is_some() { b } else { a });
+        let point = point(file, place, [p, q], own, shorter, tolerances);
         let name = written(place, true);
         let row = rows.entry(name.clone()).or_insert_with(|| Row {
             file: file.into(),
@@ -139,11 +142,21 @@ pub(super) fn rows(file: &str, sides: [&Side; 2], tolerances: &Tolerances) -> Ve
     rows.into_values().collect()
 }
 
+/// Whether a place is an entry of a list of numbers that the other file has too, and that is shorter there.
+fn is_longer(place: &[Step], other: &Values) -> bool {
+    let Some((Step::Entry(_), list)) = place.split_last() else {
+        return false;
+    };
+    let first = [list, &[Step::Entry(0)]].concat();
+    other.get(&first).is_some_and(|l| l.number().is_some())
+}
+
 fn point(
     file: &str,
     place: &[Step],
     leaves: [Option<&Leaf>; 2],
     own: bool,
+    shorter: bool,
     tolerances: &Tolerances,
 ) -> Point {
     if let Class::Volatile(why) = class(file, place) {
@@ -154,7 +167,7 @@ fn point(
         return Point::new(Verdict::Noted, 0.0, &r.reason);
     }
     let (Some(p), Some(q)) = (leaves[0], leaves[1]) else {
-        return if own {
+        return if own || shorter {
             Point::new(Verdict::Differs, f64::INFINITY, "in one hub only")
         } else {
             Point::new(Verdict::Noted, 0.0, BY_DESIGN)

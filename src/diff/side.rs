@@ -1,6 +1,6 @@
 //! A hub as the comparison sees it: its files, the values of its JSON, its reconstruction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -126,7 +126,13 @@ pub fn read(path: &Path) -> Result<Side> {
         let value: Value = json::from_text(&text).map_err(bad)?;
         let mut leaves = Values::new();
         if file == dir::STAGES {
-            by_name(value, &mut leaves);
+            let twice = by_name(value, &mut leaves);
+            if let Some(name) = twice {
+                return Err(Error::input(action)
+                    .at(at.display())
+                    .got(format!("the stage {name} a second time"))
+                    .need("each tensor of each stage once"));
+            }
         } else {
             flatten(value, &mut Vec::new(), &mut leaves);
         }
@@ -154,10 +160,15 @@ pub fn read(path: &Path) -> Result<Side> {
 }
 
 /// Stage digests by stage and tensor, so that a stage more or less does not move the others.
-fn by_name(value: Value, out: &mut Values) {
+///
+/// Says which tensor is there a second time, if one is.
+fn by_name(value: Value, out: &mut Values) -> Option<String> {
     let Value::Object(mut fields) = value else {
-        return flatten(value, &mut Vec::new(), out);
+        flatten(value, &mut Vec::new(), out);
+        return None;
     };
+    let mut seen = BTreeSet::new();
+    let mut twice = None;
     let stages = fields.remove("stages");
     flatten(Value::Object(fields), &mut Vec::new(), out);
     for (k, mut stage) in stages
@@ -175,8 +186,12 @@ fn by_name(value: Value, out: &mut Values) {
             Step::Name(text.unwrap_or_else(|| format!("stages[{k}]")))
         };
         let mut place = vec![take("stage"), take("tensor")];
+        if !seen.insert(place.clone()) {
+            twice.get_or_insert_with(|| super::tolerance::written(&place, false));
+        }
         flatten(stage, &mut place, out);
     }
+    twice
 }
 
 fn flatten(value: Value, place: &mut Vec<Step>, out: &mut Values) {

@@ -125,10 +125,13 @@ impl Tolerances {
         let each = t.rules.iter().filter_map(|r| r.allowed).chain([t.numbers]);
         let mut bounds: Vec<Real> = each.flat_map(|a| [a.absolute, a.relative]).collect();
         bounds.push(t.image_rms);
-        if let Some(bad) = bounds.iter().find(|b| b.get().is_nan() || b.get() < 0.0) {
+        if let Some(bad) = bounds
+            .iter()
+            .find(|b| !b.get().is_finite() || b.get() < 0.0)
+        {
             return Err(Error::input("reading tolerances")
                 .got(format!("a tolerance of {}", bad.get()))
-                .need("0 or more"));
+                .need("a finite number, 0 or more"));
         }
         if let Some(r) = t.rules.iter().find(|r| !r.says_one_thing()) {
             return Err(Error::input("reading tolerances")

@@ -84,6 +84,47 @@ const NEEDED: [&str; 13] = [
     dir::STATS,
 ];
 
+/// The event of a run in which something was not finite.
+const EVENT: &str = "nonfinite_event.json";
+
+/// Numbers of a JSON value, and those that are not finite.
+#[derive(Default)]
+struct Numbers {
+    count: usize,
+    bad: usize,
+    /// Where the first of these is.
+    first: Option<String>,
+}
+
+impl Numbers {
+    fn walk(&mut self, value: &Value, at: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, v) in fields {
+                    at.push(name.clone());
+                    self.walk(v, at);
+                    at.pop();
+                }
+            }
+            Value::Array(entries) => {
+                for (k, v) in entries.iter().enumerate() {
+                    at.push(format!("[{k}]"));
+                    self.walk(v, at);
+                    at.pop();
+                }
+            }
+            Value::Number(_) => self.count += 1,
+            Value::String(text) if ["NaN", "Infinity", "-Infinity"].contains(&text.as_str()) => {
+                self.count += 1;
+                self.bad += 1;
+                self.first
+                    .get_or_insert_with(|| at.join(".").replace(".[", "["));
+            }
+            _ => {}
+        }
+    }
+}
+
 struct Look<'a> {
     hub: &'a Path,
     files: BTreeSet<String>,
@@ -169,6 +210,7 @@ impl Look<'_> {
             .filter(|f| !engine || **f != dir::HISTORY_STEPS);
         for file in needed
             .chain(engine.then_some(&dir::PROBE))
+            .chain(engine.then_some(&records::RESIDUALS))
             .filter(|f| !self.files.contains(**f))
             .copied()
             .collect::<Vec<_>>()
@@ -182,6 +224,14 @@ impl Look<'_> {
         }
         if !(checkpoint || engine || self.is_golden()) {
             self.tell("train_outputs/checkpoints", "no checkpoint");
+        }
+        if self.files.contains(EVENT) {
+            self.tell_event(EVENT, "the run met a number that was not finite");
+        }
+        for file in &self.files.clone() {
+            if fs::metadata(self.hub.join(file)).is_ok_and(|m| m.len() == 0) {
+                self.tell(file, "an empty file");
+            }
         }
         if self.files.contains(dir::INCOMPLETE) {
             self.tell(
@@ -247,10 +297,21 @@ impl Look<'_> {
             };
             match json::from_text::<Value>(&text) {
                 Err(e) => self.tell(&file, e.to_string()),
-                Ok(_) if serde_json::from_str::<Value>(&text).is_err() => {
-                    self.tell(&file, "not strict JSON: a bare NaN or Infinity");
+                Ok(value) => {
+                    if serde_json::from_str::<Value>(&text).is_err() {
+                        self.tell(&file, "not strict JSON: a bare NaN or Infinity");
+                    }
+                    let mut numbers = Numbers::default();
+                    numbers.walk(&value, &mut Vec::new());
+                    self.values += numbers.count;
+                    if let Some(at) = numbers.first {
+                        let (bad, of) = (numbers.bad, numbers.count);
+                        self.tell_event(
+                            &file,
+                            format!("{bad} of {of} numbers are not finite, the first at {at}"),
+                        );
+                    }
                 }
-                Ok(_) => {}
             }
         }
     }

@@ -66,14 +66,19 @@ impl Results {
                 .any(|z| !(z.re.is_finite() && z.im.is_finite()))
     }
 
-    /// How it ended: whether everything is finite, anything is covered, and the canvas holds every offset.
-    pub fn judgment(&self, patch: usize) -> Judgment {
-        let finite = match self.has_non_finite() {
+    /// How it ended: whether everything is finite, and anything is covered.
+    pub fn judgment(&self) -> Judgment {
+        match self.has_non_finite() {
             true => Judgment::NonFinite,
-            false => Judgment::Well,
-        };
-        let fits = self.statistics(patch).fits_canvas;
-        Judgment::gravest([finite, Judgment::holds(fits, self.stitched.covered())])
+            false => Judgment::holds(true, self.stitched.covered()),
+        }
+    }
+
+    /// The canvas that the groups need and the padded one of the reference's rule, if that is too small. Nothing is lost by it: what is
+    /// stitched has a canvas of its own.
+    pub fn canvas_too_small(&self, patch: usize) -> Option<[u64; 2]> {
+        let s = self.statistics(patch);
+        (!s.fits_canvas).then(|| [s.required_canvas.unwrap_or(u64::MAX), s.padded_size])
     }
 
     /// `stats.json`, of patches of a side.

@@ -21,6 +21,7 @@ use crate::ground::finite::PlaneCensus;
 use crate::ground::json::{self, Real};
 use crate::ground::par::Pool;
 use crate::hub::dir;
+use crate::hub::reconstruction::image;
 use crate::hub::stats::Stats;
 use crate::physics::expose::{expected_counts, patch, single};
 use crate::score::truth::sample;
@@ -63,7 +64,8 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
         (Some(hub), None) => (None, amplitude(hub)?.map_or(0, |a| bad(&a))),
         (None, _) => (None, 0),
     };
-    if hub.is_some() && measured.is_none() {
+    let compared = measured.is_some();
+    if hub.is_some() && !compared {
         notes.push("the reconstruction is not compared: no truth, or no finite amplitude".into());
     }
     match (same, &request.data) {
@@ -75,6 +77,15 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
     }
     let mut found = Chain::of(of, links, measured, notes);
     found.non_finite = non_finite;
+    if let Some(hub) = hub {
+        let has = |f: &str| hub.join(f).is_file();
+        if request.data.is_some() && same.is_none() {
+            found.unchecked = Some("whether the patterns are those of the run is not known".into());
+        } else if specimen.object.is_some() && !compared && (has(dir::AMPLITUDE) || has(dir::STATS))
+        {
+            found.unchecked = Some("the amplitude could not be compared with the truth's".into());
+        }
+    }
     if same == Some(false) && request.data.is_some() {
         found
             .break_with("the data file has changed since the run: these are other patterns".into());
@@ -381,14 +392,16 @@ fn reconstructed(
     Ok((measured, non_finite))
 }
 
-/// The amplitude of a hub, if it has one as an array.
+/// The amplitude of a hub, if it has one as an array; NaN too where its phase is not finite.
 fn amplitude(hub: &Path) -> Result<Option<Array2<f64>>> {
-    let path = hub.join(dir::AMPLITUDE);
-    if path.exists() {
-        read_plane(path).map(Some)
-    } else {
-        Ok(None)
+    let [path, phase] = [dir::AMPLITUDE, dir::PHASE].map(|f| hub.join(f));
+    if !path.exists() {
+        return Ok(None);
     }
+    if phase.exists() {
+        return Ok(Some(image(hub)?.mapv(|z| z.norm())));
+    }
+    read_plane(path).map(Some)
 }
 
 /// Its pixels that are not finite.

@@ -89,7 +89,10 @@ fn verdict(chain: &Chain) -> String {
     };
     match chain.judgment() {
         Judgment::Well => format!("verdict: {checks} checked, all are kept"),
-        Judgment::Undecided => "verdict: no energy could be checked".into(),
+        Judgment::Undecided => match &chain.unchecked {
+            Some(what) => format!("verdict: {checks} checked, and {what}"),
+            None => "verdict: no energy could be checked".into(),
+        },
         Judgment::NotWell => format!("verdict: {checks} checked, something is lost or changed"),
         Judgment::NonFinite => format!(
             "verdict: {checks} checked, and something is not finite ({} pixels of the reconstruction)",

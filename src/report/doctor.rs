@@ -80,6 +80,9 @@ pub fn cases(e: &Examination) -> Vec<Case> {
         Case::new("values are finite", finite, of),
         Case::new("trials decide", decided, trials),
     ];
+    for mismatch in e.file.mismatches() {
+        cases.push(Case::new("parts fit together", Judgment::NotWell, mismatch));
+    }
     cases.extend(e.findings.iter().map(|f| {
         let name = format!("{}: {}", f.topic, f.says);
         match f.severity {

@@ -12,9 +12,12 @@ pub fn cases(found: &Verification) -> Vec<Case> {
     let read = format!("{} files, {} values read", found.files, found.values);
     let problems = found.problems.iter().map(of(Judgment::NotWell));
     let events = found.events.iter().map(of(Judgment::NonFinite));
-    let whole = Judgment::holds(found.problems.is_empty(), found.values.min(found.files));
     problems
         .chain(events)
-        .chain([Case::new("the hub is whole", whole, read)])
+        .chain([Case::new(
+            "the hub is whole and finite",
+            found.judgment(),
+            read,
+        )])
         .collect()
 }

@@ -6,12 +6,20 @@ use super::junit::Case;
 use super::markdown::{Table, g6_or_dash, or_dash};
 use super::training;
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 use crate::verify::telemetry::Telemetry;
 use std::fmt::Write as _;
 
 /// The Markdown of a history called `name`; `history_path` and `summary_path` are quoted as given.
 pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -> String {
     let mut text = training::summary(&t.summary(), name, history_path, summary_path);
+    if t.judgment() != Judgment::Well {
+        // finite metrics are no check mark where something else is wrong
+        let mark = "\u{2705} No NaN/inf detected in training history.";
+        let no_mark =
+            "\u{26a0}\u{fe0f} The metrics are finite, and something else is wrong: see below.";
+        text = text.replacen(mark, no_mark, 1);
+    }
     let mut table = Table::new(&[
         "Metric",
         "Count",
@@ -63,6 +71,24 @@ pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -
             text,
             "\nMissing values, not at the end of their metric, were left out: {}.",
             t.left_out
+        );
+    }
+    let mostly: Vec<&str> = (t.metrics.iter())
+        .filter(|(_, m)| m.summary.count > 0 && m.left_out > m.summary.count as u64)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !mostly.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n\u{26a0}\u{fe0f} More values are missing than there are, too many to judge: {}.",
+            mostly.join(", ")
+        );
+    }
+    if !t.ignored_non_finite.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n\u{26a0}\u{fe0f} Not a series, and not finite: {}.",
+            t.ignored_non_finite.join(", ")
         );
     }
     for line in &t.mismatched {

@@ -30,6 +30,9 @@ pub struct Gated {
     pub says: String,
 }
 
+/// Share of the windows of a similarity that must be known: a hole takes away each window that it touches.
+const MIN_WINDOWS: f64 = 0.5;
+
 impl Gate {
     /// `nrmse at most 0.01`.
     pub fn name(&self) -> String {
@@ -87,13 +90,21 @@ impl Gate {
                 Some(f) => format!("{} of {} pixels", f.pixels, f.region_pixels),
             }
         };
+        if let Some([windows, all]) = scores.windows(&self.figure)
+            && (windows as f64) < MIN_WINDOWS * all as f64
+        {
+            return undecided(format!(
+                "{windows} of {all} windows are known, and {MIN_WINDOWS} of them are needed"
+            ));
+        }
         let Some(v) = scores.figure(&self.figure).map(Real::get) else {
             return undecided("the region is too small for it, or an image is constant".to_owned());
         };
-        if v.is_nan() {
+        // an image without any error has an infinite signal-to-noise ratio; no error is infinite
+        if v.is_nan() || (self.most && v.is_infinite()) {
             return gated(
                 Judgment::NonFinite,
-                format!("{name}: the figure is NaN, of {of}"),
+                format!("{name}: the figure is {v}, of {of}"),
             );
         }
         let holds = if self.most {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::detector::OnDetector;
 use super::evaluation::Evaluation;
 use super::fidelity::Fidelity;
+use super::ssim::Window;
 use crate::ground::finite::PlaneCensus;
 use crate::ground::json::Real;
 use crate::ground::judgment::Judgment;
@@ -101,6 +102,21 @@ impl Scores {
         }
     }
 
+    /// Windows of a similarity that are known, and all that fit into the region; `None` for other figures.
+    pub fn windows(&self, name: &str) -> Option<[usize; 2]> {
+        let f = self.fidelity.as_ref()?;
+        let quality = match name {
+            "amplitude_ssim" | "amplitude_ms_ssim" => &f.amplitude,
+            "phase_ssim" | "phase_ms_ssim" => &f.phase,
+            _ => return None,
+        };
+        let [top, bottom, left, right] = f.region;
+        let fit = |from: usize, to: usize| (to - from + 1).saturating_sub(Window::Gaussian.side());
+        quality
+            .ssim
+            .map(|s| [s.windows, fit(top, bottom) * fit(left, right)])
+    }
+
     /// Whether something is not finite where figures were asked for.
     pub fn has_events(&self) -> bool {
         !self.non_finite.is_empty() && self.non_finite.in_region
@@ -114,13 +130,16 @@ impl Scores {
         }
         let figure = |value: Real, most: f64, known: bool| match value.get() {
             _ if !known => Judgment::Undecided,
-            v if v.is_nan() => Judgment::NonFinite,
+            v if !v.is_finite() => Judgment::NonFinite,
             v => Judgment::holds(v <= most, 1),
         };
-        let fidelity = self
-            .fidelity
-            .as_ref()
-            .map(|f| figure(f.nrmse, f64::INFINITY, f.is_known()));
+        let fidelity = self.fidelity.as_ref().map(|f| {
+            figure(
+                f.nrmse,
+                f64::INFINITY,
+                f.is_known() && f.pixels >= MIN_PIXELS,
+            )
+        });
         let detector = (self.detector.as_ref()).map(|d| figure(d.residual, 1.0, d.is_known()));
         let patterns = (self.data.is_some() && detector.is_none()).then_some(Judgment::Undecided);
         Judgment::gravest(fidelity.into_iter().chain(detector).chain(patterns))

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::detector::OnDetector;
 use super::fidelity::Fidelity;
+use super::scores::MIN_PIXELS;
+use crate::ground::json::Real;
 use crate::ground::judgment::Judgment;
 
 /// The version of the form.
@@ -71,17 +73,22 @@ pub struct Versus {
 impl Versus {
     /// How the comparison ended: whether enough is known for every figure, and the engine explains anything.
     pub fn judgment(&self) -> Judgment {
-        let of = |s: &Side| {
-            let fidelity = (s.fidelity.as_ref()).map(|f| (f.nrmse, f.is_known(), f64::INFINITY));
-            let detector = (s.detector.as_ref()).map(|d| (d.residual, d.is_known(), 1.0));
-            [fidelity, detector]
+        let figure = |f: &Fidelity| {
+            let enough = f.is_known() && f.pixels >= MIN_PIXELS;
+            (f.nrmse, enough, f64::INFINITY)
         };
-        let between = (self.between.nrmse, self.between.is_known(), f64::INFINITY);
+        let of = |s: &Side| {
+            let unknown = (Real(f64::NAN), false, 1.0);
+            let detector =
+                (s.detector.as_ref()).map_or(unknown, |d| (d.residual, d.is_known(), 1.0));
+            [s.fidelity.as_ref().map(figure), Some(detector)]
+        };
+        let between = figure(&self.between);
         let figures = [&self.network, &self.engine].map(of).into_iter().flatten();
         Judgment::gravest(figures.flatten().chain([between]).map(
             |(v, known, most)| match v.get() {
                 _ if !known => Judgment::Undecided,
-                v if v.is_nan() => Judgment::NonFinite,
+                v if !v.is_finite() => Judgment::NonFinite,
                 v => Judgment::holds(v <= most, 1),
             },
         ))

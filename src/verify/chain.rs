@@ -110,6 +110,8 @@ pub struct Chain {
     pub measured: Option<Measured>,
     /// Pixels of the reconstruction that are not finite.
     pub non_finite: usize,
+    /// What could not be compared although it should be, in a sentence.
+    pub unchecked: Option<String>,
     /// Whether an energy is lost, or the data are not those of the run: more than a factor that stays.
     pub broken: bool,
     /// What a person should know.
@@ -186,6 +188,7 @@ impl Chain {
             total: Real(total),
             measured,
             non_finite: 0,
+            unchecked: None,
             broken,
             notes,
             findings,
@@ -202,13 +205,16 @@ impl Chain {
         let nan = |v: &Option<Real>| v.is_some_and(|v| !v.get().is_finite());
         let measured = self.measured.as_ref();
         let finite = self.non_finite == 0
+            && self.total.get().is_finite()
             && !self
                 .links
                 .iter()
                 .any(|l| nan(&l.deviation) || nan(&l.allowed))
             && measured.is_none_or(|m| m.ratio.get().is_finite());
+        let open = self.unchecked.as_ref().map(|_| Judgment::Undecided);
         if finite {
-            Judgment::holds(!self.broken, self.checks())
+            let kept = Judgment::holds(!self.broken, self.checks());
+            Judgment::gravest([kept].into_iter().chain(open))
         } else {
             Judgment::NonFinite
         }

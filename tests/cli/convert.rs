@@ -61,7 +61,7 @@ fn what_was_assumed_is_said() {
 fn what_is_missing_is_named_with_the_flag_that_gives_it() {
     let dir = tempfile::tempdir().unwrap();
     let (input, out) = (seed("tike/plain.npz"), dir.path().join("a.cxi"));
-    said(["convert", text(&input), text(&out)]).ended(1, &["no photon energy", "--energy"]);
+    said(["convert", text(&input), text(&out)]).ended(2, &["no photon energy", "--energy"]);
     said(["convert", text(&input), text(&dir.path().join("a.foo"))]).ended(2, &["--to"]);
     said(["convert", text(&input), text(&out), "--energy", "-3"]).ended(2, &["--energy"]);
     said(["convert", text(&input), text(&out), "--to", "tike"]).ended(2, &["format tike"]);
@@ -115,7 +115,7 @@ fn a_damaged_file_ends_with_its_name_and_nothing_written() {
     let (cut, out) = (dir.path().join("cut.cxi"), dir.path().join("a.npz"));
     let bytes = fs::read(seed("cxi/packed.cxi")).unwrap();
     fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
-    said(["convert", text(&cut), text(&out)]).ended(1, &["cut.cxi"]);
-    said(["inspect", text(&dir.path().join("none"))]).ended(1, &["none"]);
+    said(["convert", text(&cut), text(&out)]).ended(2, &["cut.cxi"]);
+    said(["inspect", text(&dir.path().join("none"))]).ended(2, &["none"]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

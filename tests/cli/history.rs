@@ -76,21 +76,21 @@ fn what_is_no_history_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("cut.json");
     fs::write(&file, "{\"loss\": [1.0, 2.").unwrap();
-    said(["history", text(&file)]).ended(1, &["cut.json", "line 1"]);
-    said(["history", text(dir.path())]).ended(1, &["a directory", "train_outputs/history.json"]);
-    said(["history", text(&dir.path().join("none"))]).ended(1, &["none"]);
+    said(["history", text(&file)]).ended(2, &["cut.json", "line 1"]);
+    said(["history", text(dir.path())]).ended(2, &["a directory", "train_outputs/history.json"]);
+    said(["history", text(&dir.path().join("none"))]).ended(2, &["none"]);
     said(["history"]).ended(2, &["FILE"]);
-    for (words, got) in [
-        ("null", "nothing below it"),
-        ("\"str\"", "nothing below it"),
-        ("a line of text", "nothing below it"),
-        ("loss,loss\n1,2\n", "\"loss\" a second time"),
-        ("{\"loss\": [1], \"loss\": [2]}", "a second time"),
+    for (words, got, code) in [
+        ("null", "nothing below it", 4),
+        ("\"str\"", "nothing below it", 4),
+        ("a line of text", "nothing below it", 4),
+        ("loss,loss\n1,2\n", "\"loss\" a second time", 2),
+        ("{\"loss\": [1], \"loss\": [2]}", "a second time", 2),
     ] {
         fs::write(&file, words).unwrap();
-        said(["history", text(&file)]).ended(1, &["cut.json", got]);
+        said(["history", text(&file)]).ended(code, &["cut.json", got]);
     }
     let list = dir.path().join("no/such/folder.json");
     fs::write(&file, "{\"loss\": [1.0, 2.0]}").unwrap();
-    said(["history", text(&file), "--output-json", text(&list)]).ended(1, &["folder.json"]);
+    said(["history", text(&file), "--output-json", text(&list)]).ended(74, &["folder.json"]);
 }

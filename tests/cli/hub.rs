@@ -195,7 +195,7 @@ fn a_hub_that_exists_is_never_touched() {
     let before = fs::read(hub.join("runner.log")).unwrap();
     let refused = said(tiny(&hub, 1, &["--seed", "9"]));
     refused.ended(
-        1,
+        2,
         &[text(&hub), "free", "never overwritten", "choose another"],
     );
     intact(&hub);
@@ -219,7 +219,7 @@ fn of_two_runs_into_one_hub_exactly_one_wins() {
     let (mut a, mut b) = (start(), start());
     let mut codes = [&mut a, &mut b].map(|run| run.wait().unwrap().code().unwrap());
     codes.sort_unstable();
-    assert_eq!(codes, [0, 1]);
+    assert_eq!(codes, [0, 2]);
     intact(&hub);
     assert_eq!(names(dir.path()), ["hub"]);
 }
@@ -239,8 +239,8 @@ fn an_output_below_a_file_and_one_without_a_name_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "mine").unwrap();
-    said(tiny(&file.join("hub"), 1, &[])).ended(1, &[text(&file)]);
-    said(tiny(&file, 1, &[])).ended(1, &[text(&file), "free"]);
+    said(tiny(&file.join("hub"), 1, &[])).ended(74, &[text(&file)]);
+    said(tiny(&file, 1, &[])).ended(2, &[text(&file), "free"]);
     said(tiny(Path::new(".."), 1, &[])).ended(2, &["a name of its own"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     assert_eq!(names(dir.path()), ["file"]);
@@ -260,7 +260,7 @@ fn a_directory_that_may_not_be_written_to_is_named() {
             "this user (root?) may write anywhere",
         );
     }
-    said(tiny(&closed.join("hub"), 1, &[])).ended(1, &[text(&closed), "may write to"]);
+    said(tiny(&closed.join("hub"), 1, &[])).ended(74, &[text(&closed), "may write to"]);
 }
 
 /// A small file system of its own, gone at the end.

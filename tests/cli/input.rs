@@ -283,9 +283,9 @@ fn a_probe_of_another_size_or_without_its_key_is_refused() {
     };
     let args = ["--scenario", "gs1_custom", "--custom-probe", text(&file)];
     write("probeGuess", 32);
-    place.refused(1, &args, &[text(&file), "(32, 32)", "(64, 64)"]);
+    place.refused(2, &args, &[text(&file), "(32, 32)", "(64, 64)"]);
     write("probe", 64);
-    place.refused(1, &args, &[text(&file), "probeGuess"]);
+    place.refused(2, &args, &[text(&file), "probeGuess"]);
 }
 
 #[test]
@@ -294,19 +294,19 @@ fn a_broken_snapshot_says_the_line_and_the_field() {
     let broken = place.file("broken.json", "{\n  \"run_params\": {,\n");
     let args = |path| ["--scenario", "mine", "--snapshot", path];
     place.refused(
-        1,
+        2,
         &args(text(&broken)),
         &[text(&broken), "line 2", "no JSON"],
     );
     let missing = place.file("missing.json", &SNAPSHOT.replace("\"nphotons\": 1e9,", ""));
     place.refused(
-        1,
+        2,
         &args(text(&missing)),
         &["missing field `nphotons`", text(&missing)],
     );
     let gone = place.path("gone.json");
     place.refused(
-        1,
+        2,
         &args(text(&gone)),
         &[text(&gone), "No such file", "built-in"],
     );
@@ -324,14 +324,14 @@ fn a_side_that_the_network_does_not_have_is_refused_with_those_it_has() {
 fn a_data_file_that_is_missing_or_no_archive_is_named() {
     let place = Place::new();
     let gone = place.path("gone.npz");
-    place.refused(1, &with_data(&gone), &[text(&gone), "No such file"]);
+    place.refused(2, &with_data(&gone), &[text(&gone), "No such file"]);
     let letter = place.file("letter.npz", "Dear program,");
     place.refused(
-        1,
+        2,
         &with_data(&letter),
         &[text(&letter), "neither a zip archive's nor HDF5's"],
     );
-    place.refused(1, &with_data(place.dir.path()), &[text(place.dir.path())]);
+    place.refused(2, &with_data(place.dir.path()), &[text(place.dir.path())]);
     let both = [&with_data(&gone)[..], &["--custom-object", text(&gone)]].concat();
     place.refused(2, &both, &["cannot be used with"]);
 }
@@ -340,12 +340,16 @@ fn a_data_file_that_is_missing_or_no_archive_is_named() {
 fn a_bad_pixel_is_found_and_named() {
     let place = Place::new();
     let file = place.path("data.npz");
-    for (bad, said) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (-1.5, "-1.5")] {
+    for (bad, said, code) in [
+        (f32::NAN, "NaN", 3),
+        (f32::INFINITY, "inf", 3),
+        (-1.5, "-1.5", 2),
+    ] {
         let mut data = Data::new(8);
         data.stack[[5, 17, 40]] = bad;
         data.write(&file);
         place.refused(
-            1,
+            code,
             &with_data(&file),
             &["diff3d", "pattern 5, row 17, col 40", said],
         );
@@ -360,18 +364,18 @@ fn shapes_that_do_not_belong_together_are_told_apart() {
     data.x.pop();
     data.write(&file);
     place.refused(
-        1,
+        2,
         &with_data(&file),
         &["diff3d", "(8, 64, 64)", "(7, N, N)"],
     );
     let mut data = Data::new(8);
     data.y.pop();
     data.write(&file);
-    place.refused(1, &with_data(&file), &["ycoords", "7 entries", "need 8"]);
+    place.refused(2, &with_data(&file), &["ycoords", "7 entries", "need 8"]);
     let mut data = Data::new(8);
     data.stack = Array3::ones((8, 64, 62));
     data.write(&file);
-    place.refused(1, &with_data(&file), &["(8, 64, 62)"]);
+    place.refused(2, &with_data(&file), &["(8, 64, 62)"]);
     let mut data = Data::new(8);
     data.stack = Array3::ones((8, 32, 32));
     data.write(&file);
@@ -427,7 +431,7 @@ fn positions_that_are_no_pixels_of_an_object_are_refused_with_their_place() {
     data.y[3] = f64::NAN;
     data.write(&file);
     place.refused(
-        1,
+        3,
         &with_data(&file),
         &["coords", "3", "NaN", "finite coordinates"],
     );
@@ -447,7 +451,7 @@ fn positions_in_another_unit_are_refused() {
         "object pixels",
         "hub.partial/blocked_",
     ];
-    place.run(&with_data(&file)).ended(1, &words);
+    place.run(&with_data(&file)).ended(2, &words);
     assert_eq!(names(place.dir.path()), ["data.npz", "hub.partial"]);
 }
 
@@ -466,7 +470,7 @@ fn positions_outside_the_files_own_object_are_counted_and_the_first_is_named() {
         "2 of 8 positions outside the object",
         "0 <= y < 100",
     ];
-    place.refused(1, &with_data(&file), &words);
+    place.refused(2, &with_data(&file), &words);
 }
 
 #[test]
@@ -477,7 +481,7 @@ fn patterns_without_a_photon_and_with_too_many_are_refused() {
     data.stack.fill(0.0);
     data.write(&file);
     place.refused(
-        1,
+        4,
         &with_data(&file),
         &["diff3d", "zero in every pixel of 8 patterns"],
     );

@@ -109,17 +109,17 @@ fn what_was_tampered_with_does_not_come_out_again() {
     told.ended(1, &[]);
     assert!(told.out.contains("the event tells of"), "{}", told.out);
     edit(&event, &|v| v["step"] = 0.into());
-    said(["replay", text(&hub), "--step"]).ended(1, &["a checkpoint after step 0"]);
+    said(["replay", text(&hub), "--step"]).ended(2, &["a checkpoint after step 0"]);
     edit(&event, &|v| v["schema"] = "other/2".into());
-    said(["replay", text(&hub)]).ended(1, &["other/2"]);
+    said(["replay", text(&hub)]).ended(2, &["other/2"]);
     fs::write(&event, &before).unwrap();
 
     edit(&event, &|v| v["configuration_hash"] = "0".into());
-    said(["replay", text(&hub), "--step"]).ended(1, &["an event of configuration 0"]);
+    said(["replay", text(&hub), "--step"]).ended(2, &["an event of configuration 0"]);
     fs::remove_file(hub.join("nonfinite_event.npz")).unwrap();
-    said(["replay", text(&hub)]).ended(1, &["nonfinite_event.npz"]);
+    said(["replay", text(&hub)]).ended(2, &["nonfinite_event.npz"]);
     fs::write(&event, "{").unwrap();
-    said(["replay", text(&hub)]).ended(1, &["reading an event"]);
+    said(["replay", text(&hub)]).ended(2, &["reading an event"]);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_sound_hub_has_nothing_to_replay() {
     let folder = tempfile::tempdir().unwrap();
     let hub = folder.path().join("hub");
     run(&hub, 1, &[]);
-    said(["replay", text(&hub)]).ended(1, &["no nonfinite_event.json"]);
-    said(["replay", "/does/not/exist"]).ended(1, &["/does/not/exist"]);
+    said(["replay", text(&hub)]).ended(2, &["no nonfinite_event.json"]);
+    said(["replay", "/does/not/exist"]).ended(2, &["/does/not/exist"]);
     said(["replay", text(&hub), "--threads", "2"]).ended(2, &["--step"]);
 }

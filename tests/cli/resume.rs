@@ -68,7 +68,7 @@ fn another_seed_or_scenario_than_the_checkpoints_is_refused_and_leaves_nothing()
         let args = [&["--resume", from], other].concat();
         let refused = said(tiny(&new, 2, &args));
         if other == ["--probe-big"] || other == ["--numerics", "reference"] {
-            refused.ended(1, &["another network"]); // its weights do not even fit
+            refused.ended(2, &["another network"]); // its weights do not even fit
         } else {
             refused.ended(2, &words);
         }
@@ -102,12 +102,12 @@ fn what_is_no_checkpoint_is_refused_and_leaves_nothing() {
     fs::create_dir(&empty).unwrap();
     let missing = dir.path().join("missing");
     let resume = |path| said(tiny(&new, 2, &["--resume", text(path)]));
-    resume(&garbage).ended(1, &["reading a checkpoint", text(&garbage), "damaged"]);
+    resume(&garbage).ended(2, &["reading a checkpoint", text(&garbage), "damaged"]);
     resume(&empty).ended(
         1,
         &[text(&empty), "no checkpoint", "train_outputs/checkpoints"],
     );
-    resume(&missing).ended(1, &[text(&missing), "no checkpoint"]);
+    resume(&missing).ended(2, &[text(&missing), "no checkpoint"]);
     assert_eq!(names(dir.path()), ["empty", "garbage.safetensors"]);
 }
 
@@ -120,7 +120,7 @@ fn a_checkpoint_cut_short_anywhere_is_refused() {
     let cut = dir.path().join("cut.safetensors");
     for length in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
         fs::write(&cut, &bytes[..length]).unwrap();
-        said(tiny(&new, 2, &["--resume", text(&cut)])).ended(1, &[text(&cut), "damaged"]);
+        said(tiny(&new, 2, &["--resume", text(&cut)])).ended(2, &[text(&cut), "damaged"]);
     }
 }
 

@@ -41,14 +41,14 @@ fn an_error_that_nobody_reads_still_has_its_exit_code() {
         .stderr(full)
         .output()
         .unwrap();
-    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert_eq!(done.status.code(), Some(2), "{done:?}");
 }
 
 #[test]
 fn a_report_that_a_full_disk_refuses_is_a_failure_and_one_cut_short_by_its_reader_is_not() {
     let Some(full) = full() else { return };
     let done = program().arg("scenarios").stdout(full).output().unwrap();
-    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert_eq!(done.status.code(), Some(74), "{done:?}");
     assert!(
         String::from_utf8_lossy(&done.stderr).contains("standard output"),
         "{done:?}"

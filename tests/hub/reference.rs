@@ -79,7 +79,7 @@ fn every_line_of_every_json_of_the_reference_is_rewritten_to_the_byte() {
 }
 
 #[test]
-fn the_training_summary_is_the_reference_s_to_the_byte() {
+fn the_training_summary_is_the_reference_s_to_the_byte_but_for_what_it_looked_at() {
     let Some(hubs) = reference_hubs("training summary") else {
         return;
     };
@@ -91,7 +91,11 @@ fn the_training_summary_is_the_reference_s_to_the_byte() {
         "train_outputs/history.json",
         "train_outputs/history_summary.json",
     );
-    assert_eq!(ours, read(&dir.join("gs1_ideal_training_summary.md")));
+    // the reference's check mark does not say what it looked at; ours does, at the end of its line
+    let looked_at = " Looked at 10 metrics, 50 values.";
+    assert!(ours.contains(looked_at), "{ours}");
+    let theirs = read(&dir.join("gs1_ideal_training_summary.md"));
+    assert_eq!(ours.replacen(looked_at, "", 1), theirs);
 }
 
 #[test]

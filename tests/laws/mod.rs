@@ -166,8 +166,11 @@ pub(crate) fn history(bytes: &[u8]) {
     };
     for m in t.metrics.values() {
         let count = m.summary.count as u64;
-        assert!(m.argmin.is_none_or(|k| k < count));
-        assert!(m.divergence_onset.is_none_or(|k| k < count));
+        // places count the missing values before them
+        let places = count + m.missing;
+        assert!(m.argmin.is_none_or(|k| k < places));
+        assert!(m.divergence_onset.is_none_or(|k| k < places));
+        assert!(m.missing_at_end + m.left_out <= m.missing);
         assert_eq!(m.summary.has_nan, m.first_nan_value.is_some());
         assert_eq!(m.summary.last.is_none(), count == 0);
     }

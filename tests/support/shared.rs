@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::skips::{Lacks, skip};
 
 /// The file of that name; `None`, with a word why, where there is none.
+#[track_caller]
 pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("PTYPROOF_DATA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),

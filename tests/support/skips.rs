@@ -60,7 +60,15 @@ pub(crate) fn skip(lacks: Lacks, why: impl Display) {
     );
     println!("skipped: {why}");
     let thread = std::thread::current();
-    let line = format!("{}\t{}\n", lacks.word(), thread.name().unwrap_or("?"));
+    let exe = std::env::current_exe().unwrap_or_default();
+    let binary = exe.file_stem().unwrap_or_default().to_string_lossy();
+    // with a single thread all tests have the name of the first: then the place tells them apart
+    let place = std::panic::Location::caller();
+    let name = match thread.name() {
+        None | Some("main") => place.to_string(),
+        Some(name) => name.to_owned(),
+    };
+    let line = format!("{}\t{binary}: {name}\n", lacks.word());
     let path = records();
     let folder = path.parent().map_or(Ok(()), create_dir_all);
     let file = folder.and_then(|()| File::options().create(true).append(true).open(&path));

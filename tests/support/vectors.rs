@@ -11,6 +11,7 @@ use ndarray_npy::{NpzReader, ReadableElement};
 use super::skips::{Lacks, skip};
 
 /// The folder of the vectors; `None`, with a word why, where there is none.
+#[track_caller]
 pub(crate) fn folder() -> Option<PathBuf> {
     let path = std::env::var_os("PTYPROOF_VECTORS").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/vectors"),
@@ -26,6 +27,7 @@ pub(crate) fn folder() -> Option<PathBuf> {
 }
 
 /// The folder of published artifact hubs, beside the vectors.
+#[track_caller]
 pub(crate) fn hubs() -> Option<PathBuf> {
     let path = folder()?.join("../hubs");
     if path.is_dir() {
@@ -40,12 +42,14 @@ pub(crate) fn hubs() -> Option<PathBuf> {
 }
 
 /// A JSON file of the vectors.
+#[track_caller]
 pub(crate) fn json(name: &str) -> Option<serde_json::Value> {
     let text = std::fs::read_to_string(folder()?.join(name)).unwrap();
     Some(serde_json::from_str(&text).unwrap())
 }
 
 /// An archive of the vectors.
+#[track_caller]
 pub(crate) fn npz(name: &str) -> Option<NpzReader<File>> {
     Some(NpzReader::new(File::open(folder()?.join(name)).unwrap()).unwrap())
 }

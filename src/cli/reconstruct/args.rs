@@ -88,7 +88,7 @@ pub(in crate::cli) struct ReconstructArgs {
     /// Threads; the result does not depend on it [default: all cores].
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     pub(super) threads: Option<usize>,
-    /// Say nothing but warnings and errors.
+    /// Say nothing but notes, warnings and errors.
     #[arg(long, short = 'q')]
     pub(super) quiet: bool,
     /// One JSON object per line on standard error, instead of text.

@@ -115,6 +115,13 @@ fn describe(log: &Log, ready: &Ready, threads: usize) {
         log.note(format!("data: {note}"));
     }
     let (p, f) = (&ready.problem, ready.problem.frame);
+    let masked = p.good.iter().filter(|g| !**g).count();
+    if masked > 0 {
+        log.warn(format!(
+            "{masked} of {} detector pixels are masked, and are left out",
+            p.good.len()
+        ));
+    }
     log.info(format!(
         "data: {} patterns of {} x {}; canvas {} x {}, from row {} and column {} of the object",
         p.len(),
@@ -237,7 +244,7 @@ fn tell(log: &Log, outcome: &Outcome) {
     }
     match r.judgment() {
         Judgment::Well => {}
-        Judgment::Undecided => log.warn("no pattern counts: nothing can be said of the residual"),
+        Judgment::Undecided => log.warn(format!("too few patterns count for the residual, {of}")),
         Judgment::NotWell => log.warn(format!(
             "the reconstruction explains nothing: its residual of {:.4e} is above 1, that of a dark object",
             r.whole

@@ -98,7 +98,7 @@ pub(super) fn write(path: &Path, contents: &mut Contents, how: Writing) -> Resul
                 } else {
                     return Err(error()
                         .at(format!("pattern {}, row {r}, col {c}", start + k))
-                        .because_of(f64::from(counts))
+                        .because_of(f64::from(*v))
                         .got(format!("{unit} {v}"))
                         .need("counts that are finite as float32"));
                 }

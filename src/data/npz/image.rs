@@ -102,6 +102,26 @@ pub fn read_plane(path: impl AsRef<Path>) -> Result<Array2<f64>> {
     Archive::open_npy(path.as_ref(), key)?.plane(key)
 }
 
+/// Whether a file is an archive that holds an object and nothing that belongs to a scan.
+pub fn is_object_alone(path: impl AsRef<Path>) -> bool {
+    let scan = [
+        "diff3d",
+        "diffraction",
+        "data",
+        "scan",
+        "xcoords",
+        "ycoords",
+        "probeGuess",
+        "probe_position_x_m",
+    ];
+    Archive::open(path.as_ref()).is_ok_and(|f| {
+        OBJECT_KEYS.into_iter().any(|k| f.has(k)) && !scan.into_iter().any(|k| f.has(k))
+    })
+}
+
+/// What an object may be called.
+const OBJECT_KEYS: [&str; 3] = ["objectGuess", "object", "obj"];
+
 /// Reads an object: `[row, col]`, complex64, from complex64, complex128 or real numbers, out of a
 /// `.npy` file or of an `.npz` file with the key `objectGuess`, `object` or `obj`. Axes of length 1
 /// beyond two are dropped.
@@ -118,13 +138,15 @@ pub fn read_object(path: impl AsRef<Path>) -> Result<Array2<Complex32>> {
         return image(&mut Archive::open_npy(path, key)?, key);
     }
     let mut file = Archive::open(path)?;
-    let keys = ["objectGuess", "object", "obj"];
-    let key = keys.into_iter().find(|k| file.has(k)).ok_or_else(|| {
-        file.error()
-            .at("key `objectGuess`")
-            .got(file.listing())
-            .need("the key `objectGuess`, `object` or `obj`")
-    })?;
+    let key = OBJECT_KEYS
+        .into_iter()
+        .find(|k| file.has(k))
+        .ok_or_else(|| {
+            file.error()
+                .at("key `objectGuess`")
+                .got(file.listing())
+                .need("the key `objectGuess`, `object` or `obj`")
+        })?;
     image(&mut file, key)
 }
 

@@ -36,7 +36,8 @@ pub(in crate::data) mod write;
 
 pub use crate::data::contents::DataFile;
 pub use image::{
-    image_of, npy_header, read_array, read_npy, read_npy_real, read_object, read_plane, read_probe,
+    image_of, is_object_alone, npy_header, read_array, read_npy, read_npy_real, read_object,
+    read_plane, read_probe,
 };
 pub use read::read_dataset;
 pub use write::{Values, named_arrays, write_dataset};

@@ -107,6 +107,10 @@ impl Look<'_> {
         if stages.stages.is_empty() {
             self.tell(dir::STAGES, "no stage in it");
         }
+        for s in stages.stages.iter().filter(|s| s.non_finite > 0) {
+            let what = format!("{}, {}: {} values", s.stage, s.tensor, s.non_finite);
+            self.tell_event(dir::STAGES, what);
+        }
         let mut all = stages.stages.iter();
         let object = all.find(|s| s.stage == "stitching" && s.tensor == "object");
         for (file, (rows, cols)) in shapes {

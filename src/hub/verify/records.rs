@@ -17,7 +17,7 @@ use crate::verify::steps::StepHistory;
 use crate::verify::summary::Summary;
 
 /// Residuals of an engine's hub.
-const RESIDUALS: &str = "inference_outputs/residuals.json";
+pub(super) const RESIDUALS: &str = "inference_outputs/residuals.json";
 
 impl Look<'_> {
     pub(super) fn history(&mut self) {
@@ -28,7 +28,10 @@ impl Look<'_> {
             Ok(h) => h,
             Err(e) => return self.tell(dir::HISTORY, e.to_string()),
         };
-        self.values += history.metrics.values().map(Vec::len).sum::<usize>();
+        if history.metrics.is_empty() && !history.epochs.is_empty() {
+            let epochs = history.epochs.len();
+            self.tell(dir::HISTORY, format!("no metric in {epochs} epochs"));
+        }
         for (name, values) in &history.metrics {
             let bad = values.iter().filter(|v| !v.is_finite()).count();
             if bad > 0 {
@@ -57,6 +60,17 @@ impl Look<'_> {
             Some(Err(e)) => return self.tell(dir::HISTORY_STEPS, e.to_string()),
             None => None,
         };
+        for name in [
+            "non_finite_prediction",
+            "non_finite_gradient",
+            "non_finite_parameters",
+        ] {
+            let counts = steps.iter().flat_map(|s| s.column(name)).flatten();
+            let bad = counts.filter(|v| *v != 0.0).count();
+            if bad > 0 {
+                self.tell_event(dir::HISTORY_STEPS, format!("{name} in {bad} steps"));
+            }
+        }
         if let Some(then) = self.parsed::<Summary>(dir::HISTORY_SUMMARY) {
             let mut now = match &steps {
                 None => Summary::of(&history),

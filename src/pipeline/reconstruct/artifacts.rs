@@ -28,6 +28,8 @@ use crate::verify::summary::Summary;
 pub const RESIDUALS: &str = "inference_outputs/residuals.json";
 /// Positions, float64 `[pattern, (x, y)]`, pixels of the object; only where they were refined.
 pub(in crate::pipeline) const POSITIONS: &str = "inference_outputs/positions.npy";
+/// Positions that the object was reconstructed with, in the form of [`POSITIONS`]: they say where the scan is.
+pub(in crate::pipeline) const SCAN: &str = "inference_outputs/scan.npy";
 /// Pictures of the probe's modes.
 const PROBE_PICTURE: &str = "inference_outputs/probe.png";
 /// Modes that the picture shows at most.
@@ -111,7 +113,7 @@ fn planes(problem: &Problem, e: &Estimate) -> [Array2<f32>; 2] {
     [part(|z| z.norm()), part(|z| z.arg())]
 }
 
-/// Writes object, probe, and positions if they moved; amplitude and phase come back.
+/// Writes object, probe and positions, and again those that moved; amplitude and phase come back.
 pub(super) fn arrays(hub: &Hub, problem: &Problem, e: &Estimate) -> Result<[Array2<f32>; 2]> {
     let [amplitude, phase] = planes(problem, e);
     hub.write_npy(dir::AMPLITUDE, amplitude.view())?;
@@ -121,12 +123,13 @@ pub(super) fn arrays(hub: &Hub, problem: &Problem, e: &Estimate) -> Result<[Arra
     let probe = Array3::from_shape_vec(shape, e.probes.clone());
     let probe = probe.map_err(|err| Error::bug("writing the probe").because(err))?;
     hub.write_npy(dir::PROBE, probe.view())?;
+    let origin = [problem.frame.left as f64, problem.frame.top as f64];
+    let all = Array2::from_shape_fn((problem.len(), 2), |(k, axis)| {
+        let p = e.positions[k];
+        [p.x, p.y][axis] + origin[axis]
+    });
+    hub.write_npy(SCAN, all.view())?;
     if e.positions != problem.positions {
-        let origin = [problem.frame.left as f64, problem.frame.top as f64];
-        let all = Array2::from_shape_fn((problem.len(), 2), |(k, axis)| {
-            let p = e.positions[k];
-            [p.x, p.y][axis] + origin[axis]
-        });
         hub.write_npy(POSITIONS, all.view())?;
     }
     Ok([amplitude, phase])

@@ -27,8 +27,8 @@ use crate::verify::history::History;
 use crate::verify::stage::Stages;
 use crate::verify::summary::Summary;
 
-pub(super) use artifacts::POSITIONS;
 pub use artifacts::RESIDUALS;
+pub(super) use artifacts::{POSITIONS, SCAN};
 pub use compare::{Comparison, region};
 pub(super) use start::canvas;
 pub use start::{Begin, probe_of};

@@ -5,10 +5,10 @@ use std::path::Path;
 use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
 
-use super::super::reconstruct::{POSITIONS, canvas};
+use super::super::reconstruct::{POSITIONS, SCAN, canvas};
 use crate::data::contents::Contents;
 use crate::data::formats::{self, Told};
-use crate::data::npz::{Values, image_of, read_npy, read_object, read_plane};
+use crate::data::npz::{Values, image_of, is_object_alone, read_npy, read_object, read_plane};
 use crate::error::{Error, Result};
 use crate::ground::finite::{Census, PlaneCensus};
 use crate::ground::geometry::Position;
@@ -31,6 +31,8 @@ pub struct Reconstruction {
     pub covered: Option<Array2<bool>>,
     /// Centres in object pixels, where they are known beside it.
     pub positions: Option<Vec<Position>>,
+    /// Whether these were moved by an engine: then no others are right for its patterns.
+    pub refined: bool,
     /// Side of an object pixel in metres.
     pub pixel_m: Option<f64>,
     /// What was assumed.
@@ -51,6 +53,7 @@ impl Reconstruction {
             covered: None,
             probe: None,
             positions: None,
+            refined: false,
             pixel_m: None,
             notes: Vec::new(),
         }
@@ -91,17 +94,14 @@ impl Reconstruction {
         {
             return array(path);
         }
-        match formats::open(path, told) {
-            Ok(contents) => file(contents, path),
-            // an archive with an object and nothing else is no data file, and still an image
-            Err(e) => match read_object(path) {
-                Ok(object) => Ok(Self {
-                    place: None,
-                    ..Self::of(&object)
-                }),
-                Err(_) => Err(e),
-            },
+        // an archive with an object and nothing else is no data file, and still an image
+        if is_object_alone(path) {
+            return Ok(Self {
+                place: None,
+                ..Self::of(&read_object(path)?)
+            });
         }
+        file(formats::open(path, told)?, path)
     }
 }
 
@@ -136,6 +136,17 @@ fn file(contents: Contents, path: &Path) -> Result<Reconstruction> {
             .need("an object")
             .help("patterns alone are given with --data"));
     };
+    let bad = contents.positions.iter().filter(|p| !p.is_finite()).count();
+    if bad > 0 {
+        return Err(Error::input(ACTION)
+            .not_finite()
+            .at(path.display())
+            .got(format!(
+                "{bad} of {} positions that are not finite",
+                contents.positions.len()
+            ))
+            .need("finite positions"));
+    }
     Ok(Reconstruction {
         positions: (!contents.positions.is_empty()).then(|| contents.positions.clone()),
         pixel_m: contents.measurement.pixel_m.map(|p| p.y),
@@ -159,7 +170,9 @@ fn hub(path: &Path) -> Result<Reconstruction> {
     } else {
         None
     };
-    let moved = path.join(POSITIONS);
+    let refined = path.join(POSITIONS).is_file();
+    // a hub of an earlier version says where its scan is only if it moved it
+    let moved = path.join(if refined { POSITIONS } else { SCAN });
     let positions = if moved.is_file() {
         let all = read_plane(&moved)?;
         let refuse = || {
@@ -186,6 +199,7 @@ fn hub(path: &Path) -> Result<Reconstruction> {
         place: frame.map(|f| [f.top as f64, f.left as f64]),
         probe,
         positions,
+        refined,
         pixel_m: None,
         notes: Vec::new(),
     })

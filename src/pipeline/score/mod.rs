@@ -116,7 +116,15 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
     let own = match asked.run.take() {
         Some((hub, request)) => {
             let own = own(&request, pool)?;
-            if request.data.is_some() && same_patterns(&hub, &own.data) == Some(false) {
+            let same = same_patterns(&hub, &own.data);
+            if request.data.is_some() && same.is_none() {
+                return Err(Error::undecided(ACTION)
+                    .at(hub.display())
+                    .got("no digest of the patterns that the run was given")
+                    .need("one, to tell whether the data file is still the same")
+                    .help("the hub's stage_digests.json is missing, or of an earlier version: give --truth or --data"));
+            }
+            if same == Some(false) && request.data.is_some() {
                 return Err(Error::input(ACTION)
                     .at(hub.display())
                     .got("a data file that has changed since the run: these are other patterns")
@@ -196,7 +204,9 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
             // what lies outside a region that was typed was not asked for
             let inside = s![r[0]..r[1], r[2]..r[3]];
             let any = |a: &Array2<bool>| a.slice(inside).iter().any(|bad| *bad);
-            scores.non_finite.in_region = any(&non_finite(&found, &truth)) || any(&truth.events());
+            scores.non_finite.in_region = any(&non_finite(&found, &truth))
+                || any(&truth.events())
+                || scores.non_finite.probe > 0;
         }
         let Scored {
             fidelity,
@@ -321,9 +331,11 @@ fn measured(
         let z = if z.is_finite() { z } else { mean };
         Complex32::new(z.re as f32, z.im as f32)
     });
-    // those of a file with an object may be of another scan; those that an engine moved are of these patterns
-    let same = |all: &&Vec<Position>| all.len() == problem.len();
-    if found.covered.is_some()
+    // those of a file with an object may be of another scan; those that an engine moved are of these patterns; of a hub that moved
+    // none the data's are as good, and may be those of other patterns of the same object
+    let is_hub = found.covered.is_some();
+    let same = |all: &&Vec<Position>| all.len() == problem.len() && (found.refined || !is_hub);
+    if found.refined
         && let Some(all) = found.positions.as_ref().filter(|all| !same(all))
     {
         return Err(Error::input(ACTION)

@@ -111,7 +111,10 @@ fn check(name: &str, g: &Grouping, layout: Layout) -> Result<()> {
     let error = || Error::input("measuring the canvas").at(format!("{name} groups"));
     let c = layout.gridsize.channels();
     if g.is_empty() {
-        return Err(error().got("none").need("at least one"));
+        return Err(Error::undecided("measuring the canvas")
+            .at(format!("{name} groups"))
+            .got("none")
+            .need("at least one"));
     }
     if g.channels != c || g.relative.len() != g.len() * c || g.members.len() != g.len() * c {
         return Err(error()

@@ -139,6 +139,14 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
     for fold in folds.values_mut() {
         fold.forgive(fold.gap());
     }
-    let named = folds.into_iter().map(|(k, fold)| (heads[k].clone(), fold));
+    // what a trailing comma leaves is no metric; a column without a name that has values is one
+    let named = folds.into_iter().filter_map(|(k, fold)| {
+        let name = match heads[k].as_str() {
+            "" if fold.count == 0 => return None,
+            "" => format!("column {}", k + 1),
+            name => name.to_owned(),
+        };
+        Some((name, fold))
+    });
     Telemetry::of(named.collect(), Vec::new())
 }

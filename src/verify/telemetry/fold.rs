@@ -68,6 +68,8 @@ pub struct Folded {
     pub divergence_onset_epoch: Option<Real>,
     /// Values that were missing.
     pub missing: u64,
+    /// Of those, the ones that were due and are not at its end: they are left out.
+    pub left_out: u64,
     /// Of those, the ones at its end: a series that ends in missing values counts as not finite.
     pub missing_at_end: u64,
 }
@@ -76,10 +78,11 @@ impl Folded {
     /// How the look at it ended: of a series without a value nothing can be said.
     pub fn judgment(&self) -> Judgment {
         if self.summary.has_nan {
-            Judgment::NonFinite
-        } else {
-            Judgment::holds(true, self.summary.count)
+            return Judgment::NonFinite;
         }
+        // of a series that is mostly missing too little is known
+        let most_missing = self.left_out > self.summary.count as u64;
+        Judgment::holds(true, if most_missing { 0 } else { self.summary.count })
     }
 }
 
@@ -219,6 +222,7 @@ impl Fold {
             divergence_onset: onset.map(|p| p.index),
             divergence_onset_epoch: onset.and_then(|p| p.epoch).map(Real),
             missing: self.missing,
+            left_out: self.left_out(),
             missing_at_end: if self.count > 0 { self.lost } else { 0 },
         }
     }

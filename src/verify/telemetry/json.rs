@@ -60,6 +60,7 @@ pub(super) fn read(source: &mut (impl BufRead + Seek)) -> Result<Telemetry> {
     let mismatched = mismatched(&lists, all.numbered);
     let found = Telemetry::of(lists, all.ignored)?;
     Ok(Telemetry {
+        ignored_non_finite: all.bad,
         mismatched,
         ..found
     })
@@ -95,6 +96,8 @@ fn parse<R: BufRead>(source: R, entry: Entry<'_>) -> Result<()> {
 struct Lists {
     folds: BTreeMap<String, Fold>,
     ignored: Vec<String>,
+    /// Those of them in which something is not finite.
+    bad: Vec<String>,
     /// Whether the file numbers its epochs, and its steps, in lists of their own.
     epochs: bool,
     steps: bool,
@@ -121,9 +124,13 @@ impl<'de> DeserializeSeed<'de> for Entry<'_> {
 }
 
 impl Entry<'_> {
-    fn ignore(self) {
+    /// Leaves out what is no list of numbers, and keeps whether all of it is finite.
+    fn ignore(self, finite: bool) {
         if let Some(name) = self.path.last() {
             self.lists.ignored.push(name.clone());
+            if !finite {
+                self.lists.bad.push(name.clone());
+            }
         }
     }
 }
@@ -141,8 +148,11 @@ impl<'de> Visitor<'de> for Entry<'_> {
             .last()
             .is_none_or(|p| FOLDERS.contains(&p.as_str()));
         if !into || self.path.len() > 1 {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            self.ignore();
+            let mut finite = true;
+            while let Some((_, part)) = map.next_entry::<IgnoredAny, Finite>()? {
+                finite &= part.0;
+            }
+            self.ignore(finite);
             return Ok(());
         }
         let mut seen = BTreeSet::new();
@@ -208,32 +218,96 @@ impl<'de> Visitor<'de> for Entry<'_> {
     }
 
     fn visit_bool<E>(self, _: bool) -> std::result::Result<(), E> {
-        self.ignore();
+        self.ignore(true);
         Ok(())
     }
 
     fn visit_i64<E>(self, _: i64) -> std::result::Result<(), E> {
-        self.ignore();
+        self.ignore(true);
         Ok(())
     }
 
     fn visit_u64<E>(self, _: u64) -> std::result::Result<(), E> {
-        self.ignore();
+        self.ignore(true);
         Ok(())
     }
 
     fn visit_f64<E>(self, _: f64) -> std::result::Result<(), E> {
-        self.ignore();
+        self.ignore(true);
         Ok(())
     }
 
-    fn visit_str<E>(self, _: &str) -> std::result::Result<(), E> {
-        self.ignore();
+    fn visit_str<E>(self, text: &str) -> std::result::Result<(), E> {
+        self.ignore(!is_bad(text));
         Ok(())
     }
 
     fn visit_unit<E>(self) -> std::result::Result<(), E> {
-        self.ignore();
+        self.ignore(true);
         Ok(())
+    }
+}
+
+/// Whether a text is one of the words for a number that is not finite.
+fn is_bad(text: &str) -> bool {
+    ["NaN", "Infinity", "-Infinity"].contains(&text)
+}
+
+/// Whether every number of a value is finite, whatever its form.
+struct Finite(bool);
+
+impl<'de> serde::Deserialize<'de> for Finite {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
+        d.deserialize_any(FiniteVisitor)
+    }
+}
+
+struct FiniteVisitor;
+
+impl<'de> Visitor<'de> for FiniteVisitor {
+    type Value = Finite;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Finite, A::Error> {
+        let mut finite = true;
+        while let Some((_, part)) = map.next_entry::<IgnoredAny, Finite>()? {
+            finite &= part.0;
+        }
+        Ok(Finite(finite))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Finite, A::Error> {
+        let mut finite = true;
+        while let Some(part) = seq.next_element::<Finite>()? {
+            finite &= part.0;
+        }
+        Ok(Finite(finite))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Finite, E> {
+        Ok(Finite(true))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Finite, E> {
+        Ok(Finite(true))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Finite, E> {
+        Ok(Finite(true))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> std::result::Result<Finite, E> {
+        Ok(Finite(v.is_finite()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Finite, E> {
+        Ok(Finite(!is_bad(text)))
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Finite, E> {
+        Ok(Finite(true))
     }
 }

@@ -47,6 +47,8 @@ pub struct Telemetry {
     pub mismatched: Vec<String>,
     /// Names of entries that hold no series of numbers.
     pub ignored: Vec<String>,
+    /// Those of them in which something is not finite.
+    pub ignored_non_finite: Vec<String>,
 }
 
 impl Telemetry {
@@ -91,7 +93,8 @@ impl Telemetry {
 
     /// How the look at it ended.
     pub fn judgment(&self) -> Judgment {
-        Judgment::gravest(self.metrics.values().map(Folded::judgment))
+        let aside = (!self.ignored_non_finite.is_empty()).then_some(Judgment::NonFinite);
+        Judgment::gravest(self.metrics.values().map(Folded::judgment).chain(aside))
     }
 
     /// Values looked at.

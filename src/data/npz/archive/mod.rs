@@ -94,11 +94,17 @@ impl Archive {
         let io = |e| refusal(path).got("names that cannot be read").because(e);
         let names = File::open(path).map_err(io)?;
         let start = zip.central_directory_start();
-        if let Some(key) = names::twice(&mut BufReader::new(names), start).map_err(io)? {
+        let listed = names::names(&mut BufReader::new(names), start, MOST_ENTRIES).map_err(io)?;
+        if let Some(key) = listed.twice {
             return Err(refusal(path)
                 .at(format!("key `{}`", excerpt(&key)))
                 .got("two arrays of that name")
                 .need("one: which of them is meant is not in the file"));
+        }
+        if listed.count < zip.len().min(MOST_ENTRIES) {
+            return Err(refusal(path)
+                .got(format!("{} names for {} arrays", listed.count, zip.len()))
+                .need("a name for each array"));
         }
         if zip.len() > MOST_ENTRIES {
             return Err(refusal(path)

@@ -12,22 +12,35 @@ const SIGNATURE: &[u8; 4] = b"PK\x01\x02";
 /// Its bytes before the name.
 const FIXED: usize = 46;
 
-/// The first key that occurs a second time in a central directory that begins at `start`; what follows it is left unread.
+/// What a central directory lists.
+pub(super) struct Names {
+    /// Its records.
+    pub(super) count: usize,
+    /// The first key that occurs a second time.
+    pub(super) twice: Option<String>,
+}
+
+/// Reads the names of a central directory that begins at `start`, so many records at most.
 ///
 /// # Errors
 /// If the file cannot be read.
-pub(super) fn twice(file: &mut (impl Read + Seek), start: u64) -> io::Result<Option<String>> {
+pub(super) fn names(file: &mut (impl Read + Seek), start: u64, most: usize) -> io::Result<Names> {
     file.seek(SeekFrom::Start(start))?;
     let mut seen: BTreeSet<Vec<u8>> = BTreeSet::new();
-    loop {
+    let mut found = Names {
+        count: 0,
+        twice: None,
+    };
+    while found.count <= most {
         let mut fixed = [0; FIXED];
         match file.read_exact(&mut fixed) {
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => break,
             other => other?,
         }
         if !fixed.starts_with(SIGNATURE) {
-            return Ok(None);
+            break;
         }
+        found.count += 1;
         let length = |at: usize| u16::from_le_bytes([fixed[at], fixed[at + 1]]);
         let mut name = vec![0; usize::from(length(28))];
         file.read_exact(&mut name)?;
@@ -36,7 +49,9 @@ pub(super) fn twice(file: &mut (impl Read + Seek), start: u64) -> io::Result<Opt
         // the key of an array is its name without the ending
         let key = name.strip_suffix(b".npy").unwrap_or(&name).to_vec();
         if let Some(key) = seen.replace(key) {
-            return Ok(Some(String::from_utf8_lossy(&key).into_owned()));
+            let key = String::from_utf8_lossy(&key).into_owned();
+            found.twice.get_or_insert(key);
         }
     }
+    Ok(found)
 }
