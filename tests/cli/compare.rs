@@ -362,7 +362,7 @@ fn a_network_that_goes_bad_is_told_by_the_exit_code_and_both_hubs_are_whole() {
     let done = said(args.iter().chain(&SHORT).copied());
     done.ended(3, &[]);
     // the page has no figure of it, and says so
-    let figures: Value = super::json(&out.join("comparison.json"));
+    let figures = json(&out.join("comparison.json"));
     assert_eq!(figures["network"]["fidelity"]["nrmse"], "NaN", "{figures}");
     assert_eq!(figures["network"]["fidelity"]["known"], 0.0, "{figures}");
     said(["hub", "verify", text(&out.join("engine"))]).ended(0, &[]);
