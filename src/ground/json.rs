@@ -384,6 +384,22 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
+    fn a_key_that_is_there_twice_is_refused_wherever_it_is() {
+        for (text, line) in [
+            ("{\"a\": 1, \"a\": 2}", "line 1"),
+            (
+                "[{\"b\": 1},\n {\"a\": NaN, \"c\": [], \"a\": NaN}]",
+                "line 2",
+            ),
+            ("{\"a\": {\"b\": {\"c\": 1, \"c\": 1}}}", "line 1"),
+        ] {
+            let e = from_text::<Value>(text).unwrap_err().to_string();
+            assert!(e.contains("a second time") && e.contains(line), "{e}");
+        }
+        assert!(from_text::<Value>("[{\"a\": 1}, {\"a\": 1}]").is_ok());
+    }
+
+    #[test]
     fn floats_are_spelt_as_python_spells_them() {
         // repr(v) of CPython 3.11
         for (v, spelt) in [

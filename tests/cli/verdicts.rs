@@ -974,3 +974,107 @@ fn an_engine_that_explains_nothing_fails_and_so_does_its_hub() {
         "{verified:#?}"
     );
 }
+
+/// The commands that write JUnit, on an input that is good and on one that is not: failures and errors of each.
+const REPORTS: &[(&str, [usize; 2])] = &[
+    (
+        "score @near.npy --truth @truth.npy --at-most nrmse=0.05",
+        [0, 0],
+    ),
+    (
+        "score @near.npy --truth @truth.npy --at-most nrmse=1e-9",
+        [1, 0],
+    ),
+    // the figures are not finite, and the gate has none
+    (
+        "score @half.npy --truth @truth.npy --at-most nrmse=0.05",
+        [1, 1],
+    ),
+    ("score @gone.npy --truth @truth.npy", [0, 1]),
+    ("history @good.json", [0, 0]),
+    ("history @nan.json", [1, 0]),
+    ("history @null_all.json", [0, 1]),
+    ("history @empty.json", [0, 1]),
+    ("history @good.json @empty.json", [0, 1]),
+    ("limits --scenario gs1_ideal", [0, 0]),
+    ("limits --scenario gs1_ideal --legacy-canvas", [2, 0]),
+    (
+        "limits --data @scan_nan_position.npz --group-count 4",
+        [1, 0],
+    ),
+    ("doctor @scan_one.npz", [0, 1]),
+    ("doctor @gone.npz", [0, 1]),
+    ("hub verify @hub", [0, 0]),
+    ("hub verify @hub_changed", [2, 0]),
+    ("hub diff @hub @hub", [0, 0]),
+    ("hub diff @notes @notes", [0, 1]),
+];
+
+#[test]
+fn a_ci_is_told_the_same_as_a_shell() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    scans(&at);
+    images(&at);
+    histories(&at);
+    hubs(&at);
+    let report = at("report.xml");
+    for (command, [failures, errors]) in REPORTS {
+        // a report of an earlier time must not stand for this one
+        fs::write(&report, "<old/>").unwrap();
+        let words = command.split(' ').map(|w| match w.strip_prefix('@') {
+            Some(name) => text(&at(name)).to_owned(),
+            None => w.to_owned(),
+        });
+        let done = said(words.chain(["--junit".to_owned(), text(&report).to_owned()]));
+        let xml = fs::read_to_string(&report).unwrap();
+        let head = xml
+            .lines()
+            .find(|l| l.contains("<testsuites"))
+            .unwrap_or(&xml);
+        for (name, count) in [("failures", failures), ("errors", errors)] {
+            assert!(
+                head.contains(&format!("{name}=\"{count}\"")),
+                "{command}: {xml}"
+            );
+        }
+        assert!(!head.contains("tests=\"0\""), "{command}: {xml}");
+        assert_eq!(
+            done.code == 0,
+            failures + errors == 0,
+            "{command}: {done:#?}"
+        );
+    }
+}
+
+#[test]
+fn every_command_shows_the_one_table_of_codes() {
+    for command in [
+        "run",
+        "reconstruct",
+        "scenarios",
+        "limits",
+        "history",
+        "replay",
+        "hub verify",
+        "hub diff",
+        "hub bless",
+        "chain",
+        "convert",
+        "inspect",
+        "compare",
+        "score",
+        "doctor",
+    ] {
+        let done = said(command.split(' ').chain(["--help"]));
+        done.ended(0, &[]);
+        for line in [
+            "0  looked, and well",
+            "4  could not judge",
+            "74  output could not be written",
+            "--strict",
+        ] {
+            assert!(done.out.contains(line), "{command}: {}", done.out);
+        }
+    }
+}

@@ -41,3 +41,51 @@ pub(crate) fn parts<'a>(
     re.into_iter()
         .chain(z.into_iter().map(|z| f64::from(z.im)).collect::<Vec<_>>())
 }
+
+/// Runs one test of this binary again, without vectors; whether it passed, and what it said.
+fn without_vectors(required: bool) -> (bool, String) {
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again
+        .args(["a_skip_is_counted_or_fails", "--exact", "--nocapture"])
+        .env("PTYPROOF_VECTORS", "/no/such/folder")
+        .env("PTYPROOF_SKIPS_AGAIN", "1")
+        .env_remove("PTYPROOF_REQUIRE_VECTORS");
+    if required {
+        again.env("PTYPROOF_REQUIRE_VECTORS", "1");
+    }
+    let done = again.output().unwrap();
+    let both = [done.stdout, done.stderr].concat();
+    (
+        done.status.success(),
+        String::from_utf8_lossy(&both).into_owned(),
+    )
+}
+
+#[test]
+fn a_skip_is_counted_or_fails() {
+    if std::env::var_os("PTYPROOF_SKIPS_AGAIN").is_some() {
+        // the test that is run again: it needs vectors and has none
+        assert!(vectors::folder().is_none());
+        return;
+    }
+    let (passed, said) = without_vectors(false);
+    assert!(
+        passed && said.contains("skipped: no reference vectors at /no/such/folder"),
+        "{said}"
+    );
+    // what it counted lies under the number of its parent, which is this process
+    let own = support::skips::records();
+    let name = format!("skipped-{}.txt", std::process::id());
+    let counted = own.with_file_name(name);
+    let lines = std::fs::read_to_string(&counted).unwrap();
+    std::fs::remove_file(&counted).unwrap();
+    assert!(
+        lines.starts_with("vectors\t") && lines.contains("a_skip_is_counted_or_fails"),
+        "{lines}"
+    );
+    let (passed, said) = without_vectors(true);
+    assert!(
+        !passed && said.contains("PTYPROOF_REQUIRE_VECTORS is set"),
+        "{said}"
+    );
+}

@@ -325,3 +325,46 @@ fn a_size_that_the_compressed_bytes_cannot_have_is_refused() {
     let said = read_dataset(&path).unwrap_err().to_string();
     assert!(said.contains("claims 2147483632 bytes"), "{said}");
 }
+
+#[test]
+fn an_array_that_is_there_twice_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("twice.npz");
+    let archive = |second: &str| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut zip = zip::ZipWriter::new(&mut bytes);
+        for (name, value) in [("xcoords.npy", 1.0f64), ("ycoords.npy", 2.0), (second, 3.0)] {
+            let how = zip::write::SimpleFileOptions::default();
+            zip.start_file(name, how).unwrap();
+            Array1::from_elem(3, value).write_npy(&mut zip).unwrap();
+        }
+        zip.finish().unwrap();
+        bytes.into_inner()
+    };
+    let refused = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let e = read_array(&path, "ycoords").unwrap_err();
+        assert_eq!(e.kind(), crate::error::Kind::Input);
+        e.to_string()
+    };
+    // of two names one key
+    let e = refused(&archive("xcoords"));
+    assert!(
+        e.contains("key `xcoords`: got two arrays of that name"),
+        "{e}"
+    );
+    // of one name twice the library that reads archives sees the last alone, and the one that writes them refuses it
+    let mut bytes = archive("zcoords.npy");
+    let places: Vec<usize> = (0..bytes.len())
+        .filter(|k| bytes[*k..].starts_with(b"zcoords"))
+        .collect();
+    assert_eq!(places.len(), 2, "its own header and the directory");
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(read_array(&path, "ycoords").is_ok());
+    places.into_iter().for_each(|k| bytes[k] = b'x');
+    let e = refused(&bytes);
+    assert!(
+        e.contains("key `xcoords`: got two arrays of that name"),
+        "{e}"
+    );
+}

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::super::history::tests::any_history;
 use super::super::steps::tests::any_steps;
 use super::*;
+use crate::error::Kind;
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 
 fn read(text: &str) -> Telemetry {
     Telemetry::read(Cursor::new(text)).unwrap()
@@ -126,4 +128,105 @@ fn a_loss_that_was_least_at_first_diverges_by_a_hundredth_of_itself_and_not_by_n
     assert_eq!(onset(&[-4.1127e6, -4.1122e6, -4.1123e6]), None);
     assert_eq!(onset(&[-4.1e6, -4.05e6, -4.0e6]), Some(1));
     assert_eq!(onset(&[1.0, 1.0, 5.0]), Some(1));
+}
+
+fn judged(text: &str) -> Judgment {
+    match Telemetry::read(Cursor::new(text)) {
+        Ok(t) => t.judgment(),
+        Err(e) if e.kind() == Kind::Undecided => Judgment::Undecided,
+        Err(e) => panic!("{text}: {e}"),
+    }
+}
+
+#[test]
+fn what_is_missing_is_never_well() {
+    use Judgment::{NonFinite, Undecided, Well};
+    for (text, want) in [
+        ("{\"loss\": [3, 2, 1]}", Well),
+        // nulls at the end are how some programs write NaN
+        ("{\"loss\": [1.0, null, null]}", NonFinite),
+        ("{\"loss\": [1.0, null, 2.0, null]}", NonFinite),
+        ("{\"loss\": [null, 1.0, null, 2.0, 3.0]}", Well),
+        // more gaps than values
+        ("{\"loss\": [1.0, null, null, 2.0, null, 3.0, 4.0]}", Well),
+        ("{\"loss\": [1.0, null, null, null, 2.0]}", Undecided),
+        ("{\"loss\": [null, null]}", Undecided),
+        ("{\"loss\": []}", Undecided),
+        ("{\"loss\": [2, 1], \"val\": []}", Undecided),
+        ("{\"loss\": [NaN], \"val\": []}", NonFinite),
+        ("{\"a\": 1}", Undecided),
+        ("{}", Undecided),
+        ("[]", Undecided),
+        ("", Undecided),
+        // what is no series is not read, but it must be finite
+        (
+            "{\"loss\": [2, 1], \"final\": 1.0, \"params\": {\"rate\": [1, 2]}}",
+            Well,
+        ),
+        ("{\"loss\": [2, 1], \"final\": NaN}", NonFinite),
+        (
+            "{\"loss\": [2, 1], \"params\": {\"rate\": [1, -Infinity]}}",
+            NonFinite,
+        ),
+        ("epoch,loss\n0,1\n1,2\n", Well),
+        ("epoch,loss\n0,1\n1,\n", NonFinite),
+        ("epoch,loss\n0,\n1,\n", Undecided),
+        ("epoch,loss\n", Undecided),
+        ("epoch,step\n0,1\n", Undecided),
+        // a trailing comma is no metric, a column without a name is one
+        ("loss,\n1,\n2,\n", Well),
+        ("loss,,\n1,NaN,3\n", NonFinite),
+    ] {
+        assert_eq!(judged(text), want, "{text}");
+    }
+}
+
+#[test]
+fn a_cell_is_due_where_its_row_measured_what_was_measured_with_it() {
+    use Judgment::{NonFinite, Well};
+    for (text, want) in [
+        // Lightning: rows of their own
+        ("epoch,train,val\n0,2,\n0,,3\n1,1,\n1,,2\n", Well),
+        ("epoch,train,val\n0,2,\n0,,3\n", Well),
+        // pandas writes NaN as nothing
+        ("epoch,loss,rate\n0,3,.1\n1,2,.1\n2,,.1\n", NonFinite),
+        // Keras validates every second epoch
+        (
+            "epoch,loss,val\n0,3,NA\n1,2,2\n2,1,NA\n3,1,1\n4,1,NA\n",
+            Well,
+        ),
+        (
+            "epoch,loss,val\n0,3,3\n1,2,\n2,1,1\n3,1,\n4,1,\n5,1,\n",
+            NonFinite,
+        ),
+    ] {
+        assert_eq!(judged(text), want, "{text}");
+    }
+    let t = read("epoch,step,loss,rate\n0,10,3,.1\n1,20,2,.1\n2,30,,.1\n");
+    let loss = &t.metrics["loss"];
+    assert_eq!(
+        (loss.summary.first_nan_step, loss.missing_at_end),
+        (Some(30), 1)
+    );
+    assert_eq!(t.nan_overview.first.unwrap().metric, "loss");
+}
+
+#[test]
+fn places_count_what_is_missing_before_them() {
+    let t = read("{\"epochs\": [5, 6, 7, 8], \"loss\": [9, null, NaN, 1]}");
+    let loss = &t.metrics["loss"];
+    assert_eq!(loss.summary.first_nan_epoch, Some(Real(7.0)));
+    assert_eq!((loss.argmin, loss.argmin_epoch), (Some(3), Some(Real(8.0))));
+    assert_eq!((t.left_out, t.missing), (1, 1));
+}
+
+#[test]
+fn series_of_other_lengths_than_their_epochs_are_named() {
+    let t = read("{\"epochs\": [0, 1, 2], \"loss\": [3, 2, 1], \"val\": [3, 2]}");
+    assert_eq!(t.mismatched, ["val has 2 values, epochs has 3"]);
+    assert!(
+        read("{\"loss\": [3, null], \"val\": [3, 2]}")
+            .mismatched
+            .is_empty()
+    );
 }
