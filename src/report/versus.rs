@@ -253,7 +253,16 @@ pub fn terminal(v: &Versus) -> String {
     for note in &v.notes {
         let _ = writeln!(out, "note: {note}");
     }
+    out.push('\n');
+    for line in verdicts(v) {
+        let _ = writeln!(out, "{line}");
+    }
     out
+}
+
+/// What each look came to, a line each.
+fn verdicts(v: &Versus) -> impl Iterator<Item = String> {
+    (v.looks().into_iter()).map(|l| format!("{}: {}: {}", l.judgment, l.of, l.says))
 }
 
 fn escaped(text: &str) -> String {
@@ -334,6 +343,11 @@ pub fn page(v: &Versus, pictures: &[Picture]) -> String {
             escaped(p.caption)
         );
     }
+    out.push_str("<ul>\n");
+    for line in verdicts(v) {
+        let _ = writeln!(out, "<li>{}</li>", escaped(&line));
+    }
+    out.push_str("</ul>\n");
     for note in &v.notes {
         let _ = writeln!(out, "<p>Note: {}</p>", escaped(note));
     }

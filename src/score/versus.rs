@@ -70,27 +70,82 @@ pub struct Versus {
     pub notes: Vec<String>,
 }
 
+/// What one look of a comparison came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// What was looked at, and by what.
+    pub of: &'static str,
+    /// How it ended.
+    pub judgment: Judgment,
+    /// Of how many values, and what was needed.
+    pub says: String,
+}
+
+impl Look {
+    fn fidelity(of: &'static str, f: &Fidelity) -> Self {
+        let enough = f.is_known() && f.pixels >= MIN_PIXELS;
+        Self {
+            of,
+            judgment: judged(f.nrmse, enough, f64::INFINITY),
+            says: format!(
+                "{} of {} pixels are known in both; {} of them and {MIN_PIXELS} pixels are needed (--known-at-least)",
+                f.pixels,
+                f.region_pixels,
+                f.known_at_least.get()
+            ),
+        }
+    }
+
+    fn detector(of: &'static str, d: Option<&OnDetector>) -> Self {
+        let Some(d) = d else {
+            let says = "no pattern was compared: there is no probe".into();
+            return Self {
+                of,
+                judgment: Judgment::Undecided,
+                says,
+            };
+        };
+        Self {
+            of,
+            judgment: judged(d.residual, d.is_known(), 1.0),
+            says: format!(
+                "{} of {} patterns with light lie in what is known; {} of those in the middle and half of all are needed (--known-at-least), and a residual of at most 1",
+                d.patterns,
+                d.patterns + d.left_out,
+                d.known_at_least.get()
+            ),
+        }
+    }
+}
+
+/// How a figure ended that must not be above `most`.
+fn judged(figure: Real, known: bool, most: f64) -> Judgment {
+    match figure.get() {
+        _ if !known => Judgment::Undecided,
+        v if !v.is_finite() => Judgment::NonFinite,
+        v => Judgment::holds(v <= most, 1),
+    }
+}
+
 impl Versus {
-    /// How the comparison ended: whether enough is known for every figure, and the engine explains anything.
+    /// Every look of the comparison: whether enough is known for every figure, and whether each side explains anything.
+    pub fn looks(&self) -> Vec<Look> {
+        let truth = [
+            ("network against the truth", &self.network),
+            ("engine against the truth", &self.engine),
+        ];
+        let mut looks: Vec<Look> = (truth.into_iter())
+            .filter_map(|(of, s)| s.fidelity.as_ref().map(|f| Look::fidelity(of, f)))
+            .collect();
+        looks.push(Look::fidelity("network against engine", &self.between));
+        let [network, engine] = [&self.network, &self.engine].map(|s| s.detector.as_ref());
+        looks.push(Look::detector("network on the detector", network));
+        looks.push(Look::detector("engine on the detector", engine));
+        looks
+    }
+
+    /// How the comparison ended: the gravest of its looks.
     pub fn judgment(&self) -> Judgment {
-        let figure = |f: &Fidelity| {
-            let enough = f.is_known() && f.pixels >= MIN_PIXELS;
-            (f.nrmse, enough, f64::INFINITY)
-        };
-        let of = |s: &Side| {
-            let unknown = (Real(f64::NAN), false, 1.0);
-            let detector =
-                (s.detector.as_ref()).map_or(unknown, |d| (d.residual, d.is_known(), 1.0));
-            [s.fidelity.as_ref().map(figure), Some(detector)]
-        };
-        let between = figure(&self.between);
-        let figures = [&self.network, &self.engine].map(of).into_iter().flatten();
-        Judgment::gravest(figures.flatten().chain([between]).map(
-            |(v, known, most)| match v.get() {
-                _ if !known => Judgment::Undecided,
-                v if !v.is_finite() => Judgment::NonFinite,
-                v => Judgment::holds(v <= most, 1),
-            },
-        ))
+        Judgment::gravest(self.looks().into_iter().map(|l| l.judgment))
     }
 }

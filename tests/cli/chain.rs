@@ -70,9 +70,14 @@ fn a_factor_never_undone_applied_twice_or_undone_is_named() {
             .contains("| far field | - |")
     );
     flat(f64::NAN);
-    assert_eq!(chain(&hub, folder.path())["measured"], Value::Null);
+    let file = folder.path().join("chain.json");
+    let bad = said(["chain", text(&hub), "--json", text(&file)]);
+    bad.ended(3, &[]);
+    assert!(bad.out.contains("not finite"), "{bad:#?}");
+    assert_eq!(json(&file)["measured"], Value::Null);
+    assert_eq!(json(&file)["non_finite"], old.len());
     write_npy(&path, &Array2::<f32>::zeros((3, 3))).unwrap();
-    said(["chain", text(&hub)]).ended(2, &["amplitude.npy", "(3, 3)"]);
+    said(["chain", text(&hub)]).ended(2, &["phase.npy", "(3, 3)"]);
     fs::remove_file(hub.join("run_metadata.json")).unwrap();
     said(["chain", text(&hub)]).ended(2, &["run_metadata.json"]);
     said(["chain", text(&hub.join("nothing"))]).ended(2, &["nothing"]);

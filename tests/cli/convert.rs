@@ -96,7 +96,7 @@ fn an_inspection_is_a_table_json_and_a_picture() {
         "--picture",
         text(&png),
     ]);
-    assert_eq!(seen.code, 0, "{seen:#?}");
+    assert_eq!(seen.code, 3, "{seen:#?}");
     assert!(
         seen.out
             .contains("1 values, pixels 1, the first at row 0, col 0"),

@@ -104,7 +104,7 @@ fn what_is_no_checkpoint_is_refused_and_leaves_nothing() {
     let resume = |path| said(tiny(&new, 2, &["--resume", text(path)]));
     resume(&garbage).ended(2, &["reading a checkpoint", text(&garbage), "damaged"]);
     resume(&empty).ended(
-        1,
+        2,
         &[text(&empty), "no checkpoint", "train_outputs/checkpoints"],
     );
     resume(&missing).ended(2, &[text(&missing), "no checkpoint"]);
