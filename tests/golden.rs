@@ -15,8 +15,6 @@ use serde_json::Value;
 /// Every float of training passes through a handful of library functions (exp, tanh, sin, cos, ln) whose
 /// last bit may differ between platforms; 12 steps of Adam carry it on. Slack 64 for each step.
 const STEPS: f64 = 12.0;
-/// Figures below this are held to the slack of this one: rounding of sums that nearly cancel.
-const FLOOR: f64 = 1e-2;
 const TOLERANCE: f64 = 64.0 * f32::EPSILON as f64 * STEPS;
 
 fn golden(numerics: &str) -> PathBuf {
@@ -60,7 +58,7 @@ fn compare(at: &str, got: &Value, want: &Value, bad: &mut Vec<String>) {
         }
         (Value::Number(g), Value::Number(w)) if g.is_f64() || w.is_f64() => {
             let (g, w) = (g.as_f64().unwrap(), w.as_f64().unwrap());
-            let within = (g - w).abs() <= TOLERANCE * w.abs().max(FLOOR);
+            let within = (g - w).abs() <= TOLERANCE * w.abs().max(1.0);
             if !within {
                 bad.push(format!(
                     "{at}: {g}, golden {w}, off by {:e}",
