@@ -85,7 +85,7 @@ pub struct PlaneCensus {
 
 impl PlaneCensus {
     /// The census of a complex image, `[row, col]`.
-    pub fn of(image: ArrayView2<'_, Complex64>) -> Self {
+    pub fn of(image: &ArrayView2<'_, Complex64>) -> Self {
         let mut c = Self::default();
         for (at, z) in image.indexed_iter() {
             c.add(at, z.is_nan(), z.is_finite());
@@ -94,7 +94,7 @@ impl PlaneCensus {
     }
 
     /// The census of a real image, `[row, col]`.
-    pub fn of_real(image: ArrayView2<'_, f64>) -> Self {
+    pub fn of_real(image: &ArrayView2<'_, f64>) -> Self {
         let mut c = Self::default();
         for (at, v) in image.indexed_iter() {
             c.add(at, v.is_nan(), v.is_finite());
@@ -156,11 +156,11 @@ mod tests {
     #[test]
     fn a_plane_says_where_it_is_not_finite() {
         let mut image = Array2::from_elem((6, 7), Complex64::ONE);
-        assert!(PlaneCensus::of(image.view()).is_finite());
+        assert!(PlaneCensus::of(&image.view()).is_finite());
         image[[4, 2]] = Complex64::new(f64::NEG_INFINITY, f64::INFINITY);
         image[[2, 5]].im = f64::INFINITY;
         image[[3, 1]].re = f64::NAN;
-        let c = PlaneCensus::of(image.view());
+        let c = PlaneCensus::of(&image.view());
         // an infinity of each sign is no NaN, though their sum is one
         assert_eq!((c.pixels, c.nan, c.infinite), (42, 1, 2));
         assert_eq!((c.first, c.bounds), (Some([2, 5]), Some([2, 4, 1, 5])));
@@ -169,8 +169,8 @@ mod tests {
             "3 of 42 pixels are not finite (1 NaN, 2 infinite): the first at row 2, column 5, all in rows 2 to 4, columns 1 to 5"
         );
         let real = image.mapv(|z| z.re);
-        assert_eq!(PlaneCensus::of_real(real.view()).non_finite(), 2);
-        let nothing = PlaneCensus::of_real(Array2::zeros((0, 3)).view());
+        assert_eq!(PlaneCensus::of_real(&real.view()).non_finite(), 2);
+        let nothing = PlaneCensus::of_real(&Array2::zeros((0, 3)).view());
         assert_eq!((nothing.pixels, nothing.is_finite()), (0, true));
     }
 

@@ -340,12 +340,15 @@ pub(super) fn same_patterns(hub: &Path, data: &Dataset) -> Option<bool> {
     Some(now.sha256 == then.sha256)
 }
 
-/// Mean amplitude over mean truth on covered pixels, how many, and where the amplitude was read.
+/// A mean amplitude over the truth's, of how many pixels, and where it was read.
+type Ratio = (f64, usize, String);
+
+/// The ratio on covered pixels, where it is a number, and how many pixels of the reconstruction are not finite.
 fn reconstructed(
     hub: &Path,
     canvas: &Stitched,
     truth: &Array2<Complex32>,
-) -> Result<(Option<(f64, usize, String)>, usize)> {
+) -> Result<(Option<Ratio>, usize)> {
     let truth_sum: f64 = seen(canvas)
         .map(|(r, c)| sample(truth.view(), canvas.object_position(r, c)).norm())
         .sum();
@@ -406,7 +409,7 @@ fn amplitude(hub: &Path) -> Result<Option<Array2<f64>>> {
 
 /// Its pixels that are not finite.
 fn bad(amplitude: &Array2<f64>) -> usize {
-    PlaneCensus::of_real(amplitude.view()).non_finite()
+    PlaneCensus::of_real(&amplitude.view()).non_finite()
 }
 
 fn seen(canvas: &Stitched) -> impl Iterator<Item = (usize, usize)> {

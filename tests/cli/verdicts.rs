@@ -796,7 +796,7 @@ fn hubs(at: &dyn Fn(&str) -> PathBuf) {
     log(&at("hub_nan_changed"));
     spoilt(&hub, &at("hub_changed"), false, log);
     spoilt(&hub, &at("hub_zero"), true, |h| {
-        edit(&h.join(AMPLITUDE), |a| a.fill(0.0))
+        edit(&h.join(AMPLITUDE), |a| a.fill(0.0));
     });
     let twice = |h: &Path| {
         let path = h.join("train_outputs/history.json");

@@ -58,7 +58,13 @@ pub(crate) fn skip(lacks: Lacks, why: impl Display) {
         !(required && lacks == Lacks::Vectors),
         "PTYPROOF_REQUIRE_VECTORS is set: {why}"
     );
-    println!("skipped: {why}");
+    #[allow(
+        clippy::print_stdout,
+        reason = "who reads the test's output sees what is missing"
+    )]
+    {
+        println!("skipped: {why}");
+    }
     let thread = std::thread::current();
     let exe = std::env::current_exe().unwrap_or_default();
     let binary = exe.file_stem().unwrap_or_default().to_string_lossy();

@@ -1,6 +1,7 @@
 //! Reference vectors: `$PTYPROOF_VECTORS`, else `../shared/reference/vectors`. A test that finds none is counted as skipped.
 
 #![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -35,7 +35,7 @@ impl Look<'_> {
                     continue;
                 }
             };
-            let census = PlaneCensus::of_real(array.view());
+            let census = PlaneCensus::of_real(&array.view());
             self.values += census.pixels;
             if census.pixels == 0 {
                 self.tell(file, format!("no pixel: shape {:?}", array.dim()));

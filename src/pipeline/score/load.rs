@@ -47,7 +47,7 @@ impl Reconstruction {
 
     fn of_image(image: Array2<Complex64>, place: Option<[f64; 2]>) -> Self {
         Self {
-            non_finite: PlaneCensus::of(image.view()),
+            non_finite: PlaneCensus::of(&image.view()),
             image,
             place,
             covered: None,
@@ -101,7 +101,7 @@ impl Reconstruction {
                 ..Self::of(&read_object(path)?)
             });
         }
-        file(formats::open(path, told)?, path)
+        file(&formats::open(path, told)?, path)
     }
 }
 
@@ -128,7 +128,7 @@ fn array(path: &Path) -> Result<Reconstruction> {
     })
 }
 
-fn file(contents: Contents, path: &Path) -> Result<Reconstruction> {
+fn file(contents: &Contents, path: &Path) -> Result<Reconstruction> {
     let Some(object) = &contents.object else {
         return Err(Error::input(ACTION)
             .at(path.display())
@@ -161,7 +161,7 @@ fn hub(path: &Path) -> Result<Reconstruction> {
     let unknown = Complex64::new(f64::NAN, f64::NAN);
     let image = reconstruction::image(path)?;
     let covered = image.mapv(|z| z != Complex64::ZERO);
-    let non_finite = PlaneCensus::of(image.view());
+    let non_finite = PlaneCensus::of(&image.view());
     let image = image.mapv(|z| if z == Complex64::ZERO { unknown } else { z });
     let frame = canvas(path);
     let probe = path.join(dir::PROBE);
