@@ -81,7 +81,7 @@ impl std::fmt::Display for Leaf {
 }
 
 /// JSON files that are not compared value by value: they are of bytes.
-const OF_BYTES: [&str; 2] = [MANIFEST, "nonfinite_event.json"];
+const OF_BYTES: [&str; 2] = [MANIFEST, dir::EVENT];
 
 /// Whether a file is compared value by value, or as part of the reconstruction.
 pub(super) fn compared(file: &str) -> bool {
@@ -215,12 +215,7 @@ fn flatten(value: Value, place: &mut Vec<Step>, out: &mut Values) {
         Value::Number(n) => n
             .as_i128()
             .map_or_else(|| Leaf::Number(n.as_f64().unwrap_or(f64::NAN)), Leaf::Whole),
-        Value::String(s) => match s.as_str() {
-            "NaN" => Leaf::Number(f64::NAN),
-            "Infinity" => Leaf::Number(f64::INFINITY),
-            "-Infinity" => Leaf::Number(f64::NEG_INFINITY),
-            _ => Leaf::Other(s),
-        },
+        Value::String(s) => json::tagged(&s).map_or_else(|| Leaf::Other(s), Leaf::Number),
         other => Leaf::Other(other.to_string()),
     };
     out.insert(place.clone(), leaf);

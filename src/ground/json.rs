@@ -72,6 +72,13 @@ pub fn tag(v: f64) -> Option<&'static str> {
     }
 }
 
+/// The number that a string of [`tag`] stands for.
+pub fn tagged(text: &str) -> Option<f64> {
+    [f64::NAN, f64::INFINITY, f64::NEG_INFINITY]
+        .into_iter()
+        .find(|v| tag(*v) == Some(text))
+}
+
 impl fmt::Display for Real {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match tag(self.0) {
@@ -118,12 +125,9 @@ impl Visitor<'_> for RealVisitor {
     }
 
     fn visit_str<E: serde::de::Error>(self, v: &str) -> std::result::Result<Real, E> {
-        match v {
-            "NaN" => Ok(Real(f64::NAN)),
-            "Infinity" => Ok(Real(f64::INFINITY)),
-            "-Infinity" => Ok(Real(f64::NEG_INFINITY)),
-            _ => Err(E::invalid_value(serde::de::Unexpected::Str(v), &self)),
-        }
+        tagged(v)
+            .map(Real)
+            .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(v), &self))
     }
 }
 

@@ -31,6 +31,15 @@ impl Judgment {
         }
     }
 
+    /// Whether a figure is at most `most`: undecided unless enough is `known` for it.
+    pub fn at_most(figure: f64, most: f64, known: bool) -> Self {
+        match figure {
+            _ if !known => Self::Undecided,
+            v if !v.is_finite() => Self::NonFinite,
+            v => Self::holds(v <= most, 1),
+        }
+    }
+
     /// The gravest of several; undecided if there is none.
     pub fn gravest(all: impl IntoIterator<Item = Self>) -> Self {
         all.into_iter().max().unwrap_or(Self::Undecided)
@@ -59,6 +68,19 @@ mod tests {
         assert_eq!(Judgment::holds(true, 1), Judgment::Well);
         assert_eq!(Judgment::holds(false, 1), Judgment::NotWell);
         assert_eq!(Judgment::gravest([]), Judgment::Undecided);
+    }
+
+    #[test]
+    fn a_figure_that_is_not_known_or_not_finite_is_never_well() {
+        for v in [0.5, 2.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(Judgment::at_most(v, 1.0, false), Judgment::Undecided);
+        }
+        assert_eq!(Judgment::at_most(1.0, 1.0, true), Judgment::Well);
+        assert_eq!(Judgment::at_most(1.0 + 1e-9, 1.0, true), Judgment::NotWell);
+        for v in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let found = Judgment::at_most(v, f64::INFINITY, true);
+            assert_eq!(found, Judgment::NonFinite);
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub const LOCK: &str = "lock.json";
 pub const INCOMPLETE: &str = "INCOMPLETE.json";
 /// What the run was and where its files are.
 pub const METADATA: &str = "run_metadata.json";
+/// The first number that was not finite; only where there was one.
+pub const EVENT: &str = "nonfinite_event.json";
 /// The log of the run.
 pub const LOG: &str = "runner.log";
 /// Metrics per epoch.

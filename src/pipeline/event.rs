@@ -9,11 +9,10 @@ use crate::data::npz::{Values, named_arrays, read_array};
 use crate::error::{Error, Result};
 use crate::ground::json;
 use crate::hub::Hub;
+pub use crate::hub::dir::EVENT;
 use crate::learn::sentinel::{Finding, Kept};
 use crate::verify::event::{Event, SCHEMA};
 
-/// The event's file in a hub.
-pub const EVENT: &str = "nonfinite_event.json";
 /// The tensors of its operation: the inputs and, as `output`, what came of them.
 pub const TENSORS: &str = "nonfinite_event.npz";
 /// The output's name in [`TENSORS`].

@@ -7,7 +7,7 @@ use super::markdown::{Table, g6_or_dash, or_dash};
 use super::training;
 use crate::ground::json::Real;
 use crate::ground::judgment::Judgment;
-use crate::verify::telemetry::Telemetry;
+use crate::verify::telemetry::{Folded, Telemetry};
 use std::fmt::Write as _;
 
 /// The Markdown of a history called `name`; `history_path` and `summary_path` are quoted as given.
@@ -44,28 +44,18 @@ pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -
         ]);
     }
     let _ = write!(text, "\n## Course\n\n{}", table.text()); // a String takes every write
-    let diverged: Vec<&str> = (t.metrics.iter())
-        .filter(|(_, m)| m.divergence_onset.is_some())
-        .map(|(name, _)| name.as_str())
-        .collect();
-    if !diverged.is_empty() {
-        let _ = writeln!(
-            text,
-            "\n\u{26a0}\u{fe0f} The minimum was left behind in: {}.",
-            diverged.join(", ")
-        );
-    }
+    let of = |which: &dyn Fn(&Folded) -> bool| -> Vec<&str> {
+        let chosen = t.metrics.iter().filter(|(_, m)| which(m));
+        chosen.map(|(name, _)| name.as_str()).collect()
+    };
+    let diverged = of(&|m| m.divergence_onset.is_some());
+    warn(&mut text, "The minimum was left behind in", &diverged);
     let ends: Vec<String> = (t.metrics.iter())
         .filter(|(_, m)| m.missing_at_end > 0)
         .map(|(name, m)| format!("{name} ({})", m.missing_at_end))
         .collect();
-    if !ends.is_empty() {
-        let _ = writeln!(
-            text,
-            "\n\u{26a0}\u{fe0f} Ends in missing values, which count as not finite: {}.",
-            ends.join(", ")
-        );
-    }
+    let what = "Ends in missing values, which count as not finite";
+    warn(&mut text, what, &ends);
     if t.left_out > 0 {
         let _ = writeln!(
             text,
@@ -73,29 +63,13 @@ pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -
             t.left_out
         );
     }
-    let mostly: Vec<&str> = (t.metrics.iter())
-        .filter(|(_, m)| m.summary.count > 0 && m.left_out > m.summary.count as u64)
-        .map(|(name, _)| name.as_str())
-        .collect();
-    if !mostly.is_empty() {
-        let _ = writeln!(
-            text,
-            "\n\u{26a0}\u{fe0f} More values are missing than there are, too many to judge: {}.",
-            mostly.join(", ")
-        );
-    }
-    if !t.ignored_non_finite.is_empty() {
-        let _ = writeln!(
-            text,
-            "\n\u{26a0}\u{fe0f} Not a series, and not finite: {}.",
-            t.ignored_non_finite.join(", ")
-        );
-    }
+    let mostly = of(&|m| m.summary.count > 0 && m.left_out > m.summary.count as u64);
+    let what = "More values are missing than there are, too many to judge";
+    warn(&mut text, what, &mostly);
+    let what = "Not a series, and not finite";
+    warn(&mut text, what, &t.ignored_non_finite);
     for line in &t.mismatched {
-        let _ = writeln!(
-            text,
-            "\n\u{26a0}\u{fe0f} Series of different lengths: {line}."
-        );
+        warn(&mut text, "Series of different lengths", &[line]);
     }
     if !t.ignored.is_empty() {
         let _ = writeln!(
@@ -105,6 +79,14 @@ pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -
         );
     }
     text
+}
+
+/// A line of warning about these, if there are any.
+fn warn<S: AsRef<str>>(text: &mut String, what: &str, about: &[S]) {
+    if !about.is_empty() {
+        let about: Vec<&str> = about.iter().map(AsRef::as_ref).collect();
+        let _ = writeln!(text, "\n\u{26a0}\u{fe0f} {what}: {}.", about.join(", "));
+    }
 }
 
 /// A case per metric of a history called `name`.

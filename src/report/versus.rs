@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ground::json::Real;
 use crate::hub::picture::{Chart, Curve, Panel, Range, charts, panels};
 use crate::score::fidelity::Fidelity;
-use crate::score::scores::MIN_PIXELS;
+use crate::score::known::MIN_PIXELS;
 use crate::score::versus::{ProbeOf, Side, Versus};
 
 /// Pictures of the page: the file, what it shows, and its bytes.

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::region::middle;
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
 use crate::kernel::fft::{Fft2, Scratch};
 use crate::solve::canvas::cut;
@@ -66,6 +67,11 @@ impl OnDetector {
             self.known.get(),
             self.known_at_least.get(),
         )
+    }
+
+    /// Whether its figures could be taken, are finite, and explain more than a dark object: the residual of that is 1.
+    pub fn judgment(&self) -> Judgment {
+        Judgment::at_most(self.residual.get(), 1.0, self.is_known())
     }
 }
 

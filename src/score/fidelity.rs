@@ -23,11 +23,12 @@ use num_complex::Complex64;
 use serde::Serialize;
 
 use super::frc::{Frc, frc};
-use super::known::{Extent, Share, share_known};
+use super::known::{Extent, MIN_PIXELS, Share, share_known};
 use super::ssim::{OverScales, Similarity, Window, ms_ssim, ssim};
 use super::wrap;
 use crate::align::{Fault, Gauge, align, scalar};
 use crate::ground::json::Real;
+use crate::ground::judgment::Judgment;
 
 /// What is taken off before the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -256,6 +257,12 @@ impl Fidelity {
     /// Whether enough of the region is known for figures.
     pub fn is_known(&self) -> bool {
         self.known.get() >= self.known_at_least.get() && self.pixels > 0 && !self.dark
+    }
+
+    /// Whether its figures could be taken, of enough pixels, and are finite: how large they may be is for a gate to say.
+    pub fn judgment(&self) -> Judgment {
+        let enough = self.is_known() && self.pixels >= MIN_PIXELS;
+        Judgment::at_most(self.nrmse.get(), f64::INFINITY, enough)
     }
 }
 

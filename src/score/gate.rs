@@ -6,7 +6,8 @@
 use crate::ground::json::Real;
 use crate::ground::judgment::Judgment;
 
-use super::scores::{MIN_PIXELS, Scores, is_on_detector};
+use super::known::MIN_PIXELS;
+use super::scores::{Scores, is_on_detector};
 
 /// A bound on a figure of [`super::scores::GATES`].
 #[derive(Debug, Clone, PartialEq)]

@@ -16,6 +16,9 @@ use crate::ground::json::Real;
 /// The share of a region that must be known unless another is asked for.
 pub const KNOWN_AT_LEAST: f64 = 0.99;
 
+/// Pixels below which a figure against a truth gates nothing: the gauge alone has six numbers to fit them with.
+pub const MIN_PIXELS: usize = 64;
+
 /// The share of a region that an alignment may not shift out of the frame.
 const IN_FRAME: f64 = 0.75;
 

@@ -13,9 +13,6 @@ use crate::ground::finite::PlaneCensus;
 use crate::ground::json::Real;
 use crate::ground::judgment::Judgment;
 
-/// Pixels below which a figure against a truth gates nothing: the gauge alone has six numbers to fit them with.
-pub const MIN_PIXELS: usize = 64;
-
 /// The version of the form.
 pub const SCHEMA: &str = "ptyproof.score/1";
 
@@ -128,19 +125,8 @@ impl Scores {
         if self.has_events() {
             return Judgment::NonFinite;
         }
-        let figure = |value: Real, most: f64, known: bool| match value.get() {
-            _ if !known => Judgment::Undecided,
-            v if !v.is_finite() => Judgment::NonFinite,
-            v => Judgment::holds(v <= most, 1),
-        };
-        let fidelity = self.fidelity.as_ref().map(|f| {
-            figure(
-                f.nrmse,
-                f64::INFINITY,
-                f.is_known() && f.pixels >= MIN_PIXELS,
-            )
-        });
-        let detector = (self.detector.as_ref()).map(|d| figure(d.residual, 1.0, d.is_known()));
+        let fidelity = self.fidelity.as_ref().map(Fidelity::judgment);
+        let detector = self.detector.as_ref().map(OnDetector::judgment);
         let patterns = (self.data.is_some() && detector.is_none()).then_some(Judgment::Undecided);
         Judgment::gravest(fidelity.into_iter().chain(detector).chain(patterns))
     }

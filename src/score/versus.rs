@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::detector::OnDetector;
 use super::fidelity::Fidelity;
-use super::scores::MIN_PIXELS;
-use crate::ground::json::Real;
+use super::known::MIN_PIXELS;
 use crate::ground::judgment::Judgment;
 
 /// The version of the form.
@@ -83,10 +82,9 @@ pub struct Look {
 
 impl Look {
     fn fidelity(of: &'static str, f: &Fidelity) -> Self {
-        let enough = f.is_known() && f.pixels >= MIN_PIXELS;
         Self {
             of,
-            judgment: judged(f.nrmse, enough, f64::INFINITY),
+            judgment: f.judgment(),
             says: format!(
                 "{} of {} pixels are known in both; {} of them and {MIN_PIXELS} pixels are needed (--known-at-least)",
                 f.pixels,
@@ -107,7 +105,7 @@ impl Look {
         };
         Self {
             of,
-            judgment: judged(d.residual, d.is_known(), 1.0),
+            judgment: d.judgment(),
             says: format!(
                 "{} of {} patterns with light lie in what is known; {} of those in the middle and half of all are needed (--known-at-least), and a residual of at most 1",
                 d.patterns,
@@ -115,15 +113,6 @@ impl Look {
                 d.known_at_least.get()
             ),
         }
-    }
-}
-
-/// How a figure ended that must not be above `most`.
-fn judged(figure: Real, known: bool, most: f64) -> Judgment {
-    match figure.get() {
-        _ if !known => Judgment::Undecided,
-        v if !v.is_finite() => Judgment::NonFinite,
-        v => Judgment::holds(v <= most, 1),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::quote::Quoted;
 use super::{ACTION, Fold, Telemetry, unreadable};
 use crate::error::{Error, Result};
-use crate::ground::json::Real;
+use crate::ground::json::{Real, tagged};
 
 /// Keys of objects whose lists are metrics; others (Keras' `params`) are not looked into.
 const FOLDERS: [&str; 3] = ["metrics", "history", "columns"];
@@ -148,11 +148,7 @@ impl<'de> Visitor<'de> for Entry<'_> {
             .last()
             .is_none_or(|p| FOLDERS.contains(&p.as_str()));
         if !into || self.path.len() > 1 {
-            let mut finite = true;
-            while let Some((_, part)) = map.next_entry::<IgnoredAny, Finite>()? {
-                finite &= part.0;
-            }
-            self.ignore(finite);
+            self.ignore(FiniteVisitor.visit_map(map)?.0);
             return Ok(());
         }
         let mut seen = BTreeSet::new();
@@ -238,7 +234,7 @@ impl<'de> Visitor<'de> for Entry<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> std::result::Result<(), E> {
-        self.ignore(!is_bad(text));
+        self.ignore(tagged(text).is_none());
         Ok(())
     }
 
@@ -246,11 +242,6 @@ impl<'de> Visitor<'de> for Entry<'_> {
         self.ignore(true);
         Ok(())
     }
-}
-
-/// Whether a text is one of the words for a number that is not finite.
-fn is_bad(text: &str) -> bool {
-    ["NaN", "Infinity", "-Infinity"].contains(&text)
 }
 
 /// Whether every number of a value is finite, whatever its form.
@@ -304,7 +295,7 @@ impl<'de> Visitor<'de> for FiniteVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> std::result::Result<Finite, E> {
-        Ok(Finite(!is_bad(text)))
+        Ok(Finite(tagged(text).is_none()))
     }
 
     fn visit_unit<E>(self) -> std::result::Result<Finite, E> {
