@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::overrides::{Instead, OverrideArgs};
 use super::reconstruct::{self, EngineArg, ReconstructArgs};
 use super::run;
-use super::score::share;
+use super::score::KnownArgs;
 use super::session::cores;
 use crate::data::formats::Told;
 use crate::data::npz::{Values, named_arrays, write_dataset};
@@ -25,7 +25,6 @@ use crate::pipeline::score::Reconstruction;
 use crate::pipeline::score::versus::{Outcome, Pair, versus};
 use crate::pipeline::{self, Request, simulated};
 use crate::report::versus::{Images, page, pictures, terminal};
-use crate::score::known::KNOWN_AT_LEAST;
 use crate::score::versus::ProbeOf;
 
 const ACTION: &str = "comparing network and engine";
@@ -96,14 +95,8 @@ pub(super) struct CompareArgs {
     /// [default: overlaps; own with --numerics reference].
     #[arg(long, value_enum)]
     phases: Option<PhasesArg>,
-    /// The share of the compared region, and of the patterns, that must be finite and covered: below it every figure is NaN.
-    #[arg(
-        long,
-        value_name = "SHARE",
-        default_value_t = KNOWN_AT_LEAST,
-        allow_negative_numbers = true
-    )]
-    known_at_least: f64,
+    #[command(flatten)]
+    known: KnownArgs,
     /// Seed of both.
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
@@ -128,7 +121,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<Exit> {
             .need("a directory that does not exist yet"));
     }
     let known = known(args)?;
-    share(args.known_at_least)?;
+    args.known.at_least()?;
     let mut told = network(args);
     run::refuse_idle(&told)?;
     told.overrides.or_undivided();
@@ -225,7 +218,7 @@ impl Work<'_> {
                 engine: read(&self.solver.output_dir)?,
                 network_probe,
                 run: self.request,
-                known_at_least: self.args.known_at_least,
+                known_at_least: self.args.known.at_least()?,
             },
             &self.pool,
         );

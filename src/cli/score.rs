@@ -45,6 +45,33 @@ enum Convention {
     Reference,
 }
 
+/// How much must be known for a figure.
+#[derive(Debug, Args)]
+pub(super) struct KnownArgs {
+    /// The share of the region, and of the patterns, that must be finite and covered: below it every figure is NaN.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = KNOWN_AT_LEAST,
+        allow_negative_numbers = true
+    )]
+    known_at_least: f64,
+}
+
+impl KnownArgs {
+    /// The share, which is one.
+    pub(super) fn at_least(&self) -> Result<f64> {
+        let value = self.known_at_least;
+        if value > 0.0 && value <= 1.0 {
+            return Ok(value);
+        }
+        Err(Error::usage("reading the command line")
+            .at("--known-at-least")
+            .got(value)
+            .need("a share above 0, up to 1"))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ScoreArgs {
     /// A hub (an engine's, a network's, the reference's), a complex .npy, or a file with an object.
@@ -63,14 +90,8 @@ pub(super) struct ScoreArgs {
     /// [default: the middle of the scan; without positions all that the truth, or a hub, covers].
     #[arg(long, value_name = "R0,R1,C0,C1", value_delimiter = ',')]
     region: Option<Vec<usize>>,
-    /// The share of the region, and of the patterns, that must be finite and covered: below it every figure is NaN.
-    #[arg(
-        long,
-        value_name = "SHARE",
-        default_value_t = KNOWN_AT_LEAST,
-        allow_negative_numbers = true
-    )]
-    known_at_least: f64,
+    #[command(flatten)]
+    known: KnownArgs,
     /// Whose evaluation.
     #[arg(long, value_enum, default_value_t = Convention::Standard)]
     convention: Convention,
@@ -111,7 +132,7 @@ impl ScoreArgs {
 
 pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     let gates = gates(args)?;
-    let known_at_least = share(args.known_at_least)?;
+    let known_at_least = args.known.at_least()?;
     let read = [&args.reconstruction]
         .into_iter()
         .chain(&args.truth)
@@ -262,17 +283,6 @@ fn data(path: &Path, told: &Told, notes: &mut Vec<String>) -> Result<(String, Da
         );
     }
     Ok((path.display().to_string(), file.dataset))
-}
-
-/// A share that is one.
-pub(super) fn share(value: f64) -> Result<f64> {
-    if value > 0.0 && value <= 1.0 {
-        return Ok(value);
-    }
-    Err(Error::usage("reading the command line")
-        .at("--known-at-least")
-        .got(value)
-        .need("a share above 0, up to 1"))
 }
 
 fn region(values: &[usize]) -> Result<Region> {

@@ -12,7 +12,7 @@ use super::tolerance::Step;
 use crate::error::{Error, Result};
 use crate::ground::json;
 use crate::hub::dir;
-use crate::hub::manifest::{MANIFEST, walk};
+use crate::hub::manifest::{MANIFEST, no_hub, walk};
 use crate::hub::reconstruction::image;
 
 /// A hub, read.
@@ -97,10 +97,7 @@ pub(super) fn compared(file: &str) -> bool {
 pub fn read(path: &Path) -> Result<Side> {
     let action = "reading a hub";
     if !path.is_dir() {
-        return Err(Error::input(action)
-            .at(path.display())
-            .got(if path.exists() { "a file" } else { "nothing" })
-            .need("the directory of a run"));
+        return Err(no_hub(action, path));
     }
     let found = walk(path)?;
     let of = |plain: bool| -> Vec<String> {
@@ -109,10 +106,7 @@ pub fn read(path: &Path) -> Result<Side> {
     };
     let (files, skipped) = (of(true), of(false));
     if files.is_empty() {
-        return Err(Error::input(action)
-            .at(path.display())
-            .got("an empty directory")
-            .need("the directory of a run"));
+        return Err(no_hub(action, path));
     }
     let mut values = BTreeMap::new();
     for file in files

@@ -19,13 +19,16 @@
 //! ```
 
 use crate::error::{Error, Result};
-use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+
+mod unique;
+
+use unique::UniqueKeys;
 
 /// A number of a JSON file: every `f64`, NaN and infinities included, survives the journey.
 ///
@@ -167,66 +170,6 @@ pub fn from_text<T: DeserializeOwned>(text: &str) -> Result<T> {
     // of two values under one key the parser would take the last, and nobody would know
     serde_json::from_str::<UniqueKeys>(&quoted).map_err(refuse)?;
     serde_json::from_str(&quoted).map_err(refuse)
-}
-
-/// Any JSON value in which no object has a key twice.
-struct UniqueKeys;
-
-impl<'de> Deserialize<'de> for UniqueKeys {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
-        d.deserialize_any(UniqueVisitor)
-    }
-}
-
-struct UniqueVisitor;
-
-impl<'de> Visitor<'de> for UniqueVisitor {
-    type Value = UniqueKeys;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> std::result::Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> std::result::Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> std::result::Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> std::result::Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_str<E>(self, _: &str) -> std::result::Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_unit<E>(self) -> std::result::Result<UniqueKeys, E> {
-        Ok(UniqueKeys)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<UniqueKeys, A::Error> {
-        while seq.next_element::<UniqueKeys>()?.is_some() {}
-        Ok(UniqueKeys)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<UniqueKeys, A::Error> {
-        let mut seen = BTreeSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            map.next_value::<UniqueKeys>()?;
-            if let Some(twice) = seen.replace(key) {
-                let what = format!("the key {twice:?} a second time");
-                return Err(serde::de::Error::custom(what));
-            }
-        }
-        Ok(UniqueKeys)
-    }
 }
 
 /// Puts quotes around the bare tokens `NaN`, `Infinity` and `-Infinity` outside strings.

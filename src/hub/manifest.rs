@@ -66,6 +66,18 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Why `dir` cannot be read as a hub: there is no directory, or nothing of use in it.
+pub(crate) fn no_hub(action: &'static str, dir: &Path) -> Error {
+    Error::input(action)
+        .at(dir.display())
+        .got(match (dir.is_dir(), dir.exists()) {
+            (true, _) => "an empty directory",
+            (false, true) => "a file",
+            (false, false) => "nothing",
+        })
+        .need("the directory of a run")
+}
+
 /// The plain files below `dir` (true) and whatever else is there (false), by relative path.
 ///
 /// # Errors

@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::dir;
-use super::manifest::{self, MANIFEST, walk};
+use super::manifest::{self, MANIFEST, no_hub, walk};
 use super::metadata::{RECONSTRUCT, RunMetadata};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ground::json;
 use crate::ground::judgment::Judgment;
 
@@ -137,19 +137,13 @@ struct Look<'a> {
 pub fn verify(hub: &Path) -> Result<Verification> {
     let action = "verifying a hub";
     if !hub.is_dir() {
-        return Err(Error::input(action)
-            .at(hub.display())
-            .got(if hub.exists() { "a file" } else { "nothing" })
-            .need("the directory of a run"));
+        return Err(no_hub(action, hub));
     }
     let found = walk(hub)?;
     let plain = found.iter().filter(|(_, plain)| **plain);
     let files: BTreeSet<String> = plain.map(|(f, _)| f.clone()).collect();
     if found.is_empty() {
-        return Err(Error::input(action)
-            .at(hub.display())
-            .got("an empty directory")
-            .need("the directory of a run"));
+        return Err(no_hub(action, hub));
     }
     let mut look = Look {
         hub,
