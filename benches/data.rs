@@ -15,9 +15,9 @@ use ptyproof::data::group::Grouping;
 use ptyproof::ground::geometry::{GridSize, PatchSize, Position};
 use ptyproof::ground::par::Pool;
 use ptyproof::ground::rng::NumpyLegacy;
-use ptyproof::kernel::{Loop, fetch, vectorized};
 use ptyproof::physics::expose::expose;
 use ptyproof::specimen::{object, probe, scan};
+use ptyproof_kernels::{Loop, prefetch, vectorized};
 use rayon::prelude::*;
 
 fn even(count: usize, side: f64, seed: u32) -> Vec<Position> {
@@ -183,7 +183,7 @@ impl Loop for Bare<'_> {
         let to = self.sums.chunks_mut(stride);
         let to = to.zip(self.weights.chunks_mut(stride));
         for (row, (from, (sums, weights))) in self.patch.chunks(n).zip(to).enumerate() {
-            fetch(self.next.get(row * n..(row + 1) * n).unwrap_or_default());
+            prefetch(self.next.get(row * n..(row + 1) * n).unwrap_or_default());
             for (s, v) in sums[..m].iter_mut().zip(&from[..m]) {
                 (s.re, s.im) = (s.re + v.re, s.im + v.im);
             }

@@ -6,10 +6,10 @@ use ndarray::Array2;
 use num_complex::Complex32;
 use ptyproof::ground::geometry::Position;
 use ptyproof::ground::par::Pool;
-use ptyproof::kernel::fft::{Fft2, Scratch};
 use ptyproof::solve::canvas::cut;
 use ptyproof::solve::problem::Frame;
 use ptyproof::solve::{Estimate, Method, Problem, Settings, Solver};
+use ptyproof_kernels::fft::{Fft2, Scratch};
 
 const N: usize = 64;
 const SIDE: usize = 256;

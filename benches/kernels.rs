@@ -10,13 +10,13 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use num_complex::{Complex, Complex32};
 use ptyproof::ground::geometry::{GridSize, PatchSize};
 use ptyproof::ground::par::Pool;
-use ptyproof::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
-use ptyproof::kernel::fft::Fft2;
-use ptyproof::kernel::isa::Isa;
-use ptyproof::kernel::map::FeatureMap;
-use ptyproof::kernel::peak::multiply_adds;
 use ptyproof::network::architecture::Architecture;
 use ptyproof::physics::translate::translate_add;
+use ptyproof_kernels::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
+use ptyproof_kernels::fft::Fft2;
+use ptyproof_kernels::isa::Isa;
+use ptyproof_kernels::map::FeatureMap;
+use ptyproof_kernels::peak::multiply_adds;
 use rayon::prelude::*;
 
 fn wave(k: usize) -> f32 {

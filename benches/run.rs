@@ -7,11 +7,11 @@ use ptyproof::ground::par::Pool;
 use ptyproof::learn::infer::infer;
 use ptyproof::learn::sentinel::{Finding, Place, Sentinel};
 use ptyproof::learn::train::{Observer, Plan, Progress, Validation, step, train};
-use ptyproof::network::adam::Adam;
 use ptyproof::pipeline::prepare::{self, Ready};
 use ptyproof::pipeline::{NumericsChoice, Request};
 use ptyproof::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof::verify::steps::StepRecord;
+use ptyproof_kernels::adam::Adam;
 
 struct Quiet;
 

@@ -15,13 +15,13 @@ use ptyproof::data::group::Grouping;
 use ptyproof::ground::geometry::{GridSize, Position};
 use ptyproof::ground::par::Pool;
 use ptyproof::ground::rng::NumpyLegacy;
-use ptyproof::kernel::fft::Fft2;
 use ptyproof::learn::sentinel::{Place, Sentinel};
 use ptyproof::learn::train::step;
-use ptyproof::network::adam::Adam;
 use ptyproof::pipeline::prepare::{self, Ready};
 use ptyproof::pipeline::{NumericsChoice, Request};
 use ptyproof::scenario::{Overrides, Scenario, Snapshot};
+use ptyproof_kernels::adam::Adam;
+use ptyproof_kernels::fft::Fft2;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -22,7 +22,6 @@ pub mod doctor;
 pub mod error;
 pub mod ground;
 pub mod hub;
-pub mod kernel;
 pub mod learn;
 pub mod network;
 pub mod physics;

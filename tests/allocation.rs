@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ptyproof::ground::par::Pool;
 use ptyproof::learn::sentinel::{Place, Sentinel};
 use ptyproof::learn::train::step;
-use ptyproof::network::adam::Adam;
 use ptyproof::pipeline::{NumericsChoice, Request, prepare};
 use ptyproof::scenario::{Overrides, Scenario, Snapshot};
+use ptyproof_kernels::adam::Adam;
 
 struct Counter;
 

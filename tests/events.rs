@@ -7,12 +7,12 @@ use ptyproof::ground::par::Pool;
 use ptyproof::learn::replay::{numerics, replay};
 use ptyproof::learn::sentinel::Finding;
 use ptyproof::learn::train::{Observer, Plan, Progress, Validation, train};
-use ptyproof::network::adam::Adam;
 use ptyproof::pipeline::prepare::{Ready, ready};
 use ptyproof::pipeline::{NumericsChoice, Request};
 use ptyproof::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof::verify::event::{Cause, Stage};
 use ptyproof::verify::steps::StepRecord;
+use ptyproof_kernels::adam::Adam;
 
 /// Keeps what it is told, and goes on.
 #[derive(Default)]

@@ -17,14 +17,14 @@ use ndarray::{Array1, Array4, ArrayD, IxDyn};
 use ndarray_npy::{NpzReader, ReadableElement};
 use num_complex::{Complex, Complex32};
 use ptyproof::ground::geometry::{GridSize, PatchSize, Position};
-use ptyproof::kernel::conv::{Arithmetic, Kernels};
-use ptyproof::kernel::isa::Isa;
-use ptyproof::kernel::map::FeatureMap;
 use ptyproof::learn::engine::Engine;
 use ptyproof::network::architecture::Architecture;
 use ptyproof::network::model::Model;
 use ptyproof::physics::forward::Physics;
 use ptyproof::physics::object::{Combination, Numerics};
+use ptyproof_kernels::conv::{Arithmetic, Kernels};
+use ptyproof_kernels::isa::Isa;
+use ptyproof_kernels::map::FeatureMap;
 use support::compare::{largest, non_empty, scale, zip_eq};
 use support::vectors::folder as vectors;
 

@@ -24,13 +24,13 @@ use ptyproof::data::group::Grouping;
 use ptyproof::ground::geometry::{GridSize, Position};
 use ptyproof::ground::par::Pool;
 use ptyproof::ground::rng::{NumpyLegacy, Stream};
-use ptyproof::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
-use ptyproof::kernel::fft::Fft2;
-use ptyproof::kernel::isa::Isa;
-use ptyproof::kernel::map::FeatureMap;
-use ptyproof::kernel::norm::Norm;
-use ptyproof::network::adam::Adam;
 use ptyproof::physics::translate::translate_add;
+use ptyproof_kernels::adam::Adam;
+use ptyproof_kernels::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
+use ptyproof_kernels::fft::Fft2;
+use ptyproof_kernels::isa::Isa;
+use ptyproof_kernels::map::FeatureMap;
+use ptyproof_kernels::norm::Norm;
 use serde::{Deserialize, Serialize};
 
 /// Share by which a loop may take more instructions than its baseline: far above the spread of the counts, which is

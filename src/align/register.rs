@@ -5,7 +5,7 @@
 use ndarray::Array2;
 use num_complex::Complex64;
 
-use crate::kernel::fft::{Fft2, Scratch};
+use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// A shift must let so much of the power of both images meet.
 const MET: f64 = 0.5;

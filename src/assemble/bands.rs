@@ -26,9 +26,9 @@ use super::place::{Line, Reach, Tap, check_side, line, unusable};
 use super::run::Run;
 use crate::error::Result;
 use crate::ground::geometry::{CanvasSize, floor_index};
-use crate::kernel::isa::Isa;
-use crate::kernel::moved::{self, Canvas, Columns, Patch, Rows};
-use crate::kernel::{Loop, vectorized};
+use ptyproof_kernels::isa::Isa;
+use ptyproof_kernels::scatter_add::{self, Canvas, Columns, Patch, Rows};
+use ptyproof_kernels::{Loop, vectorized};
 
 /// Rows of a band, at most. In lower ones more patches are cut, whose parts come from memory in shorter pieces and are
 /// prepared one by one; of higher ones less stays in a cache while patches come and go.
@@ -271,7 +271,7 @@ impl<'a> Writer<'a> {
         let high = (!self.cols.whole).then_some(&*self.cols.high);
         self.columns
             .load(self.cols.out, self.cols.from, &self.cols.low, high);
-        moved::add(
+        scatter_add::add(
             self.isa,
             self.patches.patch(k),
             rows,

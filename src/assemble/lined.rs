@@ -4,7 +4,7 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::kernel::moved::COLUMN_STEP;
+use ptyproof_kernels::scatter_add::COLUMN_STEP;
 
 /// Rows that begin on a cache line, where the allocator allows it, with room for a step of columns more.
 #[derive(Debug)]

@@ -22,8 +22,8 @@ use std::fmt::Debug;
 use std::ops::{AddAssign, Mul, Range};
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis};
+use ptyproof_kernels::scalar::Float;
 use rayon::prelude::*;
-use rustfft::num_traits::Float;
 
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, floor_index};

@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 use crate::ground::finite::Census;
 use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
-use crate::ground::scalar::Scalar;
-use crate::kernel::conv::Kernels;
 use crate::learn::replay::{numerics, replay};
 use crate::learn::sentinel::Kept;
 use crate::pipeline::again::{Again, again};
 use crate::pipeline::event::{EVENT, read, tensors};
 use crate::verify::event::{Event, Operation, TensorStats};
+use ptyproof_kernels::conv::Kernels;
+use ptyproof_kernels::scalar::Scalar;
 
 pub(super) fn run(args: &ReplayArgs) -> Result<Exit> {
     let hub = &args.hub;

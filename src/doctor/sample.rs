@@ -10,7 +10,7 @@ use crate::data::contents::{Contents, Unit};
 use crate::data::neighbours::Neighbours;
 use crate::error::Result;
 use crate::ground::geometry::Position;
-use crate::kernel::fft::{Fft2, Scratch, shifted};
+use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
 
 /// The largest side of a pattern in trials: of larger ones the middle is taken, which samples the object more coarsely.
 pub(super) const SIDE: usize = 128;

@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::ground::par::Pool;
 use crate::ground::rng::Stream;
-use crate::kernel::fft::{Fft2, Scratch, shifted};
 use crate::solve::canvas::cut;
 use crate::solve::engine::residuals;
 use crate::solve::problem::Frame;
 use crate::solve::{Estimate, Method, Problem, Settings, Solver};
+use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
 
 /// One pattern in so many is left out, but none at the rim.
 const PERIOD: usize = 6;

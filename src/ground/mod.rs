@@ -7,7 +7,6 @@ pub mod json;
 pub mod judgment;
 pub mod par;
 pub mod rng;
-pub mod scalar;
 
 /// Comparisons for tests, shared with the integration tests.
 #[cfg(test)]

@@ -14,12 +14,12 @@ use super::schedule::Schedule;
 use super::train::Progress;
 use crate::error::{Error, Result};
 use crate::ground::json;
-use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
 use crate::network::parameters::tensors;
 use crate::verify::health::Vitals;
 use crate::verify::history::History;
 use crate::verify::steps::StepHistory;
+use ptyproof_kernels::adam::Adam;
 
 /// The metadata key.
 const KEY: &str = "ptyproof";

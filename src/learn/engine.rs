@@ -9,11 +9,11 @@ use rayon::prelude::*;
 
 use super::sight;
 use crate::ground::geometry::Position;
-use crate::kernel::conv::Kernels;
-use crate::kernel::norm::{Norm, non_finite};
 use crate::network::model::Model;
 use crate::network::workspace::Workspace;
 use crate::physics::forward::{GroupLoss, GroupState, Physics};
+use ptyproof_kernels::conv::Kernels;
+use ptyproof_kernels::norm::{Norm, non_finite};
 
 /// Means over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

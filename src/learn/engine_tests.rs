@@ -9,12 +9,12 @@ use proptest::prelude::*;
 use super::Engine;
 use crate::ground::compare::{all_finite, non_empty};
 use crate::ground::geometry::{PatchSize, Position};
-use crate::kernel::{conv::Kernels, isa::Isa};
 use crate::network::architecture::Architecture;
 use crate::network::model::Model;
 use crate::network::parameters::glorot_uniform;
 use crate::physics::forward::{GroupState, Physics};
 use crate::physics::object::Numerics;
+use ptyproof_kernels::{conv::Kernels, isa::Isa};
 
 const N: usize = 16;
 const SCALE: f64 = 25.0;

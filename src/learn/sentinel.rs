@@ -10,12 +10,12 @@ use super::engine::Engine;
 use super::trace::{Done, Node, trace};
 use crate::data::container::Container;
 use crate::ground::json::Real;
-use crate::network::adam::Adam;
 use crate::physics::loss::Guard;
 use crate::physics::object::Numerics;
 use crate::verify::event::{
     Circumstances, Culprit, Event, Member, SCHEMA, Setting, TensorStats, Trail, explain,
 };
+use ptyproof_kernels::adam::Adam;
 
 /// A tensor of an operation, kept for a replay.
 #[derive(Debug, Clone, PartialEq)]

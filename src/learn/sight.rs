@@ -4,10 +4,10 @@
 
 use rayon::prelude::*;
 
-use crate::ground::scalar::Scalar;
-use crate::kernel::map::FeatureMap;
 use crate::network::outputs::GAIN;
 use crate::physics::forward::{GroupState, Physics};
+use ptyproof_kernels::map::FeatureMap;
+use ptyproof_kernels::scalar::Scalar;
 
 /// Fills the input of a network from the labels of a batch, model amplitude `[group, row, col, channel]`, and the offsets of all channels: by how much
 /// the estimate's amplitude deviates from what is to be expected, in parts of it, and its phase in radians, both times [`GAIN`]. Estimates are

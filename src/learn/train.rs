@@ -17,11 +17,11 @@ use crate::data::container::Container;
 use crate::error::{Error, Result};
 use crate::ground::par::Pool;
 use crate::ground::rng::Stream;
-use crate::kernel::conv::Kernels;
-use crate::network::adam::Adam;
 use crate::verify::health::Vitals;
 use crate::verify::history::History;
 use crate::verify::steps::{StepHistory, StepRecord};
+use ptyproof_kernels::adam::Adam;
+use ptyproof_kernels::conv::Kernels;
 
 /// Share of the training groups that validate.
 const VALIDATION: f64 = 0.05;

@@ -5,11 +5,11 @@
 use num_complex::Complex;
 
 use crate::ground::json::Real;
-use crate::kernel::conv::Kernels;
-use crate::kernel::map::FeatureMap;
 use crate::network::architecture::{Architecture, Branch};
 use crate::network::workspace::Workspace;
 use crate::verify::health::{PINNED, Units, Vitals};
+use ptyproof_kernels::conv::Kernels;
+use ptyproof_kernels::map::FeatureMap;
 
 use super::engine::Engine;
 

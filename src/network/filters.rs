@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::architecture::{Architecture, Branch};
 use super::parameters::Tensor;
-use crate::kernel::conv::{Arithmetic, Direction, Kernels, Method, Packed};
-use crate::kernel::isa::Isa;
+use ptyproof_kernels::conv::{Arithmetic, Direction, Kernels, Method, Packed};
+use ptyproof_kernels::isa::Isa;
 
 /// Of which convolution a kernel is told.
 #[derive(Debug, Clone, Copy)]

@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 
 use super::architecture::{Architecture, Branch};
-use super::layers::Activation;
 use super::workspace::DecoderMaps;
-use crate::ground::scalar::Scalar;
-use crate::kernel::conv::Kernels;
-use crate::kernel::map::FeatureMap;
+use ptyproof_kernels::conv::Kernels;
+use ptyproof_kernels::layers::Activation;
+use ptyproof_kernels::map::FeatureMap;
+use ptyproof_kernels::scalar::Scalar;
 
 /// What the network sees of an estimate is so many times its deviation from a flat object: objects of a fifth fill the range of its numbers.
 pub const GAIN: f64 = 5.0;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::architecture::Architecture;
 use crate::ground::rng::Stream;
-use crate::ground::scalar::Scalar;
+use ptyproof_kernels::scalar::Scalar;
 
 /// Name, shape and place of one tensor in the flat vector.
 #[derive(Debug, Clone, PartialEq, Eq)]

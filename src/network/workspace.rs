@@ -1,9 +1,9 @@
 //! The feature maps of a network for a batch: allocated once, used by every step.
 
 use super::architecture::{Architecture, Branch};
-use crate::ground::scalar::Scalar;
-use crate::kernel::conv::Aligned;
-use crate::kernel::map::FeatureMap;
+use ptyproof_kernels::conv::Aligned;
+use ptyproof_kernels::map::FeatureMap;
+use ptyproof_kernels::scalar::Scalar;
 
 /// Maps of one encoder block.
 #[derive(Debug, Clone)]

@@ -32,7 +32,7 @@ use num_complex::Complex;
 use super::forward::{GroupState, Physics};
 use super::propagate::{pixels, to_far_field};
 use super::translate::translate_add;
-use crate::ground::scalar::Scalar;
+use ptyproof_kernels::scalar::Scalar;
 
 /// The share of the largest intensity of the probe below which light counts for little.
 pub const ALPHA: f64 = 0.1;

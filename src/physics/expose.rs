@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::ground::geometry::{PatchSize, Position, floor_index};
 use crate::ground::par::Pool;
 use crate::ground::rng::Stream;
-use crate::kernel::fft::{Fft2, Scratch};
+use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// What a simulation gives.
 #[derive(Debug, Clone)]

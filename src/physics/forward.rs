@@ -23,8 +23,8 @@ use super::propagate::{from_far_field, pixels, to_far_field};
 use super::translate::translate_add;
 use crate::error::{Error, Result};
 use crate::ground::geometry::{CanvasSize, PatchSize};
-use crate::ground::scalar::Scalar;
-use crate::kernel::fft::{Fft2, Scratch};
+use ptyproof_kernels::fft::{Fft2, Scratch};
+use ptyproof_kernels::scalar::Scalar;
 
 /// The physics layers for patterns of one size, one probe and one numerics.
 #[derive(Debug, Clone)]
@@ -355,7 +355,7 @@ mod tests {
     use super::super::object::{Combination, Gauge};
     use super::*;
     use crate::ground::compare::zip_eq;
-    use crate::kernel::conv::Arithmetic;
+    use ptyproof_kernels::conv::Arithmetic;
 
     fn wave(k: usize, f: f64) -> f64 {
         ((k as f64 + 1.0) * f).sin()

@@ -10,7 +10,7 @@
 
 use num_complex::Complex;
 
-use crate::ground::scalar::Scalar;
+use ptyproof_kernels::scalar::Scalar;
 
 /// What keeps the loss and its gradient finite.
 #[derive(Debug, Clone, Copy, PartialEq)]

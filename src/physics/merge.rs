@@ -18,7 +18,7 @@
 use num_complex::Complex;
 
 use super::translate::translate_add;
-use crate::ground::scalar::Scalar;
+use ptyproof_kernels::scalar::Scalar;
 
 /// What each channel has to say of the object of its group, where they overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,8 +19,8 @@ use num_complex::Complex;
 
 use super::loss::Guard;
 use super::merge::Coverage;
-use crate::ground::scalar::Scalar;
-use crate::kernel::conv::Arithmetic;
+use ptyproof_kernels::conv::Arithmetic;
+use ptyproof_kernels::scalar::Scalar;
 
 /// How amplitude and phase make a complex object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,20 +6,19 @@
 //! *Source.* Reference description, sections d and j.
 
 use num_complex::Complex;
-use rustfft::FftNum;
 
-use crate::ground::scalar::Scalar;
-use crate::kernel::fft::{Fft2, Scratch, shifted};
+use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
+use ptyproof_kernels::scalar::Scalar;
 
 /// Propagates the exit wave `psi` (`[row, col]`, `N^2` values) to the far field, in place.
 ///
 /// The result is the unnormalised transform with DC at the corner.
-pub fn to_far_field<T: FftNum>(fft: &Fft2<T>, psi: &mut [Complex<T>], scratch: &mut Scratch<T>) {
+pub fn to_far_field<T: Scalar>(fft: &Fft2<T>, psi: &mut [Complex<T>], scratch: &mut Scratch<T>) {
     fft.forward(psi, scratch);
 }
 
 /// The adjoint of [`to_far_field`], in place.
-pub fn from_far_field<T: FftNum>(
+pub fn from_far_field<T: Scalar>(
     fft: &Fft2<T>,
     field: &mut [Complex<T>],
     scratch: &mut Scratch<T>,

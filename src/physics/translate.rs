@@ -15,7 +15,7 @@ use std::ops::Range;
 use num_complex::Complex;
 
 use crate::ground::geometry::floor_index;
-use crate::ground::scalar::Scalar;
+use ptyproof_kernels::scalar::Scalar;
 
 /// Adds the translate of `src` (`[row, col]`, side `ns`) by `t = [tx, ty]` pixels to `dst` (side `nd`).
 ///

@@ -11,9 +11,9 @@ use crate::ground::par::Pool;
 use crate::hub::dir;
 use crate::learn::sentinel::{Finding, Kept};
 use crate::learn::train::{Observer, Plan, Progress, train};
-use crate::network::adam::Adam;
 use crate::verify::event::Event;
 use crate::verify::steps::{StepHistory, StepRecord};
+use ptyproof_kernels::adam::Adam;
 
 /// What came of the steps from a checkpoint to an event.
 #[derive(Debug)]

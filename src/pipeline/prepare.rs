@@ -21,7 +21,6 @@ use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::ground::par::Pool;
 use crate::ground::rng::NumpyLegacy;
-use crate::kernel::isa::Isa;
 use crate::learn::engine::Engine;
 use crate::network::architecture::Architecture;
 use crate::network::model::Model;
@@ -31,6 +30,7 @@ use crate::physics::forward::Physics;
 use crate::physics::object::Numerics;
 use crate::scenario::{ObjectKind, ProbeMode, Scenario};
 use crate::specimen::{object, probe, scan};
+use ptyproof_kernels::isa::Isa;
 
 /// Filters are twice the reference's base numbers in every published run.
 const FILTER_SCALE: usize = 2;

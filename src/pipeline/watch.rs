@@ -10,9 +10,9 @@ use crate::hub::log::Log;
 use crate::learn::checkpoint::Draft;
 use crate::learn::sentinel::Finding;
 use crate::learn::train::{Observer, Plan, Progress};
-use crate::network::adam::Adam;
 use crate::network::architecture::Architecture;
 use crate::verify::steps::StepRecord;
+use ptyproof_kernels::adam::Adam;
 
 /// The folder of checkpoints in a hub.
 pub const CHECKPOINTS: &str = "train_outputs/checkpoints";

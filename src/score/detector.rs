@@ -19,9 +19,9 @@ use super::region::middle;
 use crate::ground::json::Real;
 use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
-use crate::kernel::fft::{Fft2, Scratch};
 use crate::solve::canvas::cut;
 use crate::solve::{Estimate, Problem};
+use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// Share of a pattern's light that must fall on known object.
 const LIT: f64 = 0.95;

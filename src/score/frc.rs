@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use super::continued::continued;
 use crate::ground::json::Real;
-use crate::kernel::fft::{Fft2, Scratch};
+use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// The least side of a square: below this there are too few rings to speak of.
 const LEAST: usize = 16;

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::ground::geometry::Position;
 use crate::ground::judgment::Judgment;
 use crate::ground::par::Pool;
-use crate::kernel::fft::Scratch;
+use ptyproof_kernels::fft::Scratch;
 
 /// What is reconstructed.
 #[derive(Debug, Clone, PartialEq)]

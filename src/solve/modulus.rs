@@ -3,7 +3,7 @@
 use num_complex::Complex32;
 
 use super::settings::Likelihood;
-use crate::kernel::fft::{Fft2, Scratch};
+use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// Sums over detector pixels.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ground::geometry::{Position, floor_index};
-use crate::kernel::fft::shifted;
+use ptyproof_kernels::fft::shifted;
 
 /// The largest canvas, in pixels: 256 MiB as complex64, of which some engines hold a dozen.
 const MAX_PIXELS: usize = 1 << 25;
@@ -201,8 +201,8 @@ impl Problem {
         for f in &mut field {
             *f = (f.re / self.len().max(1) as f64).sqrt().into();
         }
-        let fft = crate::kernel::fft::Fft2::<f64>::new(n);
-        fft.inverse(&mut field, &mut crate::kernel::fft::Scratch::default());
+        let fft = ptyproof_kernels::fft::Fft2::<f64>::new(n);
+        fft.inverse(&mut field, &mut ptyproof_kernels::fft::Scratch::default());
         #[expect(clippy::cast_possible_truncation, reason = "probes are complex64")]
         Array2::from_shape_fn((n, n), |(r, c)| {
             let z = field[shifted(r, n) * n + shifted(c, n)] / n as f64;

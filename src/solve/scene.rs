@@ -8,7 +8,7 @@ use super::engine::Estimate;
 use super::problem::{Frame, Problem};
 use crate::ground::geometry::Position;
 use crate::ground::rng::Stream;
-use crate::kernel::fft::{Fft2, Scratch};
+use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// A scan of `grid * grid` patterns of side `n`, `step` pixels apart, each moved by up to one pixel; whole positions, or any.
 /// Probe modes are orthogonal by parity, the second a quarter as strong.

@@ -8,7 +8,7 @@
 
 use ndarray::{Array2, Axis};
 
-use crate::kernel::{Loop, vectorized};
+use ptyproof_kernels::{Loop, vectorized};
 
 /// `image` filtered with a standard deviation of `sigma` pixels on both axes.
 pub fn gaussian(image: &Array2<f64>, sigma: f64) -> Array2<f64> {

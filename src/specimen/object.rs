@@ -11,7 +11,7 @@ use num_complex::{Complex, Complex32};
 
 use super::filter::gaussian;
 use crate::ground::rng::NumpyLegacy;
-use crate::kernel::fft::{Fft2, Scratch};
+use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// Lines drawn in a `lines` object.
 const LINES: usize = 400;

@@ -11,7 +11,6 @@ use std::slice;
 use ndarray::{Array2, Array4, ArrayView2, Axis, Ix2, Ix4, s};
 use num_complex::{Complex, Complex32};
 use ptyproof::ground::geometry::{PatchSize, Position};
-use ptyproof::kernel::fft::{Fft2, Scratch};
 use ptyproof::learn::replay::{numerics, replay};
 use ptyproof::learn::sentinel::Kept;
 use ptyproof::physics::expose;
@@ -21,6 +20,7 @@ use ptyproof::physics::object::{Combination, Numerics};
 use ptyproof::physics::propagate::{from_far_field, intensity, pixels, to_far_field};
 use ptyproof::physics::translate::translate_add;
 use ptyproof::verify::event::{Operation, Setting};
+use ptyproof_kernels::fft::{Fft2, Scratch};
 
 use crate::compare::{Largest, non_empty, scale, zip_eq};
 use crate::specimen::lines;

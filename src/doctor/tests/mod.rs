@@ -14,7 +14,7 @@ use crate::ground::compare::{all_finite, scale};
 use crate::ground::geometry::Position;
 use crate::ground::par::Pool;
 use crate::ground::rng::Stream;
-use crate::kernel::fft::{Fft2, Scratch, shifted};
+use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
 
 const N: usize = 32;
 

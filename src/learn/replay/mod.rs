@@ -13,13 +13,13 @@ mod tests;
 use num_complex::Complex;
 
 use crate::error::Result;
-use crate::ground::scalar::Scalar;
-use crate::kernel::conv::{Arithmetic, Kernels};
-use crate::network::adam::{BETA1, BETA2, EPSILON};
 use crate::physics::loss::Guard;
 use crate::physics::merge::Coverage;
 use crate::physics::object::{Combination, Gauge, Numerics};
 use crate::verify::event::{Operation, Setting};
+use ptyproof_kernels::adam::{BETA1, BETA2, EPSILON};
+use ptyproof_kernels::conv::{Arithmetic, Kernels};
+use ptyproof_kernels::scalar::Scalar;
 
 use super::sentinel::Kept;
 

@@ -1,15 +1,15 @@
 //! The network's operations, with the kernels that the training uses.
 
 use super::Bench;
-use crate::kernel::conv::{Aligned, Direction, Epilogue, Kernels, Packed};
-use crate::kernel::isa::Isa;
-use crate::kernel::map::FeatureMap;
 use crate::network::architecture::Branch;
-use crate::network::layers::{
-    Activation, add_channels, max_pool, max_pool_backward, upsample, upsample_backward,
-};
 use crate::network::outputs::{add_estimate, of_border};
 use crate::verify::event::Operation;
+use ptyproof_kernels::conv::{Aligned, Direction, Epilogue, Kernels, Packed};
+use ptyproof_kernels::isa::Isa;
+use ptyproof_kernels::layers::{
+    Activation, add_channels, max_pool, max_pool_backward, upsample, upsample_backward,
+};
+use ptyproof_kernels::map::FeatureMap;
 
 /// The dense values of a feature map.
 pub(super) fn values_of<T: Kernels>(map: &FeatureMap<T>) -> Vec<T> {
@@ -232,7 +232,7 @@ fn branch(phase: bool) -> Branch {
 
 /// The gradients of kernel and bias.
 fn gradients<T: Kernels>(
-    arithmetic: crate::kernel::conv::Arithmetic,
+    arithmetic: ptyproof_kernels::conv::Arithmetic,
     x: &FeatureMap<T>,
     first: usize,
     inputs: usize,

@@ -6,15 +6,15 @@ use super::Bench;
 use super::network::values_of;
 use crate::error::Result;
 use crate::ground::geometry::PatchSize;
-use crate::ground::scalar::Scalar;
-use crate::kernel::conv::Kernels;
-use crate::kernel::fft::{Fft2, Scratch};
-use crate::kernel::map::FeatureMap;
 use crate::learn::sight;
 use crate::physics::forward::{GroupState, Physics};
 use crate::physics::loss::{gradient, pixel};
 use crate::physics::propagate::{pixels, to_far_field};
 use crate::verify::event::Operation;
+use ptyproof_kernels::conv::Kernels;
+use ptyproof_kernels::fft::{Fft2, Scratch};
+use ptyproof_kernels::map::FeatureMap;
+use ptyproof_kernels::scalar::Scalar;
 
 fn pairs<T: Scalar>(values: &[Complex<T>]) -> Vec<T> {
     values.iter().flat_map(|z| [z.re, z.im]).collect()

@@ -13,12 +13,12 @@ use std::borrow::Cow;
 use num_complex::Complex32;
 
 use super::engine::Engine;
-use crate::kernel::map::FeatureMap;
-use crate::network::adam::Adam;
 use crate::network::architecture::Branch;
 use crate::physics::loss::{gradient, pixel};
 use crate::physics::propagate::pixels;
 use crate::verify::event::{Operation, Stage};
+use ptyproof_kernels::adam::Adam;
+use ptyproof_kernels::map::FeatureMap;
 
 /// One tensor of a step.
 pub struct Node<'a> {

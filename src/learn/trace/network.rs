@@ -1,12 +1,12 @@
 //! The network's tensors: parameters, maps, their gradients, and what the optimizer makes of them.
 
 use super::{List, is_phase};
-use crate::kernel::map::FeatureMap;
 use crate::learn::engine::Engine;
-use crate::network::adam::{Adam, corrected_rate};
 use crate::network::architecture::{Architecture, Branch, OUTER_CHANNELS};
 use crate::network::workspace::{DecoderMaps, Maps};
 use crate::verify::event::{Operation, Stage};
+use ptyproof_kernels::adam::{Adam, corrected_rate};
+use ptyproof_kernels::map::FeatureMap;
 
 /// The name of a convolution's output.
 fn name_of(a: &Architecture, conv: usize) -> String {

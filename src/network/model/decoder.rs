@@ -1,12 +1,12 @@
 //! A decoder, forward and backward: from the encoded maps to the logits of one branch.
 
 use super::super::architecture::{Branch, OUTER_CHANNELS};
-use super::super::layers::{add_channels, upsample, upsample_backward};
 use super::super::outputs::add_estimate;
 use super::super::workspace::DecoderMaps;
 use super::{Model, Parts};
-use crate::kernel::conv::{Aligned, Epilogue, Kernels};
-use crate::kernel::map::FeatureMap;
+use ptyproof_kernels::conv::{Aligned, Epilogue, Kernels};
+use ptyproof_kernels::layers::{add_channels, upsample, upsample_backward};
+use ptyproof_kernels::map::FeatureMap;
 
 impl<T: Kernels> Model<T> {
     pub(super) fn decode(

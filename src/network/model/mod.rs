@@ -10,13 +10,13 @@ mod decoder;
 
 use super::architecture::{Architecture, Branch};
 use super::filters::Filters;
-use super::layers::{Activation, add, max_pool, max_pool_backward};
 use super::outputs::{fill_logits, fill_outputs};
 use super::parameters::{Tensor, tensors};
 use super::workspace::{DecoderMaps, Maps, Workspace};
-use crate::kernel::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels};
-use crate::kernel::isa::Isa;
-use crate::kernel::map::FeatureMap;
+use ptyproof_kernels::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels};
+use ptyproof_kernels::isa::Isa;
+use ptyproof_kernels::layers::{Activation, add, max_pool, max_pool_backward};
+use ptyproof_kernels::map::FeatureMap;
 
 /// The most convolutions of a network; the largest of the reference has 34.
 const MOST: usize = 40;
