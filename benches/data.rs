@@ -11,13 +11,13 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array3;
 use num_complex::Complex32;
 use ptyproof::assemble::stitch;
-use ptyproof::data::group::Grouping;
-use ptyproof::ground::geometry::{GridSize, PatchSize, Position};
-use ptyproof::ground::par::Pool;
-use ptyproof::ground::rng::NumpyLegacy;
-use ptyproof::physics::expose::expose;
-use ptyproof::specimen::{object, probe, scan};
+use ptyproof::geometry::{GridSize, PatchSize, Position};
+use ptyproof::optics::simulate::expose;
+use ptyproof::optics::{object, probe, scan};
+use ptyproof::par::Pool;
+use ptyproof::rng::NumpyLegacy;
 use ptyproof_kernels::{Loop, prefetch, vectorized};
+use ptyproof_pinn::data::group::Grouping;
 use rayon::prelude::*;
 
 fn even(count: usize, side: f64, seed: u32) -> Vec<Position> {

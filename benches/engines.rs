@@ -4,8 +4,8 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
 use num_complex::Complex32;
-use ptyproof::ground::geometry::Position;
-use ptyproof::ground::par::Pool;
+use ptyproof::geometry::Position;
+use ptyproof::par::Pool;
 use ptyproof::solve::canvas::cut;
 use ptyproof::solve::problem::Frame;
 use ptyproof::solve::{Estimate, Method, Problem, Settings, Solver};

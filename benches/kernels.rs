@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use num_complex::{Complex, Complex32};
-use ptyproof::ground::geometry::{GridSize, PatchSize};
-use ptyproof::ground::par::Pool;
-use ptyproof::network::architecture::Architecture;
-use ptyproof::physics::translate::translate_add;
+use ptyproof::geometry::{GridSize, PatchSize};
+use ptyproof::optics::translate::translate_add;
+use ptyproof::par::Pool;
 use ptyproof_kernels::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
 use ptyproof_kernels::fft::Fft2;
 use ptyproof_kernels::isa::Isa;
 use ptyproof_kernels::map::FeatureMap;
 use ptyproof_kernels::peak::multiply_adds;
+use ptyproof_pinn::network::architecture::Architecture;
 use rayon::prelude::*;
 
 fn wave(k: usize) -> f32 {

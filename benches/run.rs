@@ -3,15 +3,15 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ptyproof::error::Result;
-use ptyproof::ground::par::Pool;
-use ptyproof::learn::infer::infer;
-use ptyproof::learn::sentinel::{Finding, Place, Sentinel};
-use ptyproof::learn::train::{Observer, Plan, Progress, Validation, step, train};
-use ptyproof::pipeline::prepare::{self, Ready};
-use ptyproof::pipeline::{NumericsChoice, Request};
-use ptyproof::scenario::{Overrides, Scenario, Snapshot};
-use ptyproof::verify::steps::StepRecord;
+use ptyproof::par::Pool;
+use ptyproof::records::steps::StepRecord;
+use ptyproof_harness::pipeline::prepare::{self, Ready};
+use ptyproof_harness::pipeline::{NumericsChoice, Request};
+use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_kernels::adam::Adam;
+use ptyproof_pinn::training::infer::infer;
+use ptyproof_pinn::training::sentinel::{Finding, Place, Sentinel};
+use ptyproof_pinn::training::train::{Observer, Plan, Progress, Validation, step, train};
 
 struct Quiet;
 

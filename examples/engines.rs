@@ -12,10 +12,10 @@ use std::time::Instant;
 use ndarray::{Array2, Array3, Ix2, Ix3, s};
 use num_complex::{Complex32, Complex64};
 use ptyproof::align::align;
-use ptyproof::data::dataset::Dataset;
-use ptyproof::data::domain::Patterns;
-use ptyproof::data::npz::{Values, read_array, read_dataset};
-use ptyproof::ground::par::Pool;
+use ptyproof::io::dataset::Dataset;
+use ptyproof::io::domain::Patterns;
+use ptyproof::io::npz::{Values, read_array, read_dataset};
+use ptyproof::par::Pool;
 use ptyproof::solve::{Estimate, Method, Problem, Settings, Solver};
 
 fn centre(a: &Array2<Complex32>) -> Array2<Complex64> {

@@ -14,13 +14,13 @@ use std::time::Instant;
 use ndarray::Array3;
 use num_complex::Complex32;
 use ptyproof::assemble::Stitcher;
-use ptyproof::data::group::Grouping;
-use ptyproof::ground::geometry::{GridSize, PatchSize};
-use ptyproof::ground::par::Pool;
-use ptyproof::ground::rng::NumpyLegacy;
-use ptyproof::hub::machine::peak_memory_bytes;
-use ptyproof::physics::expose::expose;
-use ptyproof::specimen::{object, probe, scan};
+use ptyproof::geometry::{GridSize, PatchSize};
+use ptyproof::optics::simulate::expose;
+use ptyproof::optics::{object, probe, scan};
+use ptyproof::par::Pool;
+use ptyproof::rng::NumpyLegacy;
+use ptyproof_harness::machine::peak_memory_bytes;
+use ptyproof_pinn::data::group::Grouping;
 
 /// Patches that are in memory at a time.
 const BATCH: usize = 1000;

@@ -8,8 +8,8 @@
 use std::path::Path;
 
 use ptyproof::error::{Error, Result};
-use ptyproof::ground::json;
-use ptyproof::report::markdown::{Table, g6};
+use ptyproof::json;
+use ptyproof_harness::report::markdown::{Table, g6};
 use serde_json::Value;
 
 fn read(hub: &Path, file: &str) -> Result<Value> {

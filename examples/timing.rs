@@ -11,17 +11,17 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use num_complex::Complex32;
-use ptyproof::data::group::Grouping;
-use ptyproof::ground::geometry::{GridSize, Position};
-use ptyproof::ground::par::Pool;
-use ptyproof::ground::rng::NumpyLegacy;
-use ptyproof::learn::sentinel::{Place, Sentinel};
-use ptyproof::learn::train::step;
-use ptyproof::pipeline::prepare::{self, Ready};
-use ptyproof::pipeline::{NumericsChoice, Request};
-use ptyproof::scenario::{Overrides, Scenario, Snapshot};
+use ptyproof::geometry::{GridSize, Position};
+use ptyproof::par::Pool;
+use ptyproof::rng::NumpyLegacy;
+use ptyproof_harness::pipeline::prepare::{self, Ready};
+use ptyproof_harness::pipeline::{NumericsChoice, Request};
+use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_kernels::adam::Adam;
 use ptyproof_kernels::fft::Fft2;
+use ptyproof_pinn::data::group::Grouping;
+use ptyproof_pinn::training::sentinel::{Place, Sentinel};
+use ptyproof_pinn::training::train::step;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -14,12 +14,12 @@
 use num_complex::Complex32;
 use ptyproof::assemble::central;
 use ptyproof::error::{Error, Result};
-use ptyproof::physics::expose::patch;
-use ptyproof::physics::propagate::to_far_field;
-use ptyproof::pipeline::{NumericsChoice, Request, prepare};
-use ptyproof::report::markdown::{Table, g6};
-use ptyproof::scenario::{Overrides, Scenario, Snapshot};
-use ptyproof::specimen::probe::masked;
+use ptyproof::optics::probe::masked;
+use ptyproof::optics::propagate::to_far_field;
+use ptyproof::optics::simulate::patch;
+use ptyproof_harness::pipeline::{NumericsChoice, Request, prepare};
+use ptyproof_harness::report::markdown::{Table, g6};
+use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// The sum of squares of what two lists differ by, and of the second.

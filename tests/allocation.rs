@@ -9,12 +9,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ptyproof::ground::par::Pool;
-use ptyproof::learn::sentinel::{Place, Sentinel};
-use ptyproof::learn::train::step;
-use ptyproof::pipeline::{NumericsChoice, Request, prepare};
-use ptyproof::scenario::{Overrides, Scenario, Snapshot};
+use ptyproof::par::Pool;
+use ptyproof_harness::pipeline::{NumericsChoice, Request, prepare};
+use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_kernels::adam::Adam;
+use ptyproof_pinn::training::sentinel::{Place, Sentinel};
+use ptyproof_pinn::training::train::step;
 
 struct Counter;
 

@@ -20,17 +20,17 @@ use std::process::{Command, ExitCode};
 use ndarray::Array3;
 use num_complex::Complex32;
 use ptyproof::assemble::stitch;
-use ptyproof::data::group::Grouping;
-use ptyproof::ground::geometry::{GridSize, Position};
-use ptyproof::ground::par::Pool;
-use ptyproof::ground::rng::{NumpyLegacy, Stream};
-use ptyproof::physics::translate::translate_add;
+use ptyproof::geometry::{GridSize, Position};
+use ptyproof::optics::translate::translate_add;
+use ptyproof::par::Pool;
+use ptyproof::rng::{NumpyLegacy, Stream};
 use ptyproof_kernels::adam::Adam;
 use ptyproof_kernels::conv::{Aligned, Arithmetic, Direction, Epilogue, Kernels, Packed};
 use ptyproof_kernels::fft::Fft2;
 use ptyproof_kernels::isa::Isa;
 use ptyproof_kernels::map::FeatureMap;
 use ptyproof_kernels::norm::Norm;
+use ptyproof_pinn::data::group::Grouping;
 use serde::{Deserialize, Serialize};
 
 /// Share by which a loop may take more instructions than its baseline: far above the spread of the counts, which is

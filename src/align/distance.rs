@@ -4,7 +4,7 @@ use ndarray::Array2;
 use num_complex::Complex64;
 use serde::Serialize;
 
-use crate::ground::json::Real;
+use crate::json::Real;
 
 /// How far two images are from one another.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

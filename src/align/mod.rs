@@ -28,7 +28,7 @@ use serde::Serialize;
 
 pub use distance::Distance;
 
-use crate::ground::json::Real;
+use crate::json::Real;
 use distance::{Compared, compare, covers, known};
 use fit::Fit;
 use register::whole_shift;

@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use super::canvas::central;
 use super::stitch::stitch;
 use crate::error::Result;
-use crate::ground::geometry::Position;
+use crate::geometry::Position;
 
 /// The most rounds: phases that wander over many patches settle slowly.
 pub const ROUNDS: usize = 200;
@@ -99,9 +99,9 @@ fn turn(patch: &ArrayView2<'_, Complex32>, under: &ArrayView2<'_, Complex32>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::compare::{largest, zip_eq};
-    use crate::ground::par::Pool;
+    use crate::par::Pool;
     use proptest::prelude::*;
+    use ptyproof_testkit::compare::{largest, zip_eq};
 
     const N: usize = 24;
     const M: usize = 16;

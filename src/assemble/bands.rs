@@ -25,7 +25,7 @@ use super::lined::Lined;
 use super::place::{Line, Reach, Tap, check_side, line, unusable};
 use super::run::Run;
 use crate::error::Result;
-use crate::ground::geometry::{CanvasSize, floor_index};
+use crate::geometry::{CanvasSize, floor_index};
 use ptyproof_kernels::isa::Isa;
 use ptyproof_kernels::scatter_add::{self, Canvas, Columns, Patch, Rows};
 use ptyproof_kernels::{Loop, vectorized};

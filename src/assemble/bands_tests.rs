@@ -1,10 +1,10 @@
 use super::*;
 use crate::assemble::Placement;
 use crate::error::Error;
-use crate::ground::compare::zip_eq;
-use crate::ground::par::Pool;
+use crate::par::Pool;
 use ndarray::{Array3, ArrayView3, Zip, s};
 use proptest::prelude::*;
+use ptyproof_testkit::compare::zip_eq;
 
 /// What [`Bands`] should give, tap by tap: sums and weights.
 fn plain(

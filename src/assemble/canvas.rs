@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use ptyproof::assemble::{Jitter, Layout};
-//! use ptyproof::ground::geometry::{GridSize, PatchSize};
+//! use ptyproof::geometry::{GridSize, PatchSize};
 //! let layout = Layout::reference(PatchSize::new(64)?, GridSize::new(2)?);
 //! let train = Jitter::REFERENCE.grow(layout, 379.85383765725123)?;
 //! let test = train.grow(layout, 380.9807666539525)?;
@@ -26,7 +26,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::ground::geometry::{CanvasSize, GridSize, PatchSize, ceil_index};
+use crate::geometry::{CanvasSize, GridSize, PatchSize, ceil_index};
 
 /// How a group lies on its canvas: patch side, group side, and the nominal step between members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use ptyproof_kernels::scalar::Float;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::ground::geometry::{CanvasSize, floor_index};
+use crate::geometry::{CanvasSize, floor_index};
 
 /// What an element of a patch must be able to do: `f32`, `f64` and their complex numbers can.
 pub trait Element<T>: Copy + Default + AddAssign + Mul<T, Output = Self> {}
@@ -290,10 +290,10 @@ pub(super) fn line<T: Float>(m: usize, pad: usize, side: usize, d: T) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::compare::zip_eq;
     use ndarray::Array;
     use num_complex::Complex;
     use proptest::prelude::*;
+    use ptyproof_testkit::compare::zip_eq;
 
     /// A cheap, well-spread sequence in (-1, 1).
     fn wave(seed: u32, i: usize) -> f64 {

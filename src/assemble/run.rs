@@ -1,6 +1,6 @@
 //! One axis of a moved patch as arrays, where it is regular: the fast form of [`Line`](super::place::Line).
 
-use crate::ground::geometry::floor_index;
+use crate::geometry::floor_index;
 use ptyproof_kernels::{Loop, vectorized};
 
 use super::place::Reach;

@@ -25,7 +25,7 @@ use num_complex::Complex32;
 use super::bands::Bands;
 use super::place::Placement;
 use crate::error::{Error, Result};
-use crate::ground::geometry::{CanvasSize, Position, ceil_index};
+use crate::geometry::{CanvasSize, Position, ceil_index};
 
 /// Added to the weight before the division (the reference's guard against 0 / 0).
 pub const EPSILON: f32 = 1e-9;

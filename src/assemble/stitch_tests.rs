@@ -1,8 +1,8 @@
 use super::*;
 use crate::assemble::Placement;
-use crate::ground::compare::{all_finite, zip_eq};
 use ndarray::{Array3, s};
 use proptest::prelude::*;
+use ptyproof_testkit::compare::{all_finite, zip_eq};
 
 fn value(i: usize) -> Complex32 {
     let t = (i as f32).mul_add(0.618_034, 0.3);
@@ -106,7 +106,7 @@ proptest! {
         let (o, at) = (patches(xy.len(), 9), positions(&xy));
         let cut = cut.min(xy.len());
         let stitched = |threads| -> Result<[Stitched; 2]> {
-            crate::ground::par::Pool::new(threads)?.run(|| {
+            crate::par::Pool::new(threads)?.run(|| {
                 let mut s = Stitcher::new(&at, 9, 7)?;
                 s.add(o.slice(s![..cut, .., ..]))?;
                 s.add(o.slice(s![cut.., .., ..]))?;

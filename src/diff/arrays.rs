@@ -11,10 +11,10 @@ use super::row::{Row, Verdict};
 use super::side::Side;
 use super::tolerance::{Step, Tolerances};
 use crate::align::{Gauge, align};
-use crate::data::npz::{Values, npy_header, read_npy, read_npy_real};
 use crate::error::Result;
-use crate::ground::json::Real;
 use crate::hub::dir;
+use crate::io::npz::{Values, npy_header, read_npy, read_npy_real};
+use crate::json::Real;
 
 /// The rows of all arrays that both hubs have; `gauge` is the one that takes the second object to the first.
 pub(super) fn rows(

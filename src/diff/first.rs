@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::side::{Leaf, Side, Values};
 use super::tolerance::{Step, written};
 use crate::hub::dir;
-use crate::verify::stage::{Stage, Stages};
+use crate::records::stage::{Stage, Stages};
 
 /// Fields of the metadata that say what was run.
 const SETTINGS: [&str; 20] = [
@@ -144,7 +144,7 @@ fn settings(a: &Side, b: &Side) -> Vec<[String; 3]> {
 /// The stage digests of a hub, if it has them.
 fn stages(side: &Side) -> Option<Vec<Stage>> {
     let text = std::fs::read_to_string(side.path.join(dir::STAGES)).ok()?;
-    let value: Value = crate::ground::json::from_text(&text).ok()?;
+    let value: Value = crate::json::from_text(&text).ok()?;
     serde_json::from_value::<Stages>(value)
         .ok()
         .map(|s| s.stages)

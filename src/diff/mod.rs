@@ -21,8 +21,8 @@ pub use row::{Row, Verdict};
 
 use crate::align::{Alignment, align, distance_between};
 use crate::error::Result;
-use crate::ground::json::Real;
 use crate::hub::dir;
+use crate::json::Real;
 use row::BY_DESIGN;
 use side::Side;
 use tolerance::Tolerances;
@@ -398,7 +398,7 @@ fn warnings(image: Option<&Image>, sides: [&Side; 2], tolerances: &Tolerances) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::json::to_text;
+    use crate::json::to_text;
     use ndarray_npy::write_npy;
     use proptest::prelude::*;
     use serde_json::json;

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::schema::{Class, class};
 use super::side::{Leaf, Side, Values};
 use super::tolerance::{Step, Tolerances, written};
-use crate::ground::json::Real;
-use crate::ground::judgment::Judgment;
+use crate::json::Real;
+use crate::judgment::Judgment;
 
 /// How a comparison ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::tolerance::Step;
 use crate::error::{Error, Result};
-use crate::ground::json;
 use crate::hub::dir;
 use crate::hub::manifest::{MANIFEST, no_hub, walk};
 use crate::hub::reconstruction::image;
+use crate::json;
 
 /// A hub, read.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Report, Verdict};
 use crate::error::{Error, Result};
-use crate::ground::json::{self, Real};
+use crate::json::{self, Real};
 
 /// The version of the schema of [`Tolerances`].
 pub const SCHEMA: &str = "ptyproof.tolerances/1";

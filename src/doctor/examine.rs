@@ -12,12 +12,12 @@ use super::ranking::{self, Margin, Ranked, ScaleRow};
 use super::sample::{Sample, outliers};
 use super::trial::{FEW, self_twin};
 use super::verdict;
-use crate::data::contents::Contents;
-use crate::data::inspect::{Inspection, inspect};
 use crate::error::Result;
-use crate::ground::json::Real;
-use crate::ground::judgment::Judgment;
-use crate::ground::par::Pool;
+use crate::io::contents::Contents;
+use crate::io::inspect::{Inspection, inspect};
+use crate::json::Real;
+use crate::judgment::Judgment;
+use crate::par::Pool;
 
 /// What the best hypothesis made of the patterns in a few iterations.
 #[derive(Debug, Clone)]

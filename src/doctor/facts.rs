@@ -1,8 +1,8 @@
 //! Findings of what one pass over the file saw: nothing is reconstructed for them.
 
 use super::finding::{Finding, Severity};
-use crate::data::inspect::{Inspection, PatternFacts, Pixels, ScanFacts};
-use crate::ground::geometry::{CanvasSize, Position};
+use crate::geometry::{CanvasSize, Position};
+use crate::io::inspect::{Inspection, PatternFacts, Pixels, ScanFacts};
 
 /// Photons per pattern below which a reconstruction is a gamble.
 const FAINT: f64 = 1e3;

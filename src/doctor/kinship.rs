@@ -4,9 +4,9 @@
 use serde::Serialize;
 
 use super::sample::Sample;
-use crate::data::neighbours::Neighbours;
-use crate::ground::json::Real;
-use crate::ground::rng::Stream;
+use crate::io::neighbours::Neighbours;
+use crate::json::Real;
+use crate::rng::Stream;
 
 /// Fewer patterns than these may be of neighbours and not be alike beyond chance.
 const MANY: usize = 25;

@@ -5,7 +5,7 @@ use num_complex::Complex64;
 use serde::Serialize;
 
 use super::hypothesis::Power;
-use crate::ground::json::Real;
+use crate::json::Real;
 
 /// The mean pattern's middle, from its first Fourier coefficient along each axis: a mean on a circle, so that light
 /// in the four corners has its middle there and not at `[N/2, N/2]`.
@@ -128,7 +128,7 @@ mod tests {
 
         #[test]
         fn counts_are_known_in_every_disguise(seed in 1u64..1000, scale in 3.0f64..200.0) {
-            let mut rng = crate::ground::rng::Stream::new(seed, "counts", 0);
+            let mut rng = crate::rng::Stream::new(seed, "counts", 0);
             let counts: Vec<f64> = (0..500).map(|_| rng.poisson(scale)).collect();
             let seen = |f: fn(f64) -> f64| {
                 let mut w = WholeNumbers::default();

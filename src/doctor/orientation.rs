@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::ground::geometry::Position;
+use crate::geometry::Position;
 
 /// A change of axes of positions: first `x` and `y` change places, then each is negated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

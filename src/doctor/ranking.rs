@@ -7,8 +7,8 @@ use super::hypothesis::{Centre, Hypothesis, Power};
 use super::orientation::Orientation;
 use super::sample::Sample;
 use super::trial::{self, Effort, Outcome, Start, Trial};
-use crate::ground::json::Real;
-use crate::ground::par::Pool;
+use crate::json::Real;
+use crate::par::Pool;
 
 /// Patterns and iterations of the first round.
 const FIRST: [usize; 2] = [80, 6];

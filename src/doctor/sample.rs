@@ -6,10 +6,10 @@ use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
 
 use super::light::{Light, WholeNumbers};
-use crate::data::contents::{Contents, Unit};
-use crate::data::neighbours::Neighbours;
 use crate::error::Result;
-use crate::ground::geometry::Position;
+use crate::geometry::Position;
+use crate::io::contents::{Contents, Unit};
+use crate::io::neighbours::Neighbours;
 use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
 
 /// The largest side of a pattern in trials: of larger ones the middle is taken, which samples the object more coarsely.
@@ -277,7 +277,7 @@ fn resampled(probe: &Array2<Complex32>, n: usize) -> Array2<Complex32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::compare::zip_eq;
+    use ptyproof_testkit::compare::zip_eq;
 
     #[test]
     fn a_position_far_from_all_others_is_an_outlier() {

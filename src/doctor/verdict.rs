@@ -9,7 +9,7 @@ use super::orientation::Orientation;
 use super::ranking::{EXPLAINED, Margin, Ranking, Rescaled};
 use super::sample::Sample;
 use super::trial::FEW;
-use crate::data::inspect::Inspection;
+use crate::io::inspect::Inspection;
 
 /// Pixels that the light may be off the middle without a word.
 const OFF: f64 = 0.5;

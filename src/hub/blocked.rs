@@ -6,8 +6,8 @@
 //!
 //! *Source.* Mission, requirement 9.
 
-use super::manifest;
 use crate::error::Error;
+use crate::hub::manifest;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};

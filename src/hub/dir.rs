@@ -11,10 +11,10 @@
 //!
 //! *Source.* Mission, requirements 9 and 11; reference description, section m, for the file names.
 
-use super::file;
-use super::manifest::{self, Manifest};
 use crate::error::{Error, Result};
-use crate::ground::json;
+use crate::hub::file;
+use crate::hub::manifest::{self, Manifest};
+use crate::json;
 use ndarray::{ArrayView, Dimension};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use serde::{Deserialize, Serialize};

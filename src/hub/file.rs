@@ -1,6 +1,6 @@
 //! Files of a hub: replaced whole or not at all, and known by their SHA-256.
 
-pub use crate::ground::file::{TEMPORARY, explain, replace_by, unreadable, write_atomic};
+pub use crate::file::{TEMPORARY, explain, replace_by, unreadable, write_atomic};
 
 use crate::error::Result;
 use sha2::{Digest, Sha256};

@@ -4,9 +4,9 @@
 //! with `/`, with their length and SHA-256. Only plain files belong into a hub: anything else (a link,
 //! a socket, a name that is not UTF-8) is reported as extra.
 
-use super::file;
 use crate::error::{Error, Result};
-use crate::ground::json;
+use crate::hub::file;
+use crate::json;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

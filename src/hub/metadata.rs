@@ -2,14 +2,14 @@
 //!
 //! *Conventions.* Every field of the reference's file is here under its name, then ours. Paths are
 //! relative to the hub, with `/`. Absent is `null`; a number that is not finite is a string (see
-//! [`crate::ground::json`]). `timestamp` and the wall times are passed in.
+//! [`crate::json`]). `timestamp` and the wall times are passed in.
 //!
 //! *Source.* Reference description, section m, and `run_metadata.json` of its hubs; mission,
 //! requirements 5 to 7.
 
-use super::overview::NanOverview;
-use crate::ground::json::Real;
-use crate::scenario::Splitting;
+use crate::hub::overview::NanOverview;
+use crate::hub::splitting::Splitting;
+use crate::json::Real;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -286,7 +286,7 @@ impl RunMetadata {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::json::{from_text, to_text};
+    use crate::json::{from_text, to_text};
 
     #[test]
     fn a_counter_adds_up() {

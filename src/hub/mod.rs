@@ -3,14 +3,11 @@
 pub mod blocked;
 pub mod dir;
 pub mod file;
-pub mod log;
-pub mod lut;
-pub mod machine;
 pub mod manifest;
 pub mod metadata;
 pub mod overview;
-pub mod picture;
 pub mod reconstruction;
+pub mod splitting;
 pub mod stats;
 pub mod verify;
 

@@ -5,7 +5,7 @@
 //!
 //! *Source.* Reference description, section m; mission, requirement 5. `first` is ours.
 
-use crate::ground::json::Real;
+use crate::json::Real;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

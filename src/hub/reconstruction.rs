@@ -5,9 +5,9 @@ use std::path::Path;
 use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
 
-use super::dir;
-use crate::data::npz::{Values, read_npy, read_plane};
 use crate::error::{Error, Result};
+use crate::hub::dir;
+use crate::io::npz::{Values, read_npy, read_plane};
 
 /// Amplitude and phase of a hub together, `[row, col]`: exactly zero where nothing was seen; NaN where amplitude or phase is NaN,
 /// infinite where one of them is.

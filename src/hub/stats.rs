@@ -7,7 +7,7 @@
 //!
 //! *Source.* Reference description, sections h and m. The reference's means are summed in float32.
 
-use crate::ground::json::Real;
+use crate::json::Real;
 use serde::{Deserialize, Serialize};
 
 /// Statistics of one array.

@@ -13,12 +13,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::dir;
-use super::manifest::{self, MANIFEST, no_hub, walk};
-use super::metadata::{RECONSTRUCT, RunMetadata};
 use crate::error::Result;
-use crate::ground::json;
-use crate::ground::judgment::Judgment;
+use crate::hub::dir;
+use crate::hub::manifest::{self, MANIFEST, no_hub, walk};
+use crate::hub::metadata::{RECONSTRUCT, RunMetadata};
+use crate::json;
+use crate::judgment::Judgment;
 
 mod arrays;
 mod records;

@@ -108,8 +108,8 @@ fn farthest(known: &[bool], side: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::compare::{largest, smallest, zip_eq};
     use proptest::prelude::*;
+    use ptyproof_testkit::compare::{largest, smallest, zip_eq};
 
     const SIDE: usize = 24;
 

@@ -16,9 +16,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::region::middle;
-use crate::ground::json::Real;
-use crate::ground::judgment::Judgment;
-use crate::ground::par::Pool;
+use crate::json::Real;
+use crate::judgment::Judgment;
+use crate::par::Pool;
 use crate::solve::canvas::cut;
 use crate::solve::{Estimate, Problem};
 use ptyproof_kernels::fft::{Fft2, Scratch};
@@ -256,7 +256,7 @@ pub fn on_detector(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::geometry::Position;
+    use crate::geometry::Position;
     use crate::solve::problem::Frame;
     use proptest::prelude::*;
 

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::frc::frc;
 use super::ssim::{SCALES, Window, ssim};
-use crate::ground::geometry::Position;
-use crate::ground::json::Real;
+use crate::geometry::Position;
+use crate::json::Real;
 
 /// The peak of its signal-to-noise ratio, whatever the data.
 const PEAK: f64 = 255.0;

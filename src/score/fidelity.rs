@@ -27,8 +27,8 @@ use super::known::{Extent, MIN_PIXELS, Share, share_known};
 use super::ssim::{OverScales, Similarity, Window, ms_ssim, ssim};
 use super::wrap;
 use crate::align::{Fault, Gauge, align, scalar};
-use crate::ground::json::Real;
-use crate::ground::judgment::Judgment;
+use crate::json::Real;
+use crate::judgment::Judgment;
 
 /// What is taken off before the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

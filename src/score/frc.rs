@@ -23,7 +23,7 @@ use num_complex::Complex64;
 use serde::Serialize;
 
 use super::continued::continued;
-use crate::ground::json::Real;
+use crate::json::Real;
 use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// The least side of a square: below this there are too few rings to speak of.
@@ -238,9 +238,9 @@ impl Frc {
 mod tests {
     use super::super::scene::pair;
     use super::*;
-    use crate::ground::compare::{non_empty, zip_eq};
-    use crate::ground::rng::Stream;
+    use crate::rng::Stream;
     use proptest::prelude::*;
+    use ptyproof_testkit::compare::{non_empty, zip_eq};
 
     fn noise(side: usize, seed: u64) -> Array2<Complex64> {
         let mut rng = Stream::new(seed, "noise", 0);

@@ -3,8 +3,8 @@
 //! *Law.* A gate holds only if its figure was taken: of enough known pixels or patterns, and finite. What is missing, unknown or
 //! of too few pixels cannot be judged; what is not finite is said to be so.
 
-use crate::ground::json::Real;
-use crate::ground::judgment::Judgment;
+use crate::json::Real;
+use crate::judgment::Judgment;
 
 use super::known::MIN_PIXELS;
 use super::scores::{Scores, is_on_detector};

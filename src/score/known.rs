@@ -11,7 +11,7 @@ use num_complex::Complex64;
 
 use super::fidelity::Region;
 use crate::align::Gauge;
-use crate::ground::json::Real;
+use crate::json::Real;
 
 /// The share of a region that must be known unless another is asked for.
 pub const KNOWN_AT_LEAST: f64 = 0.99;

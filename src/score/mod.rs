@@ -251,7 +251,7 @@ fn centre<T>(a: ArrayView2<'_, T>, [rows, cols]: [usize; 2]) -> ArrayView2<'_, T
 mod tests {
     use super::*;
     use crate::assemble::stitch;
-    use crate::ground::geometry::Position;
+    use crate::geometry::Position;
     use ndarray::Array3;
     use proptest::prelude::*;
 

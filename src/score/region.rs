@@ -1,7 +1,7 @@
 //! Where figures are taken: the middle of a scan, where every pixel was lit by several patterns.
 
 use super::fidelity::Region;
-use crate::ground::geometry::Position;
+use crate::geometry::Position;
 
 /// The rectangle of the centres, less a quarter of a pattern on each side, but never less than half a pattern a side: of centres
 /// that all lie in one place, a quarter more on each. `positions` are in pixels of an image of `[rows, cols]`, which holds the rectangle.

@@ -9,9 +9,9 @@ use super::detector::OnDetector;
 use super::evaluation::Evaluation;
 use super::fidelity::Fidelity;
 use super::ssim::Window;
-use crate::ground::finite::PlaneCensus;
-use crate::ground::json::Real;
-use crate::ground::judgment::Judgment;
+use crate::finite::PlaneCensus;
+use crate::json::Real;
+use crate::judgment::Judgment;
 
 /// The version of the form.
 pub const SCHEMA: &str = "ptyproof.score/1";

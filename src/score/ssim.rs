@@ -11,7 +11,7 @@
 use ndarray::{Array2, s};
 use serde::Serialize;
 
-use crate::ground::json::Real;
+use crate::json::Real;
 
 /// The weighting of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

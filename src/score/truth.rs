@@ -24,7 +24,7 @@ use super::known::KNOWN_AT_LEAST;
 use super::{Difference, Metrics};
 use crate::assemble::Stitched;
 use crate::assemble::stitch::SEEN;
-use crate::ground::geometry::{Position, floor_index};
+use crate::geometry::{Position, floor_index};
 
 /// The comparison where patches fell, at the place they belong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::detector::OnDetector;
 use super::fidelity::Fidelity;
 use super::known::MIN_PIXELS;
-use crate::ground::judgment::Judgment;
+use crate::judgment::Judgment;
 
 /// The version of the form.
 pub const SCHEMA: &str = "ptyproof.compare/1";

@@ -1,12 +1,12 @@
 //! Reading a patch of the object at a position, and adding one there: the one is the other's adjoint.
 //!
-//! Bilinear, as [`crate::physics::expose::patch`]: pixel `[i, j]` of a patch at `(x, y)` is the canvas at
+//! Bilinear, as [`crate::optics::simulate::patch`]: pixel `[i, j]` of a patch at `(x, y)` is the canvas at
 //! `(y + i - N/2, x + j - N/2)`. At whole positions that is a copy.
 
 use ndarray::Array2;
 use num_complex::Complex32;
 
-use crate::ground::geometry::{Position, floor_index};
+use crate::geometry::{Position, floor_index};
 
 /// Where a patch lies: its upper left corner and the four weights of its taps.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,7 +148,7 @@ mod tests {
             // 64 products of values below 2, each rounded a few times
             prop_assert!((left - right).norm() < 64.0 * 2.0 * 8.0 * f64::from(f32::EPSILON));
             let mut simulated = vec![Complex32::ZERO; n * n];
-            crate::physics::expose::patch(&object.view(), p, n, &mut simulated);
+            crate::optics::simulate::patch(&object.view(), p, n, &mut simulated);
             for (a, b) in seen.iter().zip(&simulated) {
                 prop_assert!((a - b).norm() < 1e-6);
             }

@@ -13,9 +13,9 @@ use super::projection::Projection;
 use super::settings::{Method, Settings};
 use super::{lsq, modes, pie};
 use crate::error::{Error, Result};
-use crate::ground::geometry::Position;
-use crate::ground::judgment::Judgment;
-use crate::ground::par::Pool;
+use crate::geometry::Position;
+use crate::judgment::Judgment;
+use crate::par::Pool;
 use ptyproof_kernels::fft::Scratch;
 
 /// What is reconstructed.

@@ -9,7 +9,7 @@ use super::canvas::cut;
 use super::engine::{Buffers, Estimate};
 use super::modulus::Detector;
 use super::problem::Problem;
-use crate::ground::json::Real;
+use crate::json::Real;
 use num_complex::Complex32;
 
 /// The version of the schema of [`Event`].

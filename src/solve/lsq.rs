@@ -14,7 +14,7 @@ use super::event;
 use super::modulus::Detector;
 use super::problem::Problem;
 use super::settings::Settings;
-use crate::ground::rng::Stream;
+use crate::rng::Stream;
 
 /// Parts of a batch that are summed apart and then in order.
 const PARTS: usize = 4;

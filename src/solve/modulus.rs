@@ -170,7 +170,7 @@ impl Detector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ground::compare::all_finite;
+    use ptyproof_testkit::compare::all_finite;
 
     #[test]
     fn a_pixel_that_is_not_believed_says_nothing() {

@@ -8,7 +8,7 @@ use super::event::{self, Stage};
 use super::modulus::Detector;
 use super::problem::Problem;
 use super::settings::{Method, Settings};
-use crate::ground::rng::Stream;
+use crate::rng::Stream;
 
 /// One pass over all patterns, in an order of its own.
 pub(super) fn pass(

@@ -4,9 +4,9 @@ use ndarray::Array2;
 use num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
-use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::ground::geometry::{Position, floor_index};
+use crate::geometry::{Position, floor_index};
+use crate::io::dataset::Dataset;
 use ptyproof_kernels::fft::shifted;
 
 /// The largest canvas, in pixels: 256 MiB as complex64, of which some engines hold a dozen.

@@ -6,7 +6,7 @@
 use num_complex::Complex32;
 
 use super::engine::{Buffers, Estimate, Iteration};
-use crate::ground::geometry::Position;
+use crate::geometry::Position;
 
 /// Share of the shift that is taken at once.
 const STEP: f64 = 0.5;

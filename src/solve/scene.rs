@@ -6,8 +6,8 @@ use num_complex::Complex32;
 use super::canvas::cut;
 use super::engine::Estimate;
 use super::problem::{Frame, Problem};
-use crate::ground::geometry::Position;
-use crate::ground::rng::Stream;
+use crate::geometry::Position;
+use crate::rng::Stream;
 use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// A scan of `grid * grid` patterns of side `n`, `step` pixels apart, each moved by up to one pixel; whole positions, or any.

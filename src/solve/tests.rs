@@ -9,10 +9,10 @@ use super::engine::residuals;
 use super::event::Stage;
 use super::scene::{Scene, problem};
 use super::*;
-use crate::ground::compare::zip_eq;
-use crate::ground::geometry::Position;
-use crate::ground::judgment::Judgment;
-use crate::ground::par::Pool;
+use crate::geometry::Position;
+use crate::judgment::Judgment;
+use crate::par::Pool;
+use ptyproof_testkit::compare::zip_eq;
 
 fn settings(method: Method, iterations: usize) -> Settings {
     Settings::new(method, iterations)
@@ -112,7 +112,7 @@ fn step_ends_in_its_gauge(seed: u64, method: Method, c: Complex32) -> Result<(),
         ..Scene::small(seed)
     };
     let (mut p, from) = scene.make();
-    let mut rng = crate::ground::rng::Stream::new(seed, "amplitudes", 0);
+    let mut rng = crate::rng::Stream::new(seed, "amplitudes", 0);
     for a in &mut p.amplitude {
         *a *= (0.5 + rng.uniform()) as f32;
     }
@@ -316,7 +316,7 @@ fn refined_positions_come_nearer_to_the_true_ones() {
         ..Scene::small(5)
     };
     let (mut p, truth) = scene.make();
-    let mut rng = crate::ground::rng::Stream::new(3, "jitter", 0);
+    let mut rng = crate::rng::Stream::new(3, "jitter", 0);
     for q in &mut p.positions {
         let [x, y] = [(); 2].map(|()| rng.uniform() * 2.0 - 1.0);
         *q = Position::new(q.x + x, q.y + y);

@@ -11,25 +11,25 @@ use std::fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use ptyproof::data::formats::{self, Told};
-use ptyproof::data::inspect::inspect;
-use ptyproof::data::npz::{read_dataset, read_object, read_plane, read_probe, write_dataset};
 use ptyproof::diff::tolerance::Tolerances;
 use ptyproof::error::{Kind, Result};
-use ptyproof::ground::geometry::PatchSize;
-use ptyproof::ground::json;
+use ptyproof::geometry::PatchSize;
 use ptyproof::hub::manifest::Manifest;
 use ptyproof::hub::metadata::RunMetadata;
 use ptyproof::hub::stats::Stats;
-use ptyproof::learn::checkpoint::Checkpoint;
-use ptyproof::network::architecture::Architecture;
-use ptyproof::scenario::Snapshot;
-use ptyproof::verify::event::Event;
-use ptyproof::verify::history::History;
-use ptyproof::verify::stage::Stages;
-use ptyproof::verify::steps::StepHistory;
-use ptyproof::verify::summary::Summary;
-use ptyproof::verify::telemetry::Telemetry;
+use ptyproof::io::formats::{self, Told};
+use ptyproof::io::inspect::inspect;
+use ptyproof::io::npz::{read_dataset, read_object, read_plane, read_probe, write_dataset};
+use ptyproof::json;
+use ptyproof::records::event::Event;
+use ptyproof::records::history::History;
+use ptyproof::records::stage::Stages;
+use ptyproof::records::steps::StepHistory;
+use ptyproof::records::summary::Summary;
+use ptyproof::records::telemetry::Telemetry;
+use ptyproof_harness::scenario::Snapshot;
+use ptyproof_pinn::network::architecture::Architecture;
+use ptyproof_pinn::training::checkpoint::Checkpoint;
 
 /// What was read; a refusal must be the input's fault, and say something.
 fn read<T>(result: Result<T>) -> Option<T> {
@@ -79,8 +79,10 @@ pub(crate) fn data_file(bytes: &[u8]) {
         && let Some(found) = read(inspect(&mut contents))
     {
         json::to_text(&found).unwrap();
-        assert!(!ptyproof::report::inspect::table(&found).is_empty());
-        read(ptyproof::report::inspect::picture(&found, &contents));
+        assert!(!ptyproof_harness::report::inspect::table(&found).is_empty());
+        read(ptyproof_harness::report::inspect::picture(
+            &found, &contents,
+        ));
     }
     let Some(file) = open().and_then(|contents| read(contents.into_dataset())) else {
         return;

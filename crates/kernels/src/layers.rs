@@ -285,8 +285,8 @@ impl Activation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::zip_eq;
     use proptest::prelude::*;
+    use ptyproof_testkit::compare::zip_eq;
 
     fn map(images: usize, h: usize, w: usize, c: usize, f: f64) -> FeatureMap<f64> {
         let mut m = FeatureMap::new(images, h, w, c);

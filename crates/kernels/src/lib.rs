@@ -42,7 +42,4 @@ mod shared;
 mod shuffle;
 
 #[cfg(test)]
-#[path = "../../../tests/support/compare.rs"]
-mod compare;
-#[cfg(test)]
 mod testing;

@@ -7,14 +7,14 @@ use num_complex::Complex32;
 use proptest::prelude::*;
 
 use super::*;
-use crate::data::contents::{Contents, Unit};
-use crate::data::dataset::Dataset;
-use crate::data::domain::Patterns;
-use crate::ground::compare::{all_finite, scale};
-use crate::ground::geometry::Position;
-use crate::ground::par::Pool;
-use crate::ground::rng::Stream;
+use crate::geometry::Position;
+use crate::io::contents::{Contents, Unit};
+use crate::io::dataset::Dataset;
+use crate::io::domain::Patterns;
+use crate::par::Pool;
+use crate::rng::Stream;
 use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
+use ptyproof_testkit::compare::{all_finite, scale};
 
 const N: usize = 32;
 
@@ -250,7 +250,7 @@ fn threads_change_nothing() {
     let run = |threads| {
         let pool = Pool::new(threads).unwrap();
         let e = examine(&mut scan(3, 6).contents(true), &pool).unwrap();
-        crate::ground::json::to_text(&e).unwrap()
+        crate::json::to_text(&e).unwrap()
     };
     assert_eq!(run(1), run(3));
 }
@@ -354,8 +354,6 @@ fn mean(patterns: &Array3<f32>) -> Array2<f64> {
 fn survives(s: &Scan) -> Examination {
     let e = look(&mut s.contents(true));
     assert!(!e.findings.is_empty());
-    crate::report::doctor::text(&e);
-    crate::report::doctor::picture(&e).unwrap();
     e
 }
 
@@ -420,7 +418,7 @@ fn a_pixel_that_is_not_finite_or_is_hot_is_named_and_left_out() {
     values[[20, 3, 4]] = f32::NAN;
     values.slice_mut(ndarray::s![.., 28, 5]).fill(3e5);
     let stack = contents.stack.as_mut().unwrap();
-    stack.source = Box::new(crate::data::contents::Held(values));
+    stack.source = Box::new(crate::io::contents::Held(values));
     let e = look(&mut contents);
     let pixel = topic(&e, Severity::Fault, "pixels").unwrap();
     assert!(pixel.evidence.contains("row 3, col 4"), "{pixel:?}");
@@ -434,10 +432,9 @@ fn no_light_at_all_is_a_fault() {
     let s = scan(1, 5);
     let mut contents = s.contents(false);
     let stack = contents.stack.as_mut().unwrap();
-    stack.source = Box::new(crate::data::contents::Held(Array3::zeros((25, N, N))));
+    stack.source = Box::new(crate::io::contents::Held(Array3::zeros((25, N, N))));
     let e = look(&mut contents);
     assert_eq!(faults(&e), ["patterns"]);
-    crate::report::doctor::picture(&e).unwrap();
 }
 
 #[test]
@@ -448,10 +445,10 @@ fn values_near_the_end_of_float32_are_no_panic() {
         let stack = contents.stack.as_mut().unwrap();
         let largest = scale(s.patterns.iter().copied()) as f32;
         let held = s.patterns.mapv(|v| v / largest * value);
-        stack.source = Box::new(crate::data::contents::Held(held));
+        stack.source = Box::new(crate::io::contents::Held(held));
         for unit in [Unit::Amplitude, Unit::Counts] {
             contents.stack.as_mut().unwrap().unit = unit;
-            crate::report::doctor::text(&look(&mut contents));
+            look(&mut contents);
         }
     }
 }

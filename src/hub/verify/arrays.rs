@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use super::Look;
-use crate::data::npz::{Values, npy_header, read_npy, read_plane};
-use crate::ground::finite::{Census, PlaneCensus};
+use crate::finite::{Census, PlaneCensus};
 use crate::hub::dir;
 use crate::hub::stats::{ArrayStats, Stats};
-use crate::verify::stage::Stages;
+use crate::io::npz::{Values, npy_header, read_npy, read_plane};
+use crate::records::stage::Stages;
 
 impl Look<'_> {
     pub(super) fn pictures(&mut self) {

@@ -5,16 +5,16 @@ use std::path::{Component, Path};
 use serde_json::Value;
 
 use super::Look;
-use crate::ground::json::Real;
 use crate::hub::dir;
 use crate::hub::file::digest_text;
 use crate::hub::manifest::MANIFEST;
 use crate::hub::metadata::RunMetadata;
-use crate::scenario::Splitting;
-use crate::verify::health::Vitals;
-use crate::verify::history::History;
-use crate::verify::steps::StepHistory;
-use crate::verify::summary::Summary;
+use crate::hub::splitting::Splitting;
+use crate::json::Real;
+use crate::records::health::Vitals;
+use crate::records::history::History;
+use crate::records::steps::StepHistory;
+use crate::records::summary::Summary;
 
 /// Residuals of an engine's hub.
 pub(super) const RESIDUALS: &str = "inference_outputs/residuals.json";

@@ -1,7 +1,7 @@
 use super::*;
-use crate::compare::zip_eq;
 use crate::testing::on_threads;
 use proptest::prelude::*;
+use ptyproof_testkit::compare::zip_eq;
 
 /// Numbers between -1 and 1 in every channel in use.
 pub(super) fn fill(m: &mut FeatureMap<f32>, seed: u32) {

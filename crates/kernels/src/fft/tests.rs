@@ -2,9 +2,9 @@
 //! one set of bits and exact darkness.
 
 use super::*;
-use crate::compare::zip_eq;
 use crate::testing::on_threads;
 use proptest::prelude::*;
+use ptyproof_testkit::compare::zip_eq;
 
 /// The definition, in O(n^4): the rung that the fast transform stands on.
 fn naive(f: &[Complex<f64>], n: usize, sign: f64) -> Vec<Complex<f64>> {

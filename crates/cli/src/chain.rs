@@ -1,0 +1,43 @@
+//! `ptyproof chain`: every factor from photons to the network and back.
+
+use super::apart::apart;
+use super::args::ChainArgs;
+use super::exit::Exit;
+use super::{run, told};
+use ptyproof::error::{Error, Result};
+use ptyproof::hub::file::write_atomic;
+use ptyproof::json;
+use ptyproof::par::Pool;
+use ptyproof_harness::pipeline::chain::chain;
+use ptyproof_harness::report::chain::{markdown, terminal};
+
+pub(super) fn run(args: &ChainArgs) -> Result<Exit> {
+    let path = &args.path;
+    if !path.exists() {
+        return Err(Error::input("balancing scales")
+            .at(path.display())
+            .got("nothing")
+            .need("a hub, or a data file"));
+    }
+    let written = [&args.json, &args.markdown];
+    apart("balancing scales", [path], written)?;
+    let mut notes = Vec::new();
+    let hub = path.is_dir().then_some(path.as_path());
+    let typed = match hub {
+        Some(hub) => told::arguments(hub, &mut notes)?,
+        None => told::on_data(path)?,
+    };
+    let request = run::request(&typed)?;
+    let pool = Pool::new(run::cores()?)?;
+    let mut found = chain(&request, hub, &path.display().to_string(), &pool)?;
+    notes.extend(request.data.iter().flat_map(|d| d.notes.clone()));
+    found.notes.splice(0..0, notes);
+    out!("{}", terminal(&found));
+    if let Some(file) = &args.json {
+        write_atomic(file, json::to_text(&found)?.as_bytes())?;
+    }
+    if let Some(file) = &args.markdown {
+        write_atomic(file, markdown(&found).as_bytes())?;
+    }
+    Ok(found.judgment().into())
+}

@@ -1,0 +1,41 @@
+//! `ptyproof doctor`: what the data support, contradict, and cannot decide.
+
+use super::apart::apart;
+use super::args::DoctorArgs;
+use super::exit::Exit;
+use super::session::cores;
+use ptyproof::doctor::{Finding, Severity, examine};
+use ptyproof::error::Result;
+use ptyproof::file::write_atomic;
+use ptyproof::io::formats;
+use ptyproof::json;
+use ptyproof::par::Pool;
+use ptyproof_harness::report::doctor::{cases, picture, text};
+use ptyproof_harness::report::junit::junit;
+
+pub(super) fn run(args: &DoctorArgs) -> Result<Exit> {
+    let written = [&args.json, &args.picture, &args.junit];
+    apart("examining a file", [&args.data], written)?;
+    let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
+    let mut contents = formats::open(&args.data, &args.reading.told()?)?;
+    let found = examine(&mut contents, &pool)?;
+    if let Some(path) = &args.json {
+        write_atomic(path, json::to_text(&found)?.as_bytes())?;
+    }
+    if let Some(path) = &args.picture {
+        write_atomic(path, &picture(&found)?)?;
+    }
+    out!("{}", text(&found));
+    if let Some(path) = &args.junit {
+        write_atomic(path, junit("ptyproof doctor", cases(&found))?.as_bytes())?;
+    }
+    let is_warning = |f: &&Finding| f.severity == Severity::Warning;
+    for _ in found.findings.iter().filter(is_warning) {
+        // the text has it
+        super::count_warning();
+    }
+    if let Some(masked) = found.file.masked.filter(|n| *n > 0) {
+        warnln!("{masked} detector pixels are masked, and were left out");
+    }
+    Ok(found.judgment().into())
+}

@@ -1,0 +1,224 @@
+//! Arguments to library calls: the only room with colours, bars, print, and the clock.
+//!
+//! *Law.* A reader who goes away, of either stream, stops nothing: what is said there is also in the log, and the exit code
+//! still tells. Standard output that a full disk refuses is a lost report, and so a failure.
+
+/// Prints, as `print!` does, but a reader who has gone away is no reason to fail.
+macro_rules! out {
+    ($($text:tt)*) => { $crate::print(&format!($($text)*)) };
+}
+
+/// As `out!`, with the end of a line.
+macro_rules! outln {
+    () => { $crate::print("\n") };
+    ($($text:tt)*) => { $crate::print(&(format!($($text)*) + "\n")) };
+}
+
+/// A line on standard error, as `eprintln!` does, but nobody has to be there to read it.
+macro_rules! errln {
+    ($($text:tt)*) => { $crate::complain(&(format!($($text)*) + "\n")) };
+}
+
+/// A warning on standard error: what a person should look at, and what fails under `--strict`.
+macro_rules! warnln {
+    ($($text:tt)*) => { $crate::warn(&format!($($text)*)) };
+}
+
+mod apart;
+mod args;
+mod chain;
+mod clock;
+mod compare;
+mod convert;
+mod doctor;
+mod exit;
+mod history;
+mod hub;
+mod inspect;
+mod limits;
+mod overrides;
+mod progress;
+mod reconstruct;
+mod replay;
+mod run;
+mod scenarios;
+mod score;
+mod session;
+mod told;
+
+use std::io::Write as _;
+use std::panic::catch_unwind;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use clap::{CommandFactory, FromArgMatches};
+
+use ptyproof::error::{Error, Kind};
+use ptyproof::file::write_atomic;
+use ptyproof::judgment::Judgment;
+use ptyproof_harness::log::{Level, json_line};
+use ptyproof_harness::report::junit::{Case, junit};
+
+pub use args::Cli;
+pub use exit::Exit;
+
+/// Whether something that was to be on standard output was refused.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Warnings of this command, on standard error or in a log.
+static WARNINGS: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a warning that is said elsewhere.
+fn count_warning() {
+    WARNINGS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Says a warning, and counts it.
+fn warn(text: &str) {
+    count_warning();
+    errln!("warning: {text}");
+}
+
+/// Writes to standard error, if it is still there.
+fn complain(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes to standard output. `head` may close it early; a full disk is told on standard error and by the exit code.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let done = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    if let Err(e) = done
+        && is_refusal(&e)
+    {
+        errln!("error: writing to standard output: {e}");
+    }
+}
+
+/// Whether what was to be said is lost and not merely unread; if so the exit code will tell.
+fn is_refusal(e: &std::io::Error) -> bool {
+    let refused = e.kind() != std::io::ErrorKind::BrokenPipe;
+    REFUSED.fetch_or(refused, Ordering::Relaxed);
+    refused
+}
+
+/// Parses the command line, runs the command, and says how it went; a panic is a bug, and says so by its exit code.
+pub fn main() -> ExitCode {
+    // the panic itself has told its place on standard error
+    let exit = catch_unwind(once).unwrap_or(Exit::Bug);
+    if exit == Exit::Success && REFUSED.load(Ordering::Relaxed) {
+        return Exit::Unwritten.into();
+    }
+    exit.into()
+}
+
+fn once() -> Exit {
+    let cli = match parsed() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // help and version are no errors; clap prints each to its own stream
+            let code = if e.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+            if let Err(e) = e.print() {
+                is_refusal(&e);
+            }
+            return code;
+        }
+    };
+    let strict = cli.strict;
+    let json = match &cli.command {
+        args::Command::Run(args) => args.json_log,
+        args::Command::Reconstruct(args) => args.json_log(),
+        _ => false,
+    };
+    let leaves_a_hub = matches!(
+        cli.command,
+        args::Command::Run(_) | args::Command::Reconstruct(_) | args::Command::Compare(_)
+    );
+    if let Some(odd) = (std::env::args_os().skip(1)).find(|a| leaves_a_hub && a.to_str().is_none())
+    {
+        let e = Error::usage("reading the command line")
+            .got(format!("{}, which is not UTF-8", odd.to_string_lossy()))
+            .need("names that can stand in the metadata of a hub");
+        tell(json, &e);
+        return Exit::Usage;
+    }
+    let junit_file = cli.command.junit().map(Path::to_path_buf);
+    let result = match cli.command {
+        args::Command::Run(args) => run::run(&args),
+        args::Command::Reconstruct(args) => reconstruct::run(&args),
+        args::Command::Scenarios(args) => scenarios::run(&args),
+        args::Command::Limits(args) => limits::run(&args),
+        args::Command::History(args) => history::run(&args),
+        args::Command::Replay(args) => replay::run(&args),
+        args::Command::Hub(command) => hub::run(&command),
+        args::Command::Chain(args) => chain::run(&args),
+        args::Command::Convert(args) => convert::run(&args),
+        args::Command::Inspect(args) => inspect::run(&args),
+        args::Command::Compare(args) => compare::run(&args),
+        args::Command::Score(args) => score::run(&args),
+        args::Command::Doctor(args) => doctor::run(&args),
+    };
+    let exit = result.unwrap_or_else(|e| {
+        tell(json, &e);
+        if let Some(path) = &junit_file {
+            report_failure(path, &e);
+        }
+        Exit::of(e.kind())
+    });
+    let warnings = WARNINGS.load(Ordering::Relaxed);
+    if strict && exit.graver(Exit::Failed) == Exit::Failed && warnings > 0 {
+        let e = Error::usage("ending under --strict").got(match warnings {
+            1 => "a warning".to_owned(),
+            n => format!("{n} warnings"),
+        });
+        tell(json, &e);
+        return Exit::Failed;
+    }
+    exit
+}
+
+/// The command line, with the table of exit codes below the help of each command.
+fn parsed() -> Result<Cli, clap::Error> {
+    fn with_table(command: clap::Command) -> clap::Command {
+        command.mut_subcommands(|c| with_table(c.after_long_help(exit::TABLE)))
+    }
+    let matches = with_table(Cli::command()).try_get_matches()?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// Writes a failure as JUnit, so that no report of an earlier time stands for this one.
+fn report_failure(path: &Path, e: &Error) {
+    let judgment = match e.kind() {
+        // what is wrong may be the path of the report itself
+        Kind::Usage | Kind::Interrupted => return,
+        Kind::NonFinite => Judgment::NonFinite,
+        _ => Judgment::Undecided,
+    };
+    let case = Case::new("the command", judgment, e.to_string());
+    let written = junit("ptyproof", vec![case]).and_then(|t| write_atomic(path, t.as_bytes()));
+    if let Err(e) = written {
+        errln!("error: {e}");
+    }
+}
+
+/// The last word on a failure.
+fn tell(json: bool, e: &Error) {
+    if json {
+        let message = e
+            .advice()
+            .map_or_else(|| e.to_string(), |advice| format!("{e}; help: {advice}"));
+        errln!("{}", json_line(Level::Error, &clock::now(), &message));
+    } else {
+        errln!("error: {e}");
+        if let Some(advice) = e.advice() {
+            errln!("help: {advice}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The scale chain as a table, for the terminal and as a page.
+
+use std::fmt::Write as _;
+
+use super::markdown::{Table, general};
+use crate::audit::scale::{Chain, Link};
+use ptyproof::json::Real;
+use ptyproof::judgment::Judgment;
+
+fn number(v: Real) -> String {
+    if v.get().is_nan() {
+        "-".into()
+    } else {
+        general(v.get(), 6)
+    }
+}
+
+fn factor(l: &Link) -> String {
+    match (l.symbol.as_str(), l.power) {
+        ("", _) => "-".into(),
+        (s, p) if p < 0 => format!("/ {s} = {}", number(l.value)),
+        (s, _) => format!("x {s} = {}", number(l.value)),
+    }
+}
+
+fn check(l: &Link) -> String {
+    let held = l.deviation.zip(l.allowed).map(|(d, most)| {
+        let good = l.holds();
+        format!(
+            "{} {:+.1e} (allowed {:.1e})",
+            if good { "holds" } else { "FAILS" },
+            d.get(),
+            most.get()
+        )
+    });
+    held.unwrap_or_else(|| "-".into())
+}
+
+/// Ratio of the means of one stage and the one before.
+fn ratios(chain: &Chain) -> Vec<String> {
+    let mut before = f64::NAN;
+    let each = chain.links.iter().map(|l| {
+        let ratio = l.mean.get() / before;
+        before = l.mean.get();
+        number(Real(ratio))
+    });
+    each.collect()
+}
+
+/// What a person sees.
+pub fn terminal(chain: &Chain) -> String {
+    let mut out = format!("{}\n\n", chain.of);
+    let head = ["stage", "factor", "to", "energy", "mean", "ratio", "check"].map(str::to_owned);
+    let mut rows = vec![head];
+    for (l, ratio) in chain.links.iter().zip(ratios(chain)) {
+        rows.push([
+            l.stage.clone(),
+            factor(l),
+            l.to.clone(),
+            number(l.energy),
+            number(l.mean),
+            ratio,
+            check(l),
+        ]);
+    }
+    let width = |k: usize| rows.iter().map(|r| r[k].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..7).map(width).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths);
+        let line: Vec<String> = cells.map(|(c, w)| format!("{c:<w$}")).collect();
+        let _ = writeln!(out, "  {}", line.join("  ").trim_end());
+    }
+    let _ = writeln!(out, "\n  reconstruction = {} x object", left(chain));
+    let _ = writeln!(out, "{}", verdict(chain));
+    for f in &chain.findings {
+        let _ = writeln!(out, "finding: {f}");
+    }
+    for n in &chain.notes {
+        let _ = writeln!(out, "note: {n}");
+    }
+    out
+}
+
+/// What was checked, and how it ended.
+fn verdict(chain: &Chain) -> String {
+    let checks = match chain.checks() {
+        1 => "1 energy".to_owned(),
+        n => format!("{n} energies"),
+    };
+    match chain.judgment() {
+        Judgment::Well => format!("verdict: {checks} checked, all are kept"),
+        Judgment::Undecided => match &chain.unchecked {
+            Some(what) => format!("verdict: {checks} checked, and {what}"),
+            None => "verdict: no energy could be checked".into(),
+        },
+        Judgment::NotWell => format!("verdict: {checks} checked, something is lost or changed"),
+        Judgment::NonFinite => format!(
+            "verdict: {checks} checked, and something is not finite ({} pixels of the reconstruction)",
+            chain.non_finite
+        ),
+    }
+}
+
+/// `k = 0.5595`, or 1 where every factor is undone.
+fn left(chain: &Chain) -> String {
+    let open: Vec<String> = chain
+        .accounts
+        .iter()
+        .filter(|(_, a)| a.net != 0)
+        .map(|(s, a)| match a.net {
+            1 => s.clone(),
+            n => format!("{s}^{n}"),
+        })
+        .collect();
+    if open.is_empty() {
+        "1".into()
+    } else {
+        format!("{} = {}", open.join(" "), number(chain.total))
+    }
+}
+
+/// The page.
+pub fn markdown(chain: &Chain) -> String {
+    let mut out = format!("# Scale chain of `{}`\n\n", chain.of);
+    let mut table = Table::new(&[
+        "Stage",
+        "Factor",
+        "From",
+        "To",
+        "Energy",
+        "Mean",
+        "Ratio of means",
+        "Check",
+        "Law",
+    ]);
+    for (l, ratio) in chain.links.iter().zip(ratios(chain)) {
+        table.row([
+            l.stage.clone(),
+            factor(l),
+            l.from.clone(),
+            l.to.clone(),
+            number(l.energy),
+            number(l.mean),
+            ratio,
+            check(l),
+            l.law.clone(),
+        ]);
+    }
+    out.push_str(table.text());
+    let _ = writeln!(out, "\nReconstruction = {} x object.\n", left(chain));
+    let _ = writeln!(out, "- {}", verdict(chain));
+    for f in &chain.findings {
+        let _ = writeln!(out, "- {f}");
+    }
+    for n in &chain.notes {
+        let _ = writeln!(out, "- note: {n}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain() -> Chain {
+        let link = |stage: &str, symbol: &str, power, value, mean| Link {
+            stage: stage.into(),
+            symbol: symbol.into(),
+            power,
+            value: Real(value),
+            from: "raw amplitude".into(),
+            to: "normalized amplitude".into(),
+            energy: Real(1024.0),
+            mean: Real(mean),
+            deviation: (power != 0).then_some(Real(-8.1e-8)),
+            allowed: (power != 0).then_some(Real(if power > 0 { 4.8e-7 } else { 1e-9 })),
+            law: "mean sum of squares (N/2)^2".into(),
+        };
+        let links = vec![
+            link("illumination", "", 0, 1.0, 0.25),
+            link("normalization, inference", "k", 1, 0.559531, 0.085),
+            link("network input", "s", -1, 988.2118, f64::NAN),
+        ];
+        let measured = Some((0.5535, 23042, "stats.json".to_owned()));
+        Chain::of(
+            "hubs/gs1",
+            links,
+            measured,
+            vec!["its noise is drawn anew".into()],
+        )
+    }
+
+    #[test]
+    fn the_terminal_shows_every_factor_and_what_is_wrong() {
+        insta::assert_snapshot!(terminal(&chain()));
+    }
+
+    #[test]
+    fn the_page_has_the_laws_too() {
+        insta::assert_snapshot!(markdown(&chain()));
+    }
+}

@@ -1,0 +1,237 @@
+//! An examination as text: the ranked hypotheses, and the findings, the gravest first.
+
+use std::fmt::Write;
+
+use ndarray::Array2;
+use num_complex::Complex32;
+
+use super::junit::Case;
+use crate::plot::{Panel, PanelAxis, panels};
+use ptyproof::doctor::{Examination, Finding, Power, Ranked, Severity, Start};
+use ptyproof::error::Result;
+use ptyproof::judgment::Judgment;
+
+/// Hypotheses that the table shows.
+const SHOWN: usize = 10;
+/// The width of a line of text.
+const WIDTH: usize = 100;
+
+/// The examination as text.
+pub fn text(e: &Examination) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{}: {} patterns; the trials use {} of {} x {}",
+        e.name, e.patterns, e.used[0], e.used[1], e.used[1]
+    );
+    if !e.ranking.is_empty() {
+        table(e, &mut out);
+    }
+    for finding in &e.findings {
+        paragraph(finding, &mut out);
+    }
+    out.push('\n');
+    let count = |s| e.findings.iter().filter(|f| f.severity == s).count();
+    let _ = writeln!(
+        out,
+        "contradicted: {}, warnings: {}, cannot be decided: {}",
+        count(Severity::Fault),
+        count(Severity::Warning),
+        count(Severity::Undecided)
+    );
+    for mismatch in e.file.mismatches() {
+        let _ = writeln!(out, "mismatch: {mismatch}");
+    }
+    let [ran, all] = e.trials();
+    let _ = writeln!(
+        out,
+        "looked at {} values; {ran} of {all} hypotheses came to a number: {}",
+        e.file.values(),
+        verdict(e)
+    );
+    out
+}
+
+/// How it ended, in words.
+fn verdict(e: &Examination) -> &'static str {
+    match e.judgment() {
+        Judgment::Well => "nothing contradicts what is declared",
+        Judgment::Undecided => "the trials decide nothing",
+        Judgment::NotWell => "what is declared is contradicted",
+        Judgment::NonFinite => "values are not finite",
+    }
+}
+
+/// A case per finding, and two of the whole: whether the file is finite, and whether the trials decide anything.
+pub fn cases(e: &Examination) -> Vec<Case> {
+    let finite = match e.file.non_finite() {
+        0 => Judgment::holds(true, e.file.values()),
+        _ => Judgment::NonFinite,
+    };
+    let of = format!(
+        "{} values, {} not finite",
+        e.file.values(),
+        e.file.non_finite()
+    );
+    let [ran, all] = e.trials();
+    let decided = Judgment::holds(true, usize::from(e.decided));
+    let trials = format!("{ran} of {all} hypotheses came to a number: {}", verdict(e));
+    let mut cases = vec![
+        Case::new("values are finite", finite, of),
+        Case::new("trials decide", decided, trials),
+    ];
+    for mismatch in e.file.mismatches() {
+        cases.push(Case::new("parts fit together", Judgment::NotWell, mismatch));
+    }
+    cases.extend(e.findings.iter().map(|f| {
+        let name = format!("{}: {}", f.topic, f.says);
+        match f.severity {
+            Severity::Fault => Case::new(name, Judgment::NotWell, &f.evidence),
+            Severity::Undecided => Case::skipped(name, &f.evidence),
+            Severity::Warning | Severity::Note => Case::new(name, Judgment::Well, &f.evidence),
+        }
+    }));
+    cases
+}
+
+/// The best hypotheses, and the declared one wherever it is.
+fn table(e: &Examination, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "\n{:>4} {:<10} {:<9} {:<9} {:<8} {:>7} {:>8} {:>12}  rounds",
+        "", "positions", "DC", "amplitude", "start", "fit", "overlap", "unexplained"
+    );
+    let declared = |r: &Ranked| r.hypothesis == ptyproof::doctor::Hypothesis::DECLARED;
+    for (k, r) in e.ranking.iter().enumerate() {
+        if k < SHOWN || declared(r) {
+            let mark = if declared(r) { "  <- declared" } else { "" };
+            let _ = writeln!(out, "{:>3}. {}{mark}", k + 1, row(r));
+        }
+    }
+    if let Some(s) = e.shuffled {
+        let _ = writeln!(
+            out,
+            "{:>4} {:<40} {:>28.4}",
+            "",
+            "positions in random order",
+            s.get()
+        );
+    }
+    let _ = writeln!(
+        out,
+        "{:>4} {:<40} {:>28.4}",
+        "", "every pattern foretold as the mean of all", 1.0
+    );
+}
+
+fn row(r: &Ranked) -> String {
+    let h = r.hypothesis;
+    let centre = match h.centre {
+        ptyproof::doctor::Centre::Declared => "declared",
+        ptyproof::doctor::Centre::Other => "half away",
+    };
+    let power = match h.power {
+        Power::Declared => "declared",
+        Power::Root => "its root",
+        Power::Square => "squared",
+    };
+    let start = match r.start {
+        Start::Probe => "probe",
+        Start::Turned => "turned",
+        Start::Guess => "guess",
+    };
+    format!(
+        "{:<10} {centre:<9} {power:<9} {start:<8} {:>7.4} {:>8.4} {:>12.4}  {}",
+        h.orientation.to_string(),
+        r.fit.get(),
+        r.overlap.get(),
+        r.unexplained.get(),
+        r.rounds
+    )
+}
+
+/// A finding as a paragraph.
+fn paragraph(f: &Finding, out: &mut String) {
+    let _ = writeln!(out, "\n{} ({}): {}", f.severity, f.topic, f.says);
+    wrap(&f.evidence, "    ", out);
+    if !f.advice.is_empty() {
+        wrap(&f.advice, "  > ", out);
+    }
+}
+
+fn wrap(text: &str, indent: &str, out: &mut String) {
+    let mut line = String::from(indent);
+    for word in text.split_whitespace() {
+        if line.len() + word.len() > WIDTH && line.len() > indent.len() {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line = " ".repeat(indent.len());
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+/// Unexplained share of every hypothesis as bars, and what the best one reconstructed, as PNG.
+///
+/// # Errors
+/// If there is nothing to show, or the picture would be too large.
+pub fn picture(e: &Examination) -> Result<Vec<u8>> {
+    let bars = (!e.ranking.is_empty()).then(|| bars(&e.ranking));
+    let parts = e.reconstruction.as_ref().map(|r| {
+        let amplitude = |z: &Complex32| z.norm();
+        [
+            r.object.mapv(|z| amplitude(&z)),
+            r.object.mapv(|z| z.arg()),
+            r.probe.mapv(|z| amplitude(&z)),
+        ]
+    });
+    let mean = e
+        .file
+        .mean
+        .as_ref()
+        .map(|m| m.mapv(|v| (1.0 + v.max(0.0)).log10() as f32));
+    let mut all = Vec::new();
+    if let Some(b) = &bars {
+        let mut panel =
+            Panel::amplitude("unexplained, a bar a hypothesis, the best above", b.view());
+        panel.unit = "unexplained";
+        let share = PanelAxis {
+            label: "unexplained",
+            first: 0.0,
+            step: LONGEST / WIDE as f64,
+        };
+        // the middle of a bar's three rows is its place
+        let place = PanelAxis {
+            label: "place in the ranking",
+            first: 1.0 - 1.0 / HIGH as f64,
+            step: 1.0 / HIGH as f64,
+        };
+        panel.axes = [share, place];
+        all.push(panel);
+    }
+    if let Some([a, p, probe]) = &parts {
+        all.push(Panel::amplitude("object of the best, amplitude", a.view()));
+        all.push(Panel::phase("object of the best, phase", p.view()));
+        all.push(Panel::amplitude("probe of the best", probe.view()));
+    } else if let Some(m) = &mean {
+        let mut panel = Panel::amplitude("mean pattern", m.view());
+        panel.unit = "log10(1 + intensity)";
+        all.push(panel);
+    }
+    panels(&e.name, &all)
+}
+
+/// Rows of a bar, pixels and unexplained share of the longest.
+const HIGH: usize = 4;
+const WIDE: usize = 150;
+const LONGEST: f64 = 1.5;
+
+/// One bar of four rows, the last dark, for each hypothesis, as long as what it leaves unexplained, up to 1.5.
+fn bars(rows: &[Ranked]) -> Array2<f32> {
+    Array2::from_shape_fn((HIGH * rows.len(), WIDE), |(r, c)| {
+        let v = rows[r / HIGH].unexplained.get().min(LONGEST);
+        let lit = r % HIGH != HIGH - 1 && (c as f64) < v / LONGEST * WIDE as f64;
+        if lit { v as f32 } else { 0.0 }
+    })
+}

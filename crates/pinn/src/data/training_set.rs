@@ -1,0 +1,70 @@
+//! A container: the grouped patterns of one subset in the network's unit, with what was done to them.
+//!
+//! *Law.* Each container is normalized by itself: training half, test half and the inference subset have
+//! factors of their own, and each factor remembers whose it is.
+//!
+//! *Source.* Reference description, section e.
+
+use crate::data::group::Grouping;
+use crate::data::scale::{gather, nominal_dose, statistical};
+use ptyproof::error::{Error, Result};
+use ptyproof::geometry::PatchSize;
+use ptyproof::io::domain::{Groups, Model, Normalized, Patterns, Raw, Scale};
+
+/// Grouped patterns, ready for the network.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// What it is called in messages: `train`, `test`, `inference`.
+    pub name: String,
+    /// Which patterns make a group, and where they lie.
+    pub grouping: Grouping,
+    /// Network input and label, `[group, row, col, channel]`, sqrt(photons) at the nominal dose.
+    pub amplitude: Groups<Model>,
+    /// From stored to normalized amplitude, computed from this container.
+    pub normalization: Scale<Raw, Normalized>,
+    /// From normalized to model amplitude.
+    pub dose: Scale<Normalized, Model>,
+}
+
+impl Container {
+    /// Gathers, normalizes and scales the `patterns` (of one subset) of a grouping.
+    ///
+    /// # Errors
+    /// If the patterns cannot be normalized, or a label's intensity would not fit float32.
+    pub fn new(
+        name: &str,
+        patterns: &Patterns<Raw>,
+        grouping: Grouping,
+        nphotons: f64,
+    ) -> Result<Self> {
+        let raw = gather(patterns, &grouping);
+        let n = PatchSize::new(raw.values().dim().1)?;
+        let normalization = statistical(&raw, name)?;
+        let dose = nominal_dose(nphotons, n)?;
+        let amplitude = dose.apply_groups(normalization.apply_groups(raw));
+        if let Some(v) = amplitude.values().iter().find(|v| !(*v * *v).is_finite()) {
+            return Err(Error::input("scaling patterns to the nominal dose")
+                .at(name)
+                .got(format!("an amplitude of {v}"))
+                .need("an intensity that float32 can hold")
+                .help("lower --nphotons"));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            grouping,
+            amplitude,
+            normalization,
+            dose,
+        })
+    }
+
+    /// The number of groups.
+    pub fn len(&self) -> usize {
+        self.grouping.len()
+    }
+
+    /// Whether there is no group.
+    pub fn is_empty(&self) -> bool {
+        self.grouping.is_empty()
+    }
+}

@@ -1,0 +1,30 @@
+//! What the tests of every crate share. Not published; nothing but tests depends on it.
+//!
+//! | module | offers |
+//! |---|---|
+//! | [`compare`] | comparisons that fail on NaN, on nothing and on unequal lengths |
+//! | [`skips`] | a count of the tests that could not run here |
+//! | [`vectors`], [`shared`] | reference vectors, published hubs and measured data, where they are |
+
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a test helper panics where a test fails"
+)]
+
+use std::path::PathBuf;
+
+pub mod compare;
+#[cfg(test)]
+mod compare_tests;
+pub mod shared;
+pub mod skips;
+pub mod vectors;
+
+/// The root of the checkout.
+pub fn repository() -> PathBuf {
+    let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    crates
+        .ancestors()
+        .nth(2)
+        .map_or(crates.clone(), PathBuf::from)
+}

@@ -1,7 +1,0 @@
-//! The command line: parse, dispatch, exit code.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    ptyproof::cli::main()
-}
