@@ -12,7 +12,7 @@ use ndarray::Array3;
 use num_complex::Complex32;
 use ptyproof::assemble::stitch;
 use ptyproof::geometry::{GridSize, PatchSize, Position};
-use ptyproof::optics::simulate::expose;
+use ptyproof::optics::simulate;
 use ptyproof::optics::{object, probe, scan};
 use ptyproof::par::Pool;
 use ptyproof::rng::NumpyLegacy;
@@ -38,7 +38,7 @@ fn raster(count: usize, side: f64, seed: u32) -> Vec<Position> {
         .collect()
 }
 
-fn simulate(c: &mut Criterion) {
+fn simulation(c: &mut Criterion) {
     let pool = Pool::new(2).unwrap();
     let object = object::lines(392, &mut NumpyLegacy::new(42)).object;
     let n = PatchSize::new(64).unwrap();
@@ -50,7 +50,9 @@ fn simulate(c: &mut Criterion) {
     group.throughput(Throughput::Elements(count as u64));
     for dose in [1e4, 1e9] {
         group.bench_function(format!("512 patterns of 64 x 64, dose {dose:e}"), |b| {
-            b.iter(|| expose(&object.view(), &probe, black_box(&at), dose, 1, &pool).unwrap());
+            b.iter(|| {
+                simulate::simulate(&object.view(), &probe, black_box(&at), dose, 1, &pool).unwrap()
+            });
         });
     }
     group.finish();
@@ -256,5 +258,5 @@ fn memory(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(data, simulate, grouping, stitching, memory);
+criterion_group!(data, simulation, grouping, stitching, memory);
 criterion_main!(data);

@@ -15,7 +15,7 @@ use ndarray::Array3;
 use num_complex::Complex32;
 use ptyproof::assemble::Stitcher;
 use ptyproof::geometry::{GridSize, PatchSize};
-use ptyproof::optics::simulate::expose;
+use ptyproof::optics::simulate::simulate;
 use ptyproof::optics::{object, probe, scan};
 use ptyproof::par::Pool;
 use ptyproof::rng::NumpyLegacy;
@@ -48,7 +48,7 @@ fn main() {
         let at = scan::nongrid((side, side), count, 35.0, 42).unwrap();
         let each = |start: Instant| 1e6 * start.elapsed().as_secs_f64() / count as f64;
         let start = Instant::now();
-        let exposed = expose(&object.view(), &probe, &at, 1e9, 1, &pool).unwrap();
+        let exposed = simulate(&object.view(), &probe, &at, 1e9, 1, &pool).unwrap();
         let (simulate, m1) = (each(start), peak());
         drop(exposed);
         let start = Instant::now();

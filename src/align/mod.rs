@@ -172,11 +172,11 @@ impl Alignment {
 }
 
 /// Above this, what is left is looked at for a [`Fault`].
-const GROSS: f64 = 0.02;
+const MIN_FAULT_DISTANCE: f64 = 0.02;
 /// A fault explains a difference when so much of it, at most, is left.
 const EXPLAINED: f64 = 0.5;
 /// An ambiguity is used when so much of the difference, at most, is left: otherwise the simpler gauge stays.
-const BETTER: f64 = 0.9;
+const MAX_REMAINING_SHARE: f64 = 0.9;
 /// A gauge must lay so much of what it knows of the second image onto the first: images that do not overlap have none.
 const OVERLAP: f64 = 0.9;
 /// And it must know so much of the smaller image: interpolation loses a rim, a shift what leaves the frame.
@@ -210,7 +210,7 @@ pub fn align(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Alignment> 
     }
     let best = nearest(&a, &b);
     let mut fault = None;
-    if best.compared.distance.rms.get() > GROSS {
+    if best.compared.distance.rms.get() > MIN_FAULT_DISTANCE {
         let mut least = EXPLAINED * best.compared.distance.rms.get();
         for candidate in Fault::ALL {
             let undone = candidate.undo(&b);
@@ -282,10 +282,12 @@ fn nearest(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Best {
     let (fit, compared) = alone(a, b);
     let mut best = Best::new(fit, compared, false);
     let left = |c: &Compared| c.distance.rms.get();
-    if let Some((fit, c)) = fitted(a, b).filter(|(_, c)| left(c) < BETTER * left(&best.compared)) {
+    if let Some((fit, c)) =
+        fitted(a, b).filter(|(_, c)| left(c) < MAX_REMAINING_SHARE * left(&best.compared))
+    {
         best = Best::new(fit, c, false);
     }
-    if left(&best.compared) > GROSS {
+    if left(&best.compared) > MIN_FAULT_DISTANCE {
         let twin =
             fitted(a, &mirrored(b)).filter(|(_, c)| left(c) < EXPLAINED * left(&best.compared));
         if let Some((fit, c)) = twin {

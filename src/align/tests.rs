@@ -55,7 +55,7 @@ fn faults_have_names() {
         let b = fault.undo(&a);
         let r = align(&a, &b).unwrap();
         assert_eq!(r.fault, Some(fault), "{r:?}");
-        assert!(r.aligned.rms.get() > GROSS);
+        assert!(r.aligned.rms.get() > MIN_FAULT_DISTANCE);
     }
 }
 
@@ -92,7 +92,7 @@ fn oblong_images_are_compared_too() {
     let a = object(48, [0.0; 2]).slice(s![..40, ..]).to_owned();
     let b = a.slice(s![..;-1, ..]).to_owned();
     let r = align(&a, &b).unwrap();
-    assert!(r.aligned.rms.get() > GROSS, "{r:?}");
+    assert!(r.aligned.rms.get() > MIN_FAULT_DISTANCE, "{r:?}");
 }
 
 #[test]

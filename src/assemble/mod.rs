@@ -2,17 +2,17 @@
 //!
 //! * [`canvas`]: sizes, in integers;
 //! * [`place`]: the linear operator patches → canvas and its adjoint;
-//! * `bands`: the same operator for many patches, on threads;
+//! * `parallel_place`: the same operator for many patches, on threads;
 //! * [`stitch`](mod@stitch): the weighted average of overlapping patches;
-//! * [`agree`](mod@agree): global phases on which patches agree where they overlap.
+//! * [`phase_sync`]: global phases on which patches agree where they overlap.
 
-pub mod agree;
-mod bands;
 pub mod canvas;
-mod lined;
+mod padded_rows;
+mod parallel_place;
+pub mod phase_sync;
 pub mod place;
-mod run;
 pub mod stitch;
+mod uniform_taps;
 
 pub use canvas::{Jitter, Layout, central, required_canvas};
 pub use place::Placement;

@@ -22,7 +22,7 @@
 use ndarray::{Array2, ArrayView3};
 use num_complex::Complex32;
 
-use super::bands::Bands;
+use super::parallel_place::ParallelPlace;
 use super::place::Placement;
 use crate::error::{Error, Result};
 use crate::geometry::{CanvasSize, Position, ceil_index};
@@ -136,7 +136,7 @@ const ACTION: &str = "stitching patches";
 /// [`stitch`](fn@stitch) for patches that come in parts: where they do not fit in memory together.
 #[derive(Debug)]
 pub struct Stitcher {
-    bands: Bands,
+    parallel_place: ParallelPlace,
     shifts: Vec<[f32; 2]>,
     mean: Position,
     pad: usize,
@@ -159,7 +159,7 @@ impl Stitcher {
             side,
         } = Plan::new(offsets, n, m)?;
         Ok(Self {
-            bands: Bands::new(m, pad, side),
+            parallel_place: ParallelPlace::new(m, pad, side),
             shifts,
             mean,
             pad,
@@ -197,7 +197,7 @@ impl Stitcher {
             .as_slice()
             .expect("the standard layout is contiguous");
         let shifts = &self.shifts[self.added..self.added + k];
-        self.bands.add(values, self.n, shifts)?;
+        self.parallel_place.add(values, self.n, shifts)?;
         self.added += k;
         Ok(())
     }
@@ -213,7 +213,7 @@ impl Stitcher {
                 .got(self.added)
                 .need(format!("one for each of {} offsets", self.shifts.len())));
         }
-        let (canvas, coverage, dropped) = self.bands.finish(EPSILON);
+        let (canvas, coverage, dropped) = self.parallel_place.finish(EPSILON);
         Ok(Stitched {
             canvas,
             coverage,

@@ -4,17 +4,17 @@ use ndarray::Array2;
 use num_complex::Complex32;
 use serde::Serialize;
 
+use super::beam_center::{BeamCenter, WholeNumbers};
 use super::facts;
 use super::finding::{Finding, Severity};
-use super::kinship::Kinship;
-use super::light::{Light, WholeNumbers};
+use super::held_out::{MIN_PATTERNS, self_twin};
+use super::neighbor_similarity::NeighborSimilarity;
 use super::ranking::{self, Margin, Ranked, ScaleRow};
 use super::sample::{Sample, outliers};
-use super::trial::{FEW, self_twin};
 use super::verdict;
 use crate::error::Result;
-use crate::io::contents::Contents;
 use crate::io::inspect::{Inspection, inspect};
+use crate::io::open_file::OpenFile;
 use crate::json::Real;
 use crate::judgment::Judgment;
 use crate::par::Pool;
@@ -44,11 +44,11 @@ pub struct Examination {
     /// Patterns that the trials used, and their side.
     pub used: [usize; 2],
     /// Where the light is.
-    pub light: Option<Light>,
+    pub light: Option<BeamCenter>,
     /// What the values look like.
     pub whole_numbers: Option<WholeNumbers>,
     /// Whether neighbours are alike.
-    pub kinship: Option<Kinship>,
+    pub kinship: Option<NeighborSimilarity>,
     /// How much the probe of the data is its own twin.
     pub self_twin: Option<Real>,
     /// Hypotheses, the best first.
@@ -97,25 +97,25 @@ impl Examination {
 ///
 /// # Errors
 /// If the patterns cannot be read. Data that are no good are a finding and no error.
-pub fn examine(contents: &mut Contents, pool: &Pool) -> Result<Examination> {
+pub fn examine(contents: &mut OpenFile, pool: &Pool) -> Result<Examination> {
     pool.run(|| examined(contents, pool))
 }
 
-fn examined(contents: &mut Contents, pool: &Pool) -> Result<Examination> {
+fn examined(contents: &mut OpenFile, pool: &Pool) -> Result<Examination> {
     let file = inspect(contents)?;
     let (usable, lone) = outliers(&contents.positions);
     let mut findings = facts::of(&file, &contents.positions, &lone);
     let hot = (file.patterns.as_ref()).map_or(&[][..], |p| p.hot_pixels.as_slice());
-    let light = file.mean.as_ref().map(|mean| Light::of(mean, hot));
+    let light = file.mean.as_ref().map(|mean| BeamCenter::of(mean, hot));
     let count = file.patterns.as_ref().map_or(0, |p| p.count);
     let fits = contents.positions.len() == count;
     let sample = match &light {
         Some(light) if fits => Sample::take(contents, &usable, hot, light)?,
         _ => None,
     };
-    let kinship = sample.as_ref().and_then(Kinship::of);
+    let kinship = sample.as_ref().and_then(NeighborSimilarity::of);
     let twin = (sample.as_ref()).and_then(|s| s.probe.as_ref().map(self_twin));
-    let runs = |s: &&Sample| s.len() >= FEW && s.extent() >= 1.0;
+    let runs = |s: &&Sample| s.len() >= MIN_PATTERNS && s.extent() >= 1.0;
     let ranking = (sample.as_ref().filter(runs)).and_then(|s| ranking::rank(s, pool));
     let lit = (file.patterns.as_ref()).is_some_and(|p| p.dark_patterns < p.count);
     if let Some(light) = light.as_ref().filter(|_| lit) {

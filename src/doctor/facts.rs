@@ -5,11 +5,11 @@ use crate::geometry::{CanvasSize, Position};
 use crate::io::inspect::{Inspection, PatternFacts, Pixels, ScanFacts};
 
 /// Photons per pattern below which a reconstruction is a gamble.
-const FAINT: f64 = 1e3;
+const MIN_PHOTONS: f64 = 1e3;
 /// Linear overlap below which neighbours say little of one another, and below which they say nothing.
 const OVERLAP: [f64; 2] = [0.5, 0.1];
 /// Bytes of a canvas that no one wants: 4 GiB of complex64.
-const LARGE: f64 = 4.3e9;
+const MAX_CANVAS_BYTES: f64 = 4.3e9;
 
 /// All of them; `lone` are positions without company.
 pub(super) fn of(file: &Inspection, positions: &[Position], lone: &[usize]) -> Vec<Finding> {
@@ -91,7 +91,7 @@ fn patterns(p: &PatternFacts, all: &mut Vec<Finding>) {
         add(Severity::Fault, "patterns", says, spread, "");
         return;
     }
-    if dose < FAINT {
+    if dose < MIN_PHOTONS {
         let says = "there is little light, if values are photons".to_owned();
         let advice = "values that were scaled are fine; photons so few are not";
         add(Severity::Warning, "dose", says, spread, advice);
@@ -297,7 +297,7 @@ fn canvas(
         m = shown(side(most)),
     );
     // from the origin it is a number, which has a bound; what is held is about the mean
-    let enormous = CanvasSize::holding(n, most).is_err() || bytes > LARGE;
+    let enormous = CanvasSize::holding(n, most).is_err() || bytes > MAX_CANVAS_BYTES;
     if CanvasSize::holding(n, far).is_err() && !enormous {
         add(
             Severity::Warning,

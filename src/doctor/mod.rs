@@ -12,25 +12,25 @@
 //! *Law.* The true hypothesis of a simulated scan comes first; what is named is the inverse of the fault. Threads change no
 //! bit. Nothing is decided by a margin within its own scatter.
 
+mod beam_center;
 mod examine;
 mod facts;
 mod finding;
+mod held_out;
 mod hypothesis;
-mod kinship;
-mod light;
+mod neighbor_similarity;
 mod orientation;
 mod ranking;
 mod sample;
 #[cfg(test)]
 mod tests;
-mod trial;
 mod verdict;
 
+pub use beam_center::{BeamCenter, WholeNumbers};
 pub use examine::{Examination, Reconstruction, examine};
 pub use finding::{Finding, Severity};
+pub use held_out::Start;
 pub use hypothesis::{Centre, Hypothesis, Power};
-pub use kinship::Kinship;
-pub use light::{Light, WholeNumbers};
+pub use neighbor_similarity::NeighborSimilarity;
 pub use orientation::Orientation;
 pub use ranking::{Margin, Ranked, ScaleRow};
-pub use trial::Start;

@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::held_out::{self, Effort, Outcome, Start, Trial};
 use super::hypothesis::{Centre, Hypothesis, Power};
 use super::orientation::Orientation;
 use super::sample::Sample;
-use super::trial::{self, Effort, Outcome, Start, Trial};
 use crate::json::Real;
 use crate::par::Pool;
 
@@ -187,7 +187,7 @@ pub(super) fn rank(sample: &Sample, pool: &Pool) -> Option<Ranking> {
 impl Race<'_> {
     fn all(&self, work: &[(Trial, Effort)]) -> Vec<Option<Outcome>> {
         let one = |(trial, effort): &(Trial, Effort)| {
-            trial::run(self.sample, trial, *effort, self.pool).ok()
+            held_out::run(self.sample, trial, *effort, self.pool).ok()
         };
         self.pool.run(|| work.par_iter().map(one).collect())
     }

@@ -5,25 +5,25 @@ use std::collections::BTreeSet;
 use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
 
-use super::light::{Light, WholeNumbers};
+use super::beam_center::{BeamCenter, WholeNumbers};
 use crate::error::Result;
 use crate::geometry::Position;
-use crate::io::contents::{Contents, Unit};
 use crate::io::neighbours::Neighbours;
+use crate::io::open_file::{OpenFile, Unit};
 use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
 
 /// The largest side of a pattern in trials: of larger ones the middle is taken, which samples the object more coarsely.
-pub(super) const SIDE: usize = 128;
+pub(super) const MAX_SIDE_PX: usize = 128;
 /// Most pixels of all patterns of a sample.
-const PIXELS: usize = 3 << 20;
+const MAX_SAMPLE_PIXELS: usize = 3 << 20;
 /// Most patterns.
-const PATTERNS: usize = 256;
+const MAX_SAMPLE_PATTERNS: usize = 256;
 /// A pattern with more than this many times the median light, or less than the inverse, tells another story than its neighbours
 /// (a beam that was lost, a detector that was struck); unless more than a tenth of them do, and the specimen is like that. So
 /// fewer than ten patterns are never judged by each other.
-const APART: f64 = 4.0;
+const MIN_SEPARATION_STEPS: f64 = 4.0;
 /// A position is an outlier if its nearest neighbour is farther than this many times the median distance.
-const FAR: f64 = 20.0;
+const MAX_NEIGHBOR_DISTANCE_MEDIANS: f64 = 20.0;
 
 /// Patterns of one neighbourhood.
 #[derive(Debug, Clone)]
@@ -76,10 +76,10 @@ impl Sample {
     /// # Errors
     /// If the patterns cannot be read.
     pub(super) fn take(
-        contents: &mut Contents,
+        contents: &mut OpenFile,
         usable: &[usize],
         hot: &[[usize; 2]],
-        light: &Light,
+        light: &BeamCenter,
     ) -> Result<Option<Self>> {
         let positions: Vec<Position> = usable.iter().map(|k| contents.positions[*k]).collect();
         let Some(stack) = contents.stack.as_mut() else {
@@ -89,9 +89,9 @@ impl Sample {
         if side != cols || side % 2 != 0 || side < 8 || positions.is_empty() {
             return Ok(None);
         }
-        let n = side.min(SIDE);
+        let n = side.min(MAX_SIDE_PX);
         let (area, shrink) = (n * n, side as f64 / n as f64);
-        let most = (PIXELS / area).clamp(16, PATTERNS);
+        let most = (MAX_SAMPLE_PIXELS / area).clamp(16, MAX_SAMPLE_PATTERNS);
         let mut order = inmost(&positions);
         order.truncate(most);
         let indices: Vec<usize> = order.iter().map(|k| usable[*k]).collect();
@@ -167,7 +167,8 @@ fn leave_out(values: &mut Vec<f32>, order: &mut Vec<usize>, area: usize) -> usiz
     let light = |p: &[f32]| p.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
     let all: Vec<f64> = values.chunks_exact(area).map(light).collect();
     let middle = median(all.iter().copied().filter(|l| *l > 0.0).collect());
-    let usual = |l: &f64| *l * APART >= middle && *l <= APART * middle;
+    let usual =
+        |l: &f64| *l * MIN_SEPARATION_STEPS >= middle && *l <= MIN_SEPARATION_STEPS * middle;
     let strange = all.iter().filter(|l| **l > 0.0 && !usual(l)).count();
     let strict = 10 * strange <= all.len();
     let keeps = |l: &f64| *l > 0.0 && (usual(l) || !strict);
@@ -243,7 +244,7 @@ pub(super) fn outliers(positions: &[Position]) -> (Vec<usize>, Vec<usize>) {
     let far: Vec<f64> = (nearest.iter().enumerate())
         .map(|(k, n)| (places[k].x - places[*n].x).hypot(places[k].y - places[*n].y))
         .collect();
-    let limit = FAR * median(far.clone()).max(1.0);
+    let limit = MAX_NEIGHBOR_DISTANCE_MEDIANS * median(far.clone()).max(1.0);
     let (lone, rest): (Vec<usize>, Vec<usize>) = all.iter().partition(|k| far[**k] > limit);
     let back = |v: Vec<usize>| v.into_iter().map(|k| finite[k]).collect();
     (back(rest), back(lone))

@@ -1,18 +1,18 @@
 //! What the trials say, in sentences: supported, contradicted, or not to be decided.
 
+use super::beam_center::BeamCenter;
 use super::facts::overlap_of;
 use super::finding::{Finding, Severity};
+use super::held_out::MIN_PATTERNS;
 use super::hypothesis::Power;
-use super::kinship::Kinship;
-use super::light::Light;
+use super::neighbor_similarity::NeighborSimilarity;
 use super::orientation::Orientation;
 use super::ranking::{EXPLAINED, Margin, Ranking, Rescaled};
 use super::sample::Sample;
-use super::trial::FEW;
 use crate::io::inspect::Inspection;
 
 /// Pixels that the light may be off the middle without a word.
-const OFF: f64 = 0.5;
+const MAX_BEAM_OFFSET_PX: f64 = 0.5;
 /// Self-twins above this are the same probe.
 const OWN_TWIN: f64 = 0.97;
 
@@ -28,7 +28,7 @@ fn factor(m: &Margin) -> String {
 }
 
 /// Where DC is.
-pub(super) fn centre(light: &Light, file: &Inspection) -> Vec<Finding> {
+pub(super) fn centre(light: &BeamCenter, file: &Inspection) -> Vec<Finding> {
     let [y, x] = light.offset.map(|v| v.get());
     let [cy, cx] = light.concentration.map(|v| v.get());
     let evidence = format!(
@@ -79,7 +79,7 @@ pub(super) fn centre(light: &Light, file: &Inspection) -> Vec<Finding> {
         "{evidence}; centre of mass row {:+.3}, col {:+.3}",
         com[0], com[1]
     );
-    if y.abs() < OFF && x.abs() < OFF {
+    if y.abs() < MAX_BEAM_OFFSET_PX && x.abs() < MAX_BEAM_OFFSET_PX {
         let says = "DC is where it is declared, as far as the light can tell";
         return vec![Finding::new(Severity::Note, "centre", says, mass)];
     }
@@ -138,8 +138,8 @@ pub(super) fn no_trials(file: &Inspection, sample: Option<&Sample>) -> Finding {
                 p.size[0], p.size[1]
             )
         }
-        (Some(_), Some(s)) if s.len() < FEW => {
-            format!("{} patterns can be used, {FEW} are needed", s.len())
+        (Some(_), Some(s)) if s.len() < MIN_PATTERNS => {
+            format!("{} patterns can be used, {MIN_PATTERNS} are needed", s.len())
         }
         (Some(_), Some(s)) if s.extent() < 1.0 => "positions do not move".to_owned(),
         (Some(_), Some(_)) => {
@@ -191,12 +191,12 @@ pub(super) fn of(
     r: &Ranking,
     sample: &Sample,
     file: &Inspection,
-    kinship: Option<&Kinship>,
+    kinship: Option<&NeighborSimilarity>,
     self_twin: Option<f64>,
 ) -> Vec<Finding> {
     let mut all = Vec::new();
     let explained = decides(r);
-    let related = kinship.is_none_or(Kinship::holds);
+    let related = kinship.is_none_or(NeighborSimilarity::holds);
     let unrelated = kinship.is_some_and(|k| k.fails(sample.len())) && !explained;
     if let Some(k) = kinship {
         let evidence = format!(

@@ -1,6 +1,5 @@
 //! Data files: formats, what they hold in memory, and what `inspect` says of them.
 
-pub mod contents;
 pub mod dataset;
 pub mod domain;
 pub mod formats;
@@ -8,3 +7,4 @@ pub mod inspect;
 pub mod measurement;
 pub mod neighbours;
 pub mod npz;
+pub mod open_file;

@@ -1,7 +1,7 @@
 //! From an object, a probe and a scan to what a detector counts.
 //!
 //! Expected intensity and photon noise are separate steps: [`expected_counts`] has no randomness,
-//! [`draw_counts`] nothing else, and [`expose`] takes both in one array. `patch[i, j] = O(y + i - N/2, x + j - N/2)`, bilinear, zero outside the
+//! [`draw_counts`] nothing else, and [`simulate`](simulate()) takes both in one array. `patch[i, j] = O(y + i - N/2, x + j - N/2)`, bilinear, zero outside the
 //! object; `psi = P * patch`; the intensity is `|FFT2(s psi)|^2 / N^2`, DC at `[N/2, N/2]`, where `s` makes
 //! the mean number of photons per pattern the one asked for. Positions are rounded to float32 first, as
 //! the reference does.
@@ -25,8 +25,8 @@ use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// What a simulation gives.
 #[derive(Debug, Clone)]
-pub struct Exposure {
-    /// What is stored: the amplitude of the counted photons, divided by [`Exposure::scale`].
+pub struct SimulatedScan {
+    /// What is stored: the amplitude of the counted photons, divided by [`SimulatedScan::scale`].
     pub patterns: Patterns<Raw>,
     /// From the stored amplitude to the amplitude of the counts, `s_sim`.
     pub scale: Scale<Raw, CountAmplitude>,
@@ -150,14 +150,14 @@ pub fn draw_counts(expected: &Patterns<Counts>, seed: u64, pool: &Pool) -> Patte
 ///
 /// # Errors
 /// As [`expected_counts`].
-pub fn expose(
+pub fn simulate(
     object: &ArrayView2<'_, Complex32>,
     probe: &Array2<Complex32>,
     positions: &[Position],
     nphotons: f64,
     seed: u64,
     pool: &Pool,
-) -> Result<Exposure> {
+) -> Result<SimulatedScan> {
     let (mut stack, scale, pixels_outside) = intensities(object, probe, positions, nphotons, pool)?;
     let factor = scale.factor() * scale.factor();
     let back = narrow_real(scale.inverse().factor());
@@ -168,7 +168,7 @@ pub fn expose(
             *v = narrow_real(stream.poisson(f64::from(mean))).sqrt() * back;
         }
     });
-    Ok(Exposure {
+    Ok(SimulatedScan {
         patterns: Patterns::new(stack),
         scale,
         pixels_outside,
@@ -352,7 +352,7 @@ mod tests {
         #[test]
         fn threads_change_no_bit(seed in 0u64..1000, count in 1usize..20) {
             let (o, p, s) = scene(count);
-            let run = |t| expose(&o.view(), &p, &s, 1e5, seed, &Pool::new(t).unwrap()).unwrap();
+            let run = |t| simulate(&o.view(), &p, &s, 1e5, seed, &Pool::new(t).unwrap()).unwrap();
             let (a, b) = (run(1), run(3));
             prop_assert_eq!(&a.patterns, &b.patterns);
             // law: the measurement in place is its steps one after the other

@@ -38,7 +38,7 @@ pub struct Units {
 
 /// What an epoch left behind.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Vitals {
+pub struct EpochHealth {
     /// Per layer with a rectifier.
     pub units: BTreeMap<String, Units>,
     /// Per head: the share of values at a bound.
@@ -88,7 +88,7 @@ pub struct Health {
 
 impl Health {
     /// From the histories of a run and what its epochs left behind.
-    pub fn of(history: &History, steps: &StepHistory, epochs: &[Vitals]) -> Self {
+    pub fn of(history: &History, steps: &StepHistory, epochs: &[EpochHealth]) -> Self {
         let mut h = Self {
             divergence: divergence(history),
             ..Self::default()
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn series_have_a_value_per_epoch_and_most_of_a_layer_is_worth_a_warning() {
-        let vitals = |dead, share| Vitals {
+        let vitals = |dead, share| EpochHealth {
             units: [("encoder.conv1".to_owned(), Units { dead, of: 8 })].into(),
             pinned: [("phase".to_owned(), Real(share))].into(),
             parameter_norm: Real(2.0),

@@ -11,7 +11,7 @@
 
 pub use crate::hub::overview::{FirstNan, NanOverview, NanPlace};
 use crate::json::Real;
-use crate::records::health::{Health, Vitals};
+use crate::records::health::{EpochHealth, Health};
 use crate::records::history::History;
 use crate::records::steps::StepHistory;
 use serde::{Deserialize, Serialize};
@@ -104,7 +104,7 @@ impl Summary {
         mut self,
         history: &History,
         steps: &StepHistory,
-        epochs: &[Vitals],
+        epochs: &[EpochHealth],
     ) -> Self {
         self.health = Some(Health::of(history, steps, epochs));
         self

@@ -22,7 +22,7 @@ use ndarray::Array2;
 use num_complex::Complex64;
 use serde::Serialize;
 
-use super::continued::continued;
+use super::inpaint::inpaint;
 use crate::json::Real;
 use ptyproof_kernels::fft::{Fft2, Scratch};
 
@@ -108,7 +108,7 @@ pub fn frc(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Frc> {
                 (*v, told[k]) = (z[which] - mean[which], true);
             }
         }
-        continued(&mut image, &told, side);
+        inpaint(&mut image, &told, side);
         // what was continued has a mean of its own, which the rim would spread over the first rings
         let left = image.iter().sum::<Complex64>() / (side * side) as f64;
         for (k, v) in image.iter_mut().enumerate() {

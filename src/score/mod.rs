@@ -17,20 +17,20 @@
     reason = "array views are passed by value, as ndarray does"
 )]
 
-mod continued;
 pub mod detector;
 pub mod evaluation;
 pub mod fidelity;
 pub mod frc;
 pub mod gate;
+mod inpaint;
 pub mod known;
+pub mod network_vs_engine;
 pub mod region;
 #[cfg(test)]
 mod scene;
 pub mod scores;
 pub mod ssim;
 pub mod truth;
-pub mod versus;
 
 use std::f64::consts::{PI, TAU};
 

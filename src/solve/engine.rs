@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canvas::{Placement, cut};
 use super::event::{self, Event};
-use super::modulus::{Detector, Misfit};
+use super::fourier_constraint::{Detector, Misfit};
 use super::problem::Problem;
 use super::projection::Projection;
 use super::settings::{Method, Settings};

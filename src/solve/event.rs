@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canvas::cut;
 use super::engine::{Buffers, Estimate};
-use super::modulus::Detector;
+use super::fourier_constraint::Detector;
 use super::problem::Problem;
 use crate::json::Real;
 use num_complex::Complex32;

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::canvas::{Placement, add, add_real, cut};
 use super::engine::{Buffers, Estimate, Iteration};
 use super::event;
-use super::modulus::Detector;
+use super::fourier_constraint::Detector;
 use super::problem::Problem;
 use super::settings::Settings;
 use crate::rng::Stream;
@@ -19,7 +19,7 @@ use crate::rng::Stream;
 /// Parts of a batch that are summed apart and then in order.
 const PARTS: usize = 4;
 /// The largest step of a pattern.
-const MOST: f64 = 2.0;
+const MAX_STEP: f64 = 2.0;
 /// What is carried from batch to batch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
@@ -137,7 +137,7 @@ fn step(
         .collect();
     for (k, held) in record.held[1..].iter_mut().enumerate() {
         // zero is a bound too, but a probe that does not move is at none
-        let at_bound = |s: &&[f64; 2]| s[k] >= MOST || (s[k] == 0.0 && (k == 0 || moves_probe));
+        let at_bound = |s: &&[f64; 2]| s[k] >= MAX_STEP || (s[k] == 0.0 && (k == 0 || moves_probe));
         *held += steps.iter().filter(at_bound).count() as u64;
     }
     let fall = settings.fall(iteration);
@@ -201,7 +201,7 @@ fn refined(
             b.waves
                 .extend(probe.iter().zip(&b.patch).map(|(p, o)| p * o));
         }
-        detector.correct(
+        detector.project_magnitude(
             &mut b.waves,
             problem.pattern(k),
             &mut b.factors,
@@ -241,7 +241,7 @@ fn gather(
         for probe in estimate.probes.chunks_exact(area) {
             waves.extend(probe.iter().zip(&patch).map(|(p, o)| p * o));
         }
-        let found = detector.correct(
+        let found = detector.project_magnitude(
             &mut waves,
             problem.pattern(k),
             &mut b.factors,
@@ -326,7 +326,7 @@ fn best(
     }
     let held = |v: f64| {
         if v.is_finite() {
-            v.clamp(0.0, MOST)
+            v.clamp(0.0, MAX_STEP)
         } else {
             0.0
         }

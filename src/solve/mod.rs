@@ -18,9 +18,9 @@
 pub mod canvas;
 pub mod engine;
 pub mod event;
+mod fourier_constraint;
 mod lsq;
 pub mod modes;
-mod modulus;
 mod pie;
 pub mod problem;
 mod projection;

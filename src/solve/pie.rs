@@ -5,7 +5,7 @@ use num_complex::Complex32;
 use super::canvas::{add, cut};
 use super::engine::{Buffers, Estimate, Iteration};
 use super::event::{self, Stage};
-use super::modulus::Detector;
+use super::fourier_constraint::Detector;
 use super::problem::Problem;
 use super::settings::{Method, Settings};
 use crate::rng::Stream;
@@ -46,7 +46,7 @@ pub(super) fn pass(
             b.waves
                 .extend(probe.iter().zip(&b.patch).map(|(p, o)| p * o));
         }
-        let found = detector.correct(
+        let found = detector.project_magnitude(
             &mut b.waves,
             problem.pattern(k),
             &mut b.factors,

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::canvas::{Placement, add, add_real, cut};
 use super::engine::{Buffers, Estimate, Iteration};
 use super::event;
-use super::modulus::Detector;
+use super::fourier_constraint::Detector;
 use super::problem::Problem;
 use super::settings::{Method, Settings};
 
@@ -102,7 +102,7 @@ impl Projection {
                         b.waves.extend(pairs.map(|(o, w)| o * 2.0 - w));
                     }
                     let reflected = b.waves.clone();
-                    detector.correct(
+                    detector.project_magnitude(
                         &mut b.waves,
                         problem.pattern(k),
                         &mut b.factors,

@@ -11,7 +11,7 @@ use crate::geometry::Position;
 /// Share of the shift that is taken at once.
 const STEP: f64 = 0.5;
 /// The most that a position moves at once, pixels.
-const MOST: f64 = 0.25;
+const MAX_STEP_PX: f64 = 0.25;
 
 /// Moves position `k` by what the correction `b.waves` of its exit wave says; stays where the canvas would end.
 pub(super) fn step(
@@ -42,9 +42,9 @@ pub(super) fn step(
             }
         }
         let shift = STEP * dot / power;
-        held |= shift.abs() > MOST;
+        held |= shift.abs() > MAX_STEP_PX;
         if shift.is_finite() {
-            shift.clamp(-MOST, MOST)
+            shift.clamp(-MAX_STEP_PX, MAX_STEP_PX)
         } else {
             0.0
         }

@@ -17,7 +17,7 @@ use ptyproof::geometry::PatchSize;
 use ptyproof::hub::manifest::Manifest;
 use ptyproof::hub::metadata::RunMetadata;
 use ptyproof::hub::stats::Stats;
-use ptyproof::io::formats::{self, Told};
+use ptyproof::io::formats::{self, ReadOptions};
 use ptyproof::io::inspect::inspect;
 use ptyproof::io::npz::{read_dataset, read_object, read_plane, read_probe, write_dataset};
 use ptyproof::json;
@@ -70,9 +70,9 @@ pub(crate) fn data_file(bytes: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     let (path, copy) = (dir.path().join("x"), dir.path().join("copy.npz"));
     fs::write(&path, bytes).unwrap();
-    let told = Told {
+    let told = ReadOptions {
         pixel_m: Some(1e-8),
-        ..Told::default()
+        ..ReadOptions::default()
     };
     let open = || read(formats::open(&path, &told));
     if let Some(mut contents) = open()

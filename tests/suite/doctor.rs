@@ -14,10 +14,10 @@ use std::time::Instant;
 use ndarray::{Array3, Ix2, Ix3};
 use ptyproof::doctor::{Examination, Finding, Orientation, Severity, examine};
 use ptyproof::geometry::Position;
-use ptyproof::io::contents::{Contents, Unit};
 use ptyproof::io::dataset::Dataset;
 use ptyproof::io::domain::Patterns;
 use ptyproof::io::npz::{Values, read_array, read_dataset};
+use ptyproof::io::open_file::{OpenFile, Unit};
 use ptyproof::par::Pool;
 use ptyproof::rng::Stream;
 use ptyproof_testkit::shared::shared;
@@ -87,7 +87,7 @@ const FAULTS: [(&str, Fault); 13] = [
 ];
 
 /// The data, told wrongly.
-fn told(data: &Dataset, fault: Fault) -> Contents {
+fn told(data: &Dataset, fault: Fault) -> OpenFile {
     let mut positions = data.positions.clone();
     let old = data.patterns.values();
     let (count, n, _) = old.dim();
@@ -123,7 +123,7 @@ fn told(data: &Dataset, fault: Fault) -> Contents {
         data.probe.clone(),
         None,
     );
-    let mut contents = Contents::of(&data.unwrap());
+    let mut contents = OpenFile::of(&data.unwrap());
     if fault == Fault::AsCounts {
         contents.stack.as_mut().unwrap().unit = Unit::Counts;
     }
@@ -203,7 +203,7 @@ fn shifted(data: &Dataset, e: &Examination) -> bool {
     let (count, n, _) = data.patterns.values().dim();
     let squares = data.patterns.values().mapv(|v| f64::from(v).powi(2));
     let mean = squares.sum_axis(ndarray::Axis(0)) / count as f64;
-    let [y0, x0] = ptyproof::doctor::Light::of(&mean, &[])
+    let [y0, x0] = ptyproof::doctor::BeamCenter::of(&mean, &[])
         .offset
         .map(|v| v.get());
     let warned = e.findings.iter().any(|f| {
@@ -297,7 +297,7 @@ fn degenerate_scans_have_a_page_and_a_picture() {
         )
         .unwrap();
         for unit in [Unit::Amplitude, Unit::Counts] {
-            let mut contents = Contents::of(&data);
+            let mut contents = OpenFile::of(&data);
             let stack = contents.stack.as_mut().unwrap();
             stack.unit = unit;
             let found = examine(&mut contents, &pool).unwrap();

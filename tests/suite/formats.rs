@@ -11,13 +11,13 @@ use ndarray_npy::{NpzReader, NpzWriter};
 use num_complex::{Complex32, Complex64};
 use proptest::prelude::*;
 use ptyproof::geometry::Position;
-use ptyproof::io::contents::Contents;
 use ptyproof::io::dataset::Dataset;
 use ptyproof::io::domain::Patterns;
-use ptyproof::io::formats::{Format, Told, Writing, open, read, write};
+use ptyproof::io::formats::{Format, ReadOptions, Writing, open, read, write};
 use ptyproof::io::inspect::inspect;
 use ptyproof::io::measurement::{Measurement, PixelSize};
 use ptyproof::io::npz::{read_dataset, write_dataset};
+use ptyproof::io::open_file::OpenFile;
 use ptyproof_testkit::compare::{scale, zip_eq};
 use ptyproof_testkit::shared::shared;
 
@@ -113,7 +113,7 @@ fn a_product_of_the_first_generation_reads() {
     let Some(path) = shared("ptychi_metadata_250_truePos.hdf5") else {
         return;
     };
-    let c = open(&path, &Told::default()).unwrap();
+    let c = open(&path, &ReadOptions::default()).unwrap();
     assert_eq!(c.format, Format::ProductHdf5);
     assert_eq!(c.generation, "first generation");
     assert_eq!(c.positions.len(), 961);
@@ -189,11 +189,11 @@ fn are_one_geometry(
     let dir = tempfile::tempdir()?;
     let [npz, cxi, again] = ["a.npz", "b.cxi", "c.cxi"].map(|f| dir.path().join(f));
     write_dataset(&npz, &d)?;
-    let told = Told {
+    let told = ReadOptions {
         pixel_m: pixel,
         photon_energy_ev: energy,
         distance_m: distance,
-        ..Told::default()
+        ..ReadOptions::default()
     };
     let mut read = open(&npz, &told)?;
     let m = read.measurement.clone();
@@ -211,14 +211,14 @@ fn are_one_geometry(
     prop_assert!(near(follows.pixel_m, m.pixel_m));
     // so metres and pixels agree in what is written, and in what is written of that
     write(&cxi, &mut read, Format::Cxi, Writing::default())?;
-    let mut back = open(&cxi, &Told::default())?;
+    let mut back = open(&cxi, &ReadOptions::default())?;
     write(
         &again,
         &mut open(&cxi, &told)?,
         Format::Cxi,
         Writing::default(),
     )?;
-    let twice = open(&again, &Told::default())?;
+    let twice = open(&again, &ReadOptions::default())?;
     prop_assert!(
         near(back.measurement.pixel_m, m.pixel_m) && near(twice.measurement.pixel_m, m.pixel_m)
     );
@@ -267,9 +267,9 @@ proptest! {
             ("made.h5", Format::ProductHdf5)
         };
         let path = dir.path().join(name);
-        write(&path, &mut Contents::of(&d), format, Writing::default())?;
-        let back = open(&path, &Told::default())?;
-        let before = Contents::of(&d);
+        write(&path, &mut OpenFile::of(&d), format, Writing::default())?;
+        let back = open(&path, &ReadOptions::default())?;
+        let before = OpenFile::of(&d);
         prop_assert_eq!(back.format, format);
         prop_assert_eq!(&back.name, "made");
         prop_assert_eq!(back.generation, "third generation (1.7)");
@@ -293,8 +293,8 @@ proptest! {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("made.cxi");
         let how = Writing { probe_moves, ..Writing::default() };
-        write(&path, &mut Contents::of(&d), Format::Cxi, how)?;
-        let told = Told { probe_moves, ..Told::default() };
+        write(&path, &mut OpenFile::of(&d), Format::Cxi, how)?;
+        let told = ReadOptions { probe_moves, ..ReadOptions::default() };
         let back = open(&path, &told)?.into_dataset()?.dataset;
         // the root of the rounded square is the amplitude again
         prop_assert_eq!(&back.patterns, &d.patterns);
@@ -338,15 +338,15 @@ proptest! {
         let npz = dir.path().join("made.npz");
         let cxi = dir.path().join("made.cxi");
         let how = Writing { store: true, ..Writing::default() };
-        write(&npz, &mut Contents::of(&d), Format::PtychoPinn, how)?;
-        write(&cxi, &mut Contents::of(&d), Format::Cxi, how)?;
+        write(&npz, &mut OpenFile::of(&d), Format::PtychoPinn, how)?;
+        write(&cxi, &mut OpenFile::of(&d), Format::Cxi, how)?;
         let start = cut.min(n - 1);
         let want = d.patterns.values().slice(s![start.., .., ..]).to_owned();
-        let mut file = open(&npz, &Told::default())?;
+        let mut file = open(&npz, &ReadOptions::default())?;
         let stack = file.stack.as_mut().unwrap();
         prop_assert_eq!(&stack.range(start, n - start)?, &want);
         prop_assert!(stack.range(start, n).is_err() || start == 0);
-        let mut file = open(&cxi, &Told::default())?;
+        let mut file = open(&cxi, &ReadOptions::default())?;
         let got = file.stack.as_mut().unwrap().range(start, n - start)?;
         prop_assert_eq!(&got.mapv(f32::sqrt), &want);
     }
@@ -357,7 +357,7 @@ fn a_part_of_compressed_patterns_is_refused_with_the_way_out() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("made.npz");
     write_dataset(&path, &made(3, 2, 1, 1, false)).unwrap();
-    let mut file = open(&path, &Told::default()).unwrap();
+    let mut file = open(&path, &ReadOptions::default()).unwrap();
     let e = file.stack.as_mut().unwrap().range(0, 1).unwrap_err();
     assert!(e.to_string().contains("compressed"), "{e}");
     assert!(e.advice().unwrap().contains("--store"));
@@ -370,16 +370,16 @@ fn a_product_keeps_its_own_pixel_and_says_what_is_left_out() {
     let data = made(3, 2, 1, 1, false);
     write(
         &path,
-        &mut Contents::of(&data),
+        &mut OpenFile::of(&data),
         Format::ProductNpz,
         Writing::default(),
     )
     .unwrap();
-    let told = |pixel| Told {
+    let told = |pixel| ReadOptions {
         pixel_m: Some(pixel),
-        ..Told::default()
+        ..ReadOptions::default()
     };
-    let own = open(&path, &Told::default())
+    let own = open(&path, &ReadOptions::default())
         .unwrap()
         .measurement
         .pixel_m
@@ -422,13 +422,19 @@ fn a_product_keeps_its_own_pixel_and_says_what_is_left_out() {
         }
     }
     out.finish().unwrap();
-    let notes = open(&more, &Told::default()).unwrap().notes.join("\n");
+    let notes = open(&more, &ReadOptions::default())
+        .unwrap()
+        .notes
+        .join("\n");
     assert!(notes.contains("not kept: `exposure_time_s`"), "{notes}");
     assert!(
         notes.contains("`probe_position_indexes` are not 0, 1, 2"),
         "{notes}"
     );
-    let notes = open(&path, &Told::default()).unwrap().notes.join("\n");
+    let notes = open(&path, &ReadOptions::default())
+        .unwrap()
+        .notes
+        .join("\n");
     assert!(
         !notes.contains("not kept") && !notes.contains("indexes"),
         "{notes}"
@@ -450,7 +456,7 @@ fn a_mask_and_scan_numbers_that_do_not_fit_are_refused_wherever_they_are_read() 
         npz.add_array("scan_index", &Array1::<i64>::zeros(scans))
             .unwrap();
         npz.finish().unwrap();
-        open(&path, &Told::default())
+        open(&path, &ReadOptions::default())
     };
     let e = write(4, 3, "bad_pixels").unwrap_err().to_string();
     assert!(
@@ -512,11 +518,11 @@ fn a_count_that_is_not_finite_is_refused_and_nothing_is_left() {
     let mut counts = Array3::from_elem((3, 4, 4), 9.0);
     counts[[2, 0, 1]] = f32::NAN;
     tike(&path, &counts);
-    let told = Told {
+    let told = ReadOptions {
         pixel_m: Some(1e-8),
         photon_energy_ev: Some(8e3),
         distance_m: Some(1.0),
-        ..Told::default()
+        ..ReadOptions::default()
     };
     for (name, format) in [("a.npz", Format::PtychoPinn), ("a.cxi", Format::Cxi)] {
         let mut c = open(&path, &told).unwrap();
@@ -551,7 +557,7 @@ fn bad_pixels_are_looked_past() {
     // whole numbers of 2 and more: counts
     assert_eq!(d.patterns.values()[[0, 0, 0]], 3.0);
     assert_eq!(d.measurement.good.as_ref().unwrap(), &bad.mapv(|b| !b));
-    let found = inspect(&mut open(&path, &Told::default()).unwrap()).unwrap();
+    let found = inspect(&mut open(&path, &ReadOptions::default()).unwrap()).unwrap();
     assert_eq!(
         (found.masked, found.patterns.unwrap().not_finite),
         (Some(1), 0)
@@ -568,7 +574,7 @@ fn dead_hot_saturated_and_repeated_are_found_and_a_plain_file_has_none() {
     let path = dir.path().join("x.npz");
     let found = |counts: &Array3<f32>| {
         tike(&path, counts);
-        let told = Told::default();
+        let told = ReadOptions::default();
         inspect(&mut open(&path, &told).unwrap())
             .unwrap()
             .patterns
@@ -600,7 +606,7 @@ fn the_direct_beam_beside_the_centre_is_no_hot_pixel() {
         let mut counts = Array3::<f32>::from_elem((2, n, n), 100.0);
         counts.slice_mut(s![.., 0, beam]).fill(1e6);
         tike(&path, &counts);
-        let found = inspect(&mut open(&path, &Told::default()).unwrap()).unwrap();
+        let found = inspect(&mut open(&path, &ReadOptions::default()).unwrap()).unwrap();
         found.patterns.unwrap().hot_pixels
     };
     // a thirty-second of a detector
@@ -613,13 +619,17 @@ fn a_file_of_no_known_format_says_what_is_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.h5");
     std::fs::write(&path, b"neither").unwrap();
-    let said = open(&path, &Told::default()).unwrap_err().to_string();
+    let said = open(&path, &ReadOptions::default())
+        .unwrap_err()
+        .to_string();
     assert!(said.contains("x.h5") && said.contains("neither"), "{said}");
     let mut npz = NpzWriter::new(std::fs::File::create(&path).unwrap());
     npz.add_array("alone", &Array2::<f32>::zeros((2, 3)))
         .unwrap();
     npz.finish().unwrap();
-    let said = open(&path, &Told::default()).unwrap_err().to_string();
+    let said = open(&path, &ReadOptions::default())
+        .unwrap_err()
+        .to_string();
     assert!(
         said.contains("alone (2, 3)") && said.contains("need"),
         "{said}"

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use ptyproof::assemble::Layout;
 use ptyproof::geometry::{GridSize, PatchSize, Position};
-use ptyproof_harness::audit::canvas::{
+use ptyproof_harness::audit::canvas_check::{
     CanvasRule, GROUP_LIMIT, LimitsReport, Metadata, Subset, limits,
 };
 use ptyproof_pinn::data::group::Grouping;

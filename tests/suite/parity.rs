@@ -22,7 +22,7 @@ use ptyproof_pinn::network::architecture::Architecture;
 use ptyproof_pinn::network::model::Model;
 use ptyproof_pinn::physics::forward::Physics;
 use ptyproof_pinn::physics::object::{Combination, Numerics};
-use ptyproof_pinn::training::engine::Engine;
+use ptyproof_pinn::training::model_runner::ModelRunner;
 use ptyproof_testkit::compare::{largest, non_empty, scale, zip_eq};
 use ptyproof_testkit::vectors::folder as vectors;
 
@@ -70,7 +70,7 @@ fn ordered(npz: &mut Npz) -> Vec<f32> {
 }
 
 struct Case<T: Kernels> {
-    engine: Engine<T>,
+    engine: ModelRunner<T>,
     forward: Npz,
     groups: usize,
     channels: usize,
@@ -112,7 +112,7 @@ fn case<T: Kernels>(
     let model = Model::new(architecture, w, 1.0, arithmetic, Isa::best());
     let physics = Physics::new(n, &masked, scale, numerics).unwrap();
     let groups = x.dim().0;
-    let mut engine = Engine::new(model, physics, groups, true);
+    let mut engine = ModelRunner::new(model, physics, groups, true);
     let channels = gs * gs;
     let positions = inputs.get::<f32>("positions");
     let relative: Vec<_> = (0..groups * channels)
@@ -361,7 +361,7 @@ fn parity_in_double_precision() {
 
 /// The decisions of a forward pass: which rectifiers are open, and which of the four pixels each
 /// pooling took; with each, by how much of its map's maximum it was taken.
-fn decisions(engine: &Engine<f32>) -> Vec<(u8, f32)> {
+fn decisions(engine: &ModelRunner<f32>) -> Vec<(u8, f32)> {
     let maps = &engine.workspace().maps;
     let mut all = Vec::new();
     let maximum = |map: &FeatureMap<f32>| {

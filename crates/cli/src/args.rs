@@ -11,8 +11,8 @@ use super::overrides::OverrideArgs;
 use super::reconstruct::ReconstructArgs;
 use super::score::ScoreArgs;
 use ptyproof::error::{Error, Result};
-use ptyproof::io::contents::Unit;
-use ptyproof::io::formats::{Format, Told};
+use ptyproof::io::formats::{Format, ReadOptions};
+use ptyproof::io::open_file::Unit;
 use ptyproof_harness::pipeline::{NumericsChoice, Phases};
 
 /// A numerical verification harness for ptychography.
@@ -364,7 +364,7 @@ impl ReadingArgs {
     }
 
     /// The same for the readers.
-    pub(super) fn told(&self) -> Result<Told> {
+    pub(super) fn told(&self) -> Result<ReadOptions> {
         for (flag, value) in [
             ("--pixel-size", self.pixel_size),
             ("--energy", self.energy),
@@ -377,7 +377,7 @@ impl ReadingArgs {
                     .need("a finite number above zero"));
             }
         }
-        Ok(Told {
+        Ok(ReadOptions {
             unit: self.unit.map(|u| match u {
                 UnitArg::Counts => Unit::Counts,
                 UnitArg::Amplitude => Unit::Amplitude,

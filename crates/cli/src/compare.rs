@@ -9,7 +9,7 @@ use num_complex::Complex32;
 
 use super::args::{NumericsArg, PhasesArg, ReadingArgs, RunArgs};
 use super::exit::Exit;
-use super::overrides::{Instead, OverrideArgs};
+use super::overrides::{Defaults, OverrideArgs};
 use super::reconstruct::{self, EngineArg, ReconstructArgs};
 use super::run;
 use super::score::KnownArgs;
@@ -17,15 +17,15 @@ use super::session::cores;
 use ptyproof::error::{Error, Kind, Result};
 use ptyproof::file::write_atomic;
 use ptyproof::hub::reconstruction;
-use ptyproof::io::formats::Told;
+use ptyproof::io::formats::ReadOptions;
 use ptyproof::io::npz::{Values, named_arrays, write_dataset};
 use ptyproof::json;
 use ptyproof::par::Pool;
-use ptyproof::score::versus::ProbeOf;
+use ptyproof::score::network_vs_engine::ProbeOf;
 use ptyproof_harness::pipeline::score::Reconstruction;
-use ptyproof_harness::pipeline::score::versus::{Outcome, Pair, versus};
+use ptyproof_harness::pipeline::score::network_vs_engine::{Outcome, Pair, versus};
 use ptyproof_harness::pipeline::{self, Request, simulated};
-use ptyproof_harness::report::versus::{Images, page, pictures, terminal};
+use ptyproof_harness::report::network_vs_engine::{Images, page, pictures, terminal};
 
 const ACTION: &str = "comparing network and engine";
 /// The page, beside both hubs.
@@ -210,7 +210,7 @@ impl Work<'_> {
         }
         exits.push(run::run(&self.told)?);
         let worst = exits.into_iter().fold(Exit::Success, Exit::graver);
-        let read = |path: &Path| Reconstruction::read(path, &Told::default());
+        let read = |path: &Path| Reconstruction::read(path, &ReadOptions::default());
         let found = versus(
             Pair {
                 of: self.request.scenario.name.clone(),
@@ -302,14 +302,14 @@ fn show(out: &Path, found: &Outcome) -> Result<()> {
 
 /// What makes a fair comparison of a request: every position seen, so that there is an area to compare, and steps enough to
 /// have learned.
-fn instead(args: &CompareArgs, request: &Request) -> Instead {
+fn instead(args: &CompareArgs, request: &Request) -> Defaults {
     let s = &request.scenario;
     let all = s.train_count.min(s.test_count);
     let by_itself = args.data.is_some() && args.scenario.is_none();
     // a group's members are its first position and others of its neighbours
     let others = GRIDSIZE * GRIDSIZE - 1;
     let sharing = by_itself && (others..all).contains(&s.neighbor_count);
-    Instead {
+    Defaults {
         nepochs: EPOCHS,
         batch_size: args.data.is_some().then_some(BATCH),
         group_count: all,

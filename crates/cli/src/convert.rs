@@ -1,8 +1,8 @@
 //! `ptyproof convert`: a data file in another format.
 
-use super::apart::apart;
 use super::args::ConvertArgs;
 use super::exit::Exit;
+use super::output_paths::refuse_overwrite;
 use super::session::tidy_when_interrupted;
 use ptyproof::error::{Error, Result};
 use ptyproof::io::formats::{self, Format, Writing};
@@ -17,7 +17,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
                 .got("an ending that says nothing")
                 .need(".npz, .h5, .hdf5 or .cxi, or --to")
         })?;
-    apart("converting a file", [&args.input], [&args.output])?;
+    refuse_overwrite("converting a file", [&args.input], [&args.output])?;
     tidy_when_interrupted()?;
     let mut contents = formats::open(&args.input, &args.reading.told()?)?;
     let how = Writing {

@@ -1,8 +1,8 @@
 //! `ptyproof doctor`: what the data support, contradict, and cannot decide.
 
-use super::apart::apart;
 use super::args::DoctorArgs;
 use super::exit::Exit;
+use super::output_paths::refuse_overwrite;
 use super::session::cores;
 use ptyproof::doctor::{Finding, Severity, examine};
 use ptyproof::error::Result;
@@ -15,7 +15,7 @@ use ptyproof_harness::report::junit::junit;
 
 pub(super) fn run(args: &DoctorArgs) -> Result<Exit> {
     let written = [&args.json, &args.picture, &args.junit];
-    apart("examining a file", [&args.data], written)?;
+    refuse_overwrite("examining a file", [&args.data], written)?;
     let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
     let mut contents = formats::open(&args.data, &args.reading.told()?)?;
     let found = examine(&mut contents, &pool)?;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use super::apart::apart;
 use super::args::HistoryArgs;
 use super::exit::Exit;
+use super::output_paths::refuse_overwrite;
 use ptyproof::error::{Error, Kind, Result};
 use ptyproof::file::write_atomic;
 use ptyproof::json;
@@ -18,7 +18,7 @@ use ptyproof_harness::report::telemetry::{cases, page};
 pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
     let mut read = BTreeMap::new();
     let written = [&args.output_json, &args.output_markdown, &args.junit];
-    apart("reading a history", &args.files, written)?;
+    refuse_overwrite("reading a history", &args.files, written)?;
     let mut pages = Vec::new();
     let summary_path = match &args.output_json {
         Some(path) => path.display().to_string(),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::apart::apart;
 use super::args::{BlessArgs, DiffArgs, HubCommand, VerifyArgs};
 use super::clock::now;
 use super::exit::Exit;
+use super::output_paths::refuse_overwrite;
 use ptyproof::diff::tolerance::Tolerances;
 use ptyproof::diff::{Report, Verdict, diff};
 use ptyproof::error::{Error, Result};
@@ -23,7 +23,7 @@ use ptyproof_harness::report::junit::junit;
 pub(super) fn run(command: &HubCommand) -> Result<Exit> {
     match command {
         HubCommand::Verify(args) => {
-            apart("verifying a hub", [&args.hub], [&args.json, &args.junit])?;
+            refuse_overwrite("verifying a hub", [&args.hub], [&args.json, &args.junit])?;
             verify(args, &verified(&args.hub)?)
         }
         HubCommand::Diff(args) => {
@@ -34,7 +34,7 @@ pub(super) fn run(command: &HubCommand) -> Result<Exit> {
                 &args.junit,
                 &args.write_tolerances,
             ];
-            apart("comparing hubs", read, written)?;
+            refuse_overwrite("comparing hubs", read, written)?;
             let (tolerances, report) = compared(args)?;
             compare(args, &tolerances, &report)
         }

@@ -1,8 +1,8 @@
 //! `ptyproof inspect`: what a data file holds.
 
-use super::apart::apart;
 use super::args::InspectArgs;
 use super::exit::Exit;
+use super::output_paths::refuse_overwrite;
 use super::session::cores;
 use ptyproof::error::Result;
 use ptyproof::file::write_atomic;
@@ -14,7 +14,7 @@ use ptyproof_harness::report::inspect::{picture, table};
 
 pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     let written = [&args.json, &args.picture];
-    apart("inspecting a file", [&args.file], written)?;
+    refuse_overwrite("inspecting a file", [&args.file], written)?;
     let mut contents = formats::open(&args.file, &args.reading.told()?)?;
     let found = Pool::new(cores()?)?.run(|| inspect(&mut contents))?;
     if let Some(path) = &args.json {

@@ -24,9 +24,8 @@ macro_rules! warnln {
     ($($text:tt)*) => { $crate::warn(&format!($($text)*)) };
 }
 
-mod apart;
 mod args;
-mod chain;
+mod canvas_check;
 mod clock;
 mod compare;
 mod convert;
@@ -35,16 +34,17 @@ mod exit;
 mod history;
 mod hub;
 mod inspect;
-mod limits;
+mod output_paths;
 mod overrides;
 mod progress;
 mod reconstruct;
 mod replay;
 mod run;
+mod scale_audit;
 mod scenarios;
 mod score;
 mod session;
-mod told;
+mod stored_run;
 
 use std::io::Write as _;
 use std::panic::catch_unwind;
@@ -154,11 +154,11 @@ fn once() -> Exit {
         args::Command::Run(args) => run::run(&args),
         args::Command::Reconstruct(args) => reconstruct::run(&args),
         args::Command::Scenarios(args) => scenarios::run(&args),
-        args::Command::Limits(args) => limits::run(&args),
+        args::Command::Limits(args) => canvas_check::run(&args),
         args::Command::History(args) => history::run(&args),
         args::Command::Replay(args) => replay::run(&args),
         args::Command::Hub(command) => hub::run(&command),
-        args::Command::Chain(args) => chain::run(&args),
+        args::Command::Chain(args) => scale_audit::run(&args),
         args::Command::Convert(args) => convert::run(&args),
         args::Command::Inspect(args) => inspect::run(&args),
         args::Command::Compare(args) => compare::run(&args),

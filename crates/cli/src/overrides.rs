@@ -82,7 +82,7 @@ pub(super) struct OverrideArgs {
 
 /// Numbers that a command puts where nobody typed one.
 #[derive(Debug)]
-pub(super) struct Instead {
+pub(super) struct Defaults {
     pub(super) nepochs: usize,
     pub(super) batch_size: Option<usize>,
     pub(super) group_count: usize,
@@ -101,7 +101,7 @@ fn choose<T>(typed: &mut Option<T>, value: Option<T>, field: &str, chosen: &mut 
 
 impl OverrideArgs {
     /// The same, with `other` where nobody typed a number. The number of groups stays where a factor on it was typed.
-    pub(super) fn or_else(&mut self, other: &Instead) {
+    pub(super) fn or_else(&mut self, other: &Defaults) {
         let factor = self.group_multiplier.is_some();
         let chosen = &mut self.chosen;
         choose(&mut self.nepochs, Some(other.nepochs), "nepochs", chosen);

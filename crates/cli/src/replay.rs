@@ -2,14 +2,14 @@
 
 use super::args::ReplayArgs;
 use super::exit::Exit;
-use super::{run, told};
+use super::{run, stored_run};
 use ptyproof::error::{Error, Result};
 use ptyproof::finite::Census;
 use ptyproof::judgment::Judgment;
 use ptyproof::par::Pool;
 use ptyproof::records::event::{Event, Operation, TensorStats};
-use ptyproof_harness::pipeline::again::{Again, again};
 use ptyproof_harness::pipeline::event::{EVENT, read, tensors};
+use ptyproof_harness::pipeline::rerun::{StepRerun, again};
 use ptyproof_kernels::conv::Kernels;
 use ptyproof_kernels::scalar::Scalar;
 use ptyproof_pinn::training::replay::{numerics, replay};
@@ -156,11 +156,11 @@ fn row<T: Scalar>(name: &str, values: &[T], same: Option<usize>) {
 
 /// The whole step, from the checkpoint before it.
 fn step(args: &ReplayArgs, event: &Event) -> Result<Judgment> {
-    let typed = told::arguments(&args.hub, &mut Vec::new())?;
+    let typed = stored_run::arguments(&args.hub, &mut Vec::new())?;
     let mut request = run::request(&typed)?;
     let pool = Pool::new(args.threads.map_or_else(run::cores, Ok)?)?;
     let found = again(&args.hub, event, &mut request, &pool)?;
-    let Again {
+    let StepRerun {
         steps: (first, last),
         ..
     } = found;

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::apart::apart;
 use super::args::ReadingArgs;
 use super::exit::Exit;
+use super::output_paths::refuse_overwrite;
 use super::session::cores;
-use super::{run, told};
+use super::{run, stored_run};
 use ptyproof::error::{Error, Kind, Result};
 use ptyproof::file::write_atomic;
 use ptyproof::hub::dir;
 use ptyproof::io::dataset::Dataset;
-use ptyproof::io::formats::{self, Told};
+use ptyproof::io::formats::{self, ReadOptions};
 use ptyproof::json;
 use ptyproof::judgment::Judgment;
 use ptyproof::par::Pool;
@@ -23,7 +23,7 @@ use ptyproof::score::gate::{Gate, Gated};
 use ptyproof::score::known::KNOWN_AT_LEAST;
 use ptyproof::score::scores::{GATES, Scores};
 use ptyproof_harness::pipeline::Request;
-use ptyproof_harness::pipeline::score::{Asked, Reconstruction, score};
+use ptyproof_harness::pipeline::score::{Reconstruction, ScoreRequest, score};
 use ptyproof_harness::report::junit::{Case, junit};
 use ptyproof_harness::report::score::{curve, judged, markdown, picture, terminal};
 
@@ -145,7 +145,7 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
         &args.frc_picture,
         &args.picture,
     ];
-    apart("writing scores", read, written)?;
+    refuse_overwrite("writing scores", read, written)?;
     let told = args.reading.told()?;
     let mut notes = Vec::new();
     let mut reconstruction = Reconstruction::read(&args.reconstruction, &told)?;
@@ -167,7 +167,7 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     let mut said = BTreeSet::new();
     notes.retain(|n| said.insert(n.clone()));
     reconstruction.notes = notes;
-    let asked = Asked {
+    let asked = ScoreRequest {
         of: args.reconstruction.display().to_string(),
         reconstruction,
         truth,
@@ -256,7 +256,7 @@ fn network(path: &Path, notes: &mut Vec<String>) -> Result<Option<(PathBuf, Requ
     if !path.is_dir() || path.join(dir::PROBE).is_file() {
         return Ok(None);
     }
-    let request = run::request(&told::arguments(path, notes)?)?;
+    let request = run::request(&stored_run::arguments(path, notes)?)?;
     Ok(Some((path.to_path_buf(), request)))
 }
 
@@ -272,7 +272,7 @@ fn placed(read: Reconstruction, path: &Path) -> Result<Reconstruction> {
     Ok(read)
 }
 
-fn data(path: &Path, told: &Told, notes: &mut Vec<String>) -> Result<(String, Dataset)> {
+fn data(path: &Path, told: &ReadOptions, notes: &mut Vec<String>) -> Result<(String, Dataset)> {
     let file = formats::open(path, told)?.into_dataset()?;
     notes.extend(file.notes);
     let masked = file.dataset.measurement.masked();

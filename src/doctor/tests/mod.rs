@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::geometry::Position;
-use crate::io::contents::{Contents, Unit};
 use crate::io::dataset::Dataset;
 use crate::io::domain::Patterns;
+use crate::io::open_file::{OpenFile, Unit};
 use crate::par::Pool;
 use crate::rng::Stream;
 use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
@@ -106,7 +106,7 @@ fn lit(rng: &mut Stream, object: &Array2<Complex32>, grid: usize) -> Scan {
 }
 
 impl Scan {
-    fn contents(&self, probe: bool) -> Contents {
+    fn contents(&self, probe: bool) -> OpenFile {
         let data = Dataset::new(
             "told",
             Patterns::new(self.patterns.clone()),
@@ -115,11 +115,11 @@ impl Scan {
             probe.then(|| self.probe.clone()),
             None,
         );
-        Contents::of(&data.unwrap())
+        OpenFile::of(&data.unwrap())
     }
 }
 
-fn look(contents: &mut Contents) -> Examination {
+fn look(contents: &mut OpenFile) -> Examination {
     examine(contents, &Pool::new(2).unwrap()).unwrap()
 }
 
@@ -335,8 +335,8 @@ fn a_detector_moved_by_a_pixel_is_suspected_from_its_light() {
         s.patterns[[k, (r + 1) % N, c]] = *v;
     }
     let (before, after) = (
-        Light::of(&mean(&old), &[]),
-        Light::of(&mean(&s.patterns), &[]),
+        BeamCenter::of(&mean(&old), &[]),
+        BeamCenter::of(&mean(&s.patterns), &[]),
     );
     let moved = after.offset[0].get() - before.offset[0].get();
     assert!((moved - 1.0).abs() < 1e-9);
@@ -418,7 +418,7 @@ fn a_pixel_that_is_not_finite_or_is_hot_is_named_and_left_out() {
     values[[20, 3, 4]] = f32::NAN;
     values.slice_mut(ndarray::s![.., 28, 5]).fill(3e5);
     let stack = contents.stack.as_mut().unwrap();
-    stack.source = Box::new(crate::io::contents::Held(values));
+    stack.source = Box::new(crate::io::open_file::InMemory(values));
     let e = look(&mut contents);
     let pixel = topic(&e, Severity::Fault, "pixels").unwrap();
     assert!(pixel.evidence.contains("row 3, col 4"), "{pixel:?}");
@@ -432,7 +432,7 @@ fn no_light_at_all_is_a_fault() {
     let s = scan(1, 5);
     let mut contents = s.contents(false);
     let stack = contents.stack.as_mut().unwrap();
-    stack.source = Box::new(crate::io::contents::Held(Array3::zeros((25, N, N))));
+    stack.source = Box::new(crate::io::open_file::InMemory(Array3::zeros((25, N, N))));
     let e = look(&mut contents);
     assert_eq!(faults(&e), ["patterns"]);
 }
@@ -445,7 +445,7 @@ fn values_near_the_end_of_float32_are_no_panic() {
         let stack = contents.stack.as_mut().unwrap();
         let largest = scale(s.patterns.iter().copied()) as f32;
         let held = s.patterns.mapv(|v| v / largest * value);
-        stack.source = Box::new(crate::io::contents::Held(held));
+        stack.source = Box::new(crate::io::open_file::InMemory(held));
         for unit in [Unit::Amplitude, Unit::Counts] {
             contents.stack.as_mut().unwrap().unit = unit;
             look(&mut contents);

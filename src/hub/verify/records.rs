@@ -11,7 +11,7 @@ use crate::hub::manifest::MANIFEST;
 use crate::hub::metadata::RunMetadata;
 use crate::hub::splitting::Splitting;
 use crate::json::Real;
-use crate::records::health::Vitals;
+use crate::records::health::EpochHealth;
 use crate::records::history::History;
 use crate::records::steps::StepHistory;
 use crate::records::summary::Summary;
@@ -78,7 +78,7 @@ impl Look<'_> {
             };
             if let Some(told) = &then.health {
                 let empty = StepHistory::default();
-                let epochs = vec![Vitals::default(); told.parameter_norm.len()];
+                let epochs = vec![EpochHealth::default(); told.parameter_norm.len()];
                 now = now.with_health(&history, steps.as_ref().unwrap_or(&empty), &epochs);
             }
             // what is of activations no file holds; the rest follows from the histories

@@ -23,16 +23,16 @@ use ndarray::{Array2, Array3, Ix2};
 use num_complex::Complex32;
 
 use super::h5::{H5, H5Patterns};
-use super::{Told, settle};
+use super::{ReadOptions, settle};
 use crate::error::Result;
 use crate::geometry::Position;
-use crate::io::contents::{Contents, Stack, Unit};
 use crate::io::dataset::Labels;
 use crate::io::formats::Format;
 use crate::io::measurement::{JOULE_PER_EV, Measurement, PixelSize, known};
 use crate::io::npz::header::shape_text;
 use crate::io::npz::image::modes_shape;
 use crate::io::npz::read::stem;
+use crate::io::open_file::{OpenFile, Stack, Unit};
 
 pub(super) const DATA: &str = "entry_1/instrument_1/detector_1/data";
 pub(super) const DETECTOR: &str = "entry_1/instrument_1/detector_1";
@@ -43,7 +43,7 @@ const OBJECT: &str = "entry_1/image_1/data";
 /// `h c` over wavelength is energy: in joule metres.
 const HC_J_M: f64 = 6.626_070_15e-34 * 299_792_458.0;
 
-pub(super) fn read(file: H5, told: &Told) -> Result<Contents> {
+pub(super) fn read(file: H5, told: &ReadOptions) -> Result<OpenFile> {
     let mut notes = Vec::new();
     let data = file.first(&[DATA, "entry_1/data_1/data"]).ok_or_else(|| {
         file.error()
@@ -86,7 +86,7 @@ pub(super) fn read(file: H5, told: &Told) -> Result<Contents> {
         .number("cxi_version")?
         .map_or_else(String::new, |v| format!("version {v}"));
     let name = stem(file.path());
-    Ok(Contents {
+    Ok(OpenFile {
         format: Format::Cxi,
         generation,
         name,
@@ -111,7 +111,7 @@ pub(super) fn read(file: H5, told: &Told) -> Result<Contents> {
 }
 
 /// Energy, distance and pixels.
-fn lengths(file: &H5, told: &Told, notes: &mut Vec<String>) -> Result<Measurement> {
+fn lengths(file: &H5, told: &ReadOptions, notes: &mut Vec<String>) -> Result<Measurement> {
     let at = |name: &str| -> Result<Option<f64>> {
         Ok(file.number(&format!("{DETECTOR}/{name}"))?.and_then(known))
     };
@@ -156,7 +156,7 @@ fn positions(
     file: &H5,
     count: usize,
     m: &Measurement,
-    told: &Told,
+    told: &ReadOptions,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Position>> {
     let places = [

@@ -9,10 +9,10 @@ use super::h5_write::{Growing, Tree};
 use super::write::Writing;
 use crate::error::{Error, Result};
 use crate::file::replace;
-use crate::io::contents::{Contents, Unit};
 use crate::io::measurement::JOULE_PER_EV;
+use crate::io::open_file::{OpenFile, Unit};
 
-pub(super) fn write(path: &Path, contents: &mut Contents, how: Writing) -> Result<()> {
+pub(super) fn write(path: &Path, contents: &mut OpenFile, how: Writing) -> Result<()> {
     let error = || Error::input(format!("writing {}", path.display()));
     let m = &contents.measurement;
     let known = (m.photon_energy_ev)

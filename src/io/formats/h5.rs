@@ -13,8 +13,8 @@ use ndarray::{Array3, ArrayD, IxDyn};
 use num_complex::Complex32;
 
 use crate::error::{Error, Result};
-use crate::io::contents::{Source, Take};
 use crate::io::npz::header::{Dtype, Kind, excerpt, shape_text};
+use crate::io::open_file::{BatchSink, Source};
 
 /// Deflate turns one byte into at most this many.
 const DEFLATE_RATIO: u64 = 1032;
@@ -407,7 +407,7 @@ impl H5Patterns {
 }
 
 impl Source for H5Patterns {
-    fn each(&mut self, batch: usize, take: &mut Take<'_>) -> Result<()> {
+    fn each(&mut self, batch: usize, take: &mut BatchSink<'_>) -> Result<()> {
         let all = self.found.shape[0];
         for start in (0..all).step_by(batch.max(1)) {
             let values = self.range(start, batch.max(1).min(all - start))?;

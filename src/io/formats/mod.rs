@@ -11,7 +11,7 @@
 //! | ptychodus product, HDF5 or NPZ | none | metres, centres | `product` |
 //! | CXI | counts, DC at `[N/2, N/2]` | metres, motion of the sample | `cxi` |
 //!
-//! Every assumption is a sentence in [`Contents::notes`].
+//! Every assumption is a sentence in [`OpenFile::notes`].
 
 mod cxi;
 mod cxi_write;
@@ -31,13 +31,13 @@ pub use write::{Writing, write};
 use self::detect::Opened;
 use crate::error::{Error, Result};
 use crate::geometry::Position;
-use crate::io::contents::{Contents, DataFile, Unit};
 use crate::io::measurement::PixelSize;
 use crate::io::npz::read::contents as ptychopinn;
+use crate::io::open_file::{DataFile, OpenFile, Unit};
 
 /// What the person who reads a file knows better than it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Told {
+pub struct ReadOptions {
     /// What a value of a pattern is.
     pub unit: Option<Unit>,
     /// The side of an object pixel, in metres.
@@ -54,7 +54,7 @@ pub struct Told {
 ///
 /// # Errors
 /// If it cannot be read, is of no known format, or is not what it says.
-pub fn open(path: impl AsRef<Path>, told: &Told) -> Result<Contents> {
+pub fn open(path: impl AsRef<Path>, told: &ReadOptions) -> Result<OpenFile> {
     let mut found = match detect::open(path.as_ref())? {
         Opened::Npz(Format::ProductNpz, file) => product::read(&mut product::Npz(file))?,
         Opened::Npz(Format::Tike, file) => tike::read(file)?,
@@ -80,7 +80,7 @@ const APART: f64 = 1e-3;
 
 /// Puts what was told in the place of what the file says; what follows from it follows, so that wavelength, distance and both pixels
 /// stay one geometry.
-fn overrule(found: &mut Contents, told: &Told) -> Result<()> {
+fn overrule(found: &mut OpenFile, told: &ReadOptions) -> Result<()> {
     let side = found.side();
     let m = &mut found.measurement;
     for (what, unit, told) in [
@@ -139,7 +139,7 @@ fn overrule(found: &mut Contents, told: &Told) -> Result<()> {
 /// # Errors
 /// As [`open`], and if there are no patterns or the law of [`super::dataset`] is broken.
 pub fn read(path: impl AsRef<Path>) -> Result<DataFile> {
-    open(path, &Told::default())?.into_dataset()
+    open(path, &ReadOptions::default())?.into_dataset()
 }
 
 /// Pixels left free between the object's edge and the first patch, where a format has no object:

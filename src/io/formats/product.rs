@@ -24,7 +24,6 @@ use num_complex::Complex32;
 use super::h5::H5;
 use crate::error::{Error, Result};
 use crate::geometry::Position;
-use crate::io::contents::Contents;
 use crate::io::dataset::Labels;
 use crate::io::formats::Format;
 use crate::io::measurement::{Measurement, PixelSize, known};
@@ -32,6 +31,7 @@ use crate::io::npz::archive::{ANY, Archive};
 use crate::io::npz::header::shape_text;
 use crate::io::npz::image::modes_shape;
 use crate::io::npz::read::stem;
+use crate::io::open_file::OpenFile;
 
 /// Names of values that both containers have.
 pub(super) trait Fields {
@@ -124,7 +124,7 @@ impl Fields for Hdf5 {
 /// The attribute or key that says that the object is of ones only, put there because the format wants one.
 pub(super) const PLACEHOLDER: &str = "ptyproof_placeholder";
 
-pub(super) fn read(file: &mut dyn Fields) -> Result<Contents> {
+pub(super) fn read(file: &mut dyn Fields) -> Result<OpenFile> {
     let mut notes = Vec::new();
     let generation = generation(file);
     let probe = if file.has("probe") {
@@ -229,7 +229,7 @@ pub(super) fn read(file: &mut dyn Fields) -> Result<Contents> {
         probe: "`probe`".to_owned(),
         object: "`object`".to_owned(),
     };
-    Ok(Contents {
+    Ok(OpenFile {
         format: file.format(),
         generation,
         name: file

@@ -12,9 +12,9 @@ use super::product::PLACEHOLDER;
 use super::write::placeholder;
 use crate::error::{Error, Result};
 use crate::file::{explain, replace};
-use crate::io::contents::Contents;
 use crate::io::measurement::PixelSize;
 use crate::io::npz::write::Out;
+use crate::io::open_file::OpenFile;
 
 /// The values of a product, by their names.
 struct Product {
@@ -28,7 +28,7 @@ struct Product {
     numbers: [(&'static str, f64); 8],
 }
 
-fn gather(path: &Path, contents: &mut Contents) -> Result<Product> {
+fn gather(path: &Path, contents: &mut OpenFile) -> Result<Product> {
     let error = || Error::input(format!("writing {}", path.display()));
     let Some(probe) = contents.probe.clone() else {
         return Err(error()
@@ -96,7 +96,7 @@ fn gather(path: &Path, contents: &mut Contents) -> Result<Product> {
     Ok(product)
 }
 
-pub(super) fn hdf5(path: &Path, contents: &mut Contents) -> Result<()> {
+pub(super) fn hdf5(path: &Path, contents: &mut OpenFile) -> Result<()> {
     let p = gather(path, contents)?;
     let mut tree = Tree::new();
     tree.text("name", &contents.name);
@@ -130,7 +130,7 @@ pub(super) fn hdf5(path: &Path, contents: &mut Contents) -> Result<()> {
     replace(path, |beside| tree.write(beside, path))
 }
 
-pub(super) fn npz(path: &Path, contents: &mut Contents, store: bool) -> Result<()> {
+pub(super) fn npz(path: &Path, contents: &mut OpenFile, store: bool) -> Result<()> {
     let p = gather(path, contents)?;
     let name = contents.name.clone();
     replace(path, |beside| {

@@ -17,7 +17,6 @@ use num_complex::Complex32;
 use super::settle;
 use crate::error::Result;
 use crate::geometry::Position;
-use crate::io::contents::{Contents, Stack, Unit};
 use crate::io::dataset::Labels;
 use crate::io::formats::Format;
 use crate::io::measurement::Measurement;
@@ -26,8 +25,9 @@ use crate::io::npz::header::shape_text;
 use crate::io::npz::image::modes;
 use crate::io::npz::read::stem;
 use crate::io::npz::stack::NpzPatterns;
+use crate::io::open_file::{OpenFile, Stack, Unit};
 
-pub(super) fn read(mut file: Archive) -> Result<Contents> {
+pub(super) fn read(mut file: Archive) -> Result<OpenFile> {
     let mut notes = Vec::new();
     let key = if file.has("data") {
         "data"
@@ -93,7 +93,7 @@ pub(super) fn read(mut file: Archive) -> Result<Contents> {
         probe: "key `probe`".to_owned(),
         object: "key `psi`".to_owned(),
     };
-    Ok(Contents {
+    Ok(OpenFile {
         format: Format::Tike,
         generation: String::new(),
         name: stem(file.path()),

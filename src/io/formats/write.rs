@@ -17,9 +17,9 @@ use num_complex::Complex32;
 use super::{cxi_write, product_write};
 use crate::error::{Error, Result};
 use crate::geometry::CanvasSize;
-use crate::io::contents::Contents;
 use crate::io::formats::Format;
 use crate::io::npz::write::write_contents;
+use crate::io::open_file::OpenFile;
 
 /// How to write.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,7 +37,7 @@ pub struct Writing {
 /// If the format needs what is not known, a pattern is not finite, or the file system refuses.
 pub fn write(
     path: impl AsRef<Path>,
-    contents: &mut Contents,
+    contents: &mut OpenFile,
     format: Format,
     how: Writing,
 ) -> Result<Vec<String>> {
@@ -62,7 +62,7 @@ pub fn write(
 
 /// An object of ones that holds every patch of `side`, and says so in `notes`.
 pub(super) fn placeholder(
-    contents: &Contents,
+    contents: &OpenFile,
     side: usize,
     notes: &mut Vec<String>,
 ) -> Result<Array2<Complex32>> {

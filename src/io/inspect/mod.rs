@@ -19,8 +19,8 @@ use ndarray::{Array2, Array3};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::io::contents::Contents;
 use crate::io::measurement::{Measurement, PixelSize};
+use crate::io::open_file::OpenFile;
 use crate::json::Real;
 use crate::judgment::Judgment;
 
@@ -165,7 +165,7 @@ impl Inspection {
 ///
 /// # Errors
 /// If the patterns cannot be read.
-pub fn inspect(contents: &mut Contents) -> Result<Inspection> {
+pub fn inspect(contents: &mut OpenFile) -> Result<Inspection> {
     let m: Measurement = contents.measurement.clone();
     let (patterns, mean) = match &mut contents.stack {
         Some(stack) => {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Spread;
 use crate::error::Result;
-use crate::io::contents::{Stack, Unit};
+use crate::io::open_file::{Stack, Unit};
 use crate::json::Real;
 
 /// Light that a pixel must have missed to be dead, and have too much of to be hot.

@@ -34,7 +34,7 @@ pub(in crate::io) mod stack;
 mod tests;
 pub(in crate::io) mod write;
 
-pub use crate::io::contents::DataFile;
+pub use crate::io::open_file::DataFile;
 pub use image::{
     image_of, is_object_alone, npy_header, read_array, read_npy, read_npy_real, read_object,
     read_plane, read_probe,

@@ -11,10 +11,10 @@ use super::image::{image, modes};
 use super::stack::{Layout, NpzPatterns, arrange, layout_of, stack_key};
 use crate::error::Result;
 use crate::geometry::Position;
-use crate::io::contents::{Contents, DataFile, Held, Source, Stack, Unit, guess_unit};
 use crate::io::dataset::Labels;
 use crate::io::formats::Format;
 use crate::io::measurement::{Measurement, PixelSize, known as known_number};
+use crate::io::open_file::{DataFile, InMemory, OpenFile, Source, Stack, Unit, guess_unit};
 
 /// Reads the data set in the `.npz` file at `path`; the keys are those of the parent module.
 ///
@@ -31,7 +31,7 @@ pub fn read_dataset(path: impl AsRef<Path>) -> Result<DataFile> {
 }
 
 /// What the `.npz` file holds; patterns may be absent unless `needed`.
-pub(in crate::io) fn contents(mut file: Archive, needed: bool) -> Result<Contents> {
+pub(in crate::io) fn contents(mut file: Archive, needed: bool) -> Result<OpenFile> {
     let mut notes = Vec::new();
     let labels = Labels {
         action: format!("reading {}", file.path().display()),
@@ -43,7 +43,7 @@ pub(in crate::io) fn contents(mut file: Archive, needed: bool) -> Result<Content
     };
     let (probe, object, measurement) = known(&mut file, &mut notes)?;
     notes.extend(left_alone(&file));
-    let mut found = Contents {
+    let mut found = OpenFile {
         format: Format::PtychoPinn,
         generation: String::new(),
         name: stem(file.path()),
@@ -98,7 +98,7 @@ pub(in crate::io) fn contents(mut file: Archive, needed: bool) -> Result<Content
             size: (side, side),
         })
     } else {
-        Box::new(Held(arrange(file.singles(key)?, layout, drop)))
+        Box::new(InMemory(arrange(file.singles(key)?, layout, drop)))
     };
     let mut stack = Stack {
         count,

@@ -6,7 +6,7 @@ use super::archive::{Archive, REAL};
 use super::header::shape_text;
 use crate::error::{Error, Result};
 use crate::geometry::PatchSize;
-use crate::io::contents::{Source, Take};
+use crate::io::open_file::{BatchSink, Source};
 
 /// How the stack lies in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl NpzPatterns {
 }
 
 impl Source for NpzPatterns {
-    fn each(&mut self, batch: usize, take: &mut Take<'_>) -> Result<()> {
+    fn each(&mut self, batch: usize, take: &mut BatchSink<'_>) -> Result<()> {
         let (rows, cols) = self.size;
         let mut start = 0;
         self.file

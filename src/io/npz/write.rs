@@ -14,9 +14,9 @@ use super::header::NPY;
 use super::read::DOMAIN;
 use crate::error::{Error, Result};
 use crate::file::{explain, replace};
-use crate::io::contents::{Amplitudes, Contents, Stack};
 use crate::io::dataset::Dataset;
 use crate::io::measurement::PixelSize;
+use crate::io::open_file::{Amplitudes, OpenFile, Stack};
 
 /// Writes `dataset` to the `.npz` file `path`, compressed, with the keys `diff3d` (float32 amplitude),
 /// `measurement_domain` (the text `amplitude`), `xcoords`, `ycoords`, `xcoords_start`,
@@ -31,13 +31,13 @@ use crate::io::measurement::PixelSize;
 /// # Errors
 /// If the file system refuses.
 pub fn write_dataset(path: impl AsRef<Path>, dataset: &Dataset) -> Result<()> {
-    write_contents(path.as_ref(), &mut Contents::of(dataset), false)
+    write_contents(path.as_ref(), &mut OpenFile::of(dataset), false)
 }
 
 /// Writes what a file holds, patterns as amplitude, batch by batch; uncompressed if `store`.
 pub(in crate::io) fn write_contents(
     path: &Path,
-    contents: &mut Contents,
+    contents: &mut OpenFile,
     store: bool,
 ) -> Result<()> {
     replace(path, |beside| {
@@ -48,7 +48,7 @@ pub(in crate::io) fn write_contents(
     })
 }
 
-fn fill(out: &mut Out<'_, BufWriter<File>>, contents: &mut Contents) -> Result<()> {
+fn fill(out: &mut Out<'_, BufWriter<File>>, contents: &mut OpenFile) -> Result<()> {
     let x: Array1<f64> = contents.positions.iter().map(|p| p.x).collect();
     let y: Array1<f64> = contents.positions.iter().map(|p| p.y).collect();
     if let Some(stack) = &mut contents.stack {

@@ -20,7 +20,7 @@ use ptyproof::par::Pool;
 use ptyproof_harness::log::Log;
 use ptyproof_harness::machine;
 use ptyproof_harness::pipeline::reconstruct::{
-    Begin, Context, Outcome, Ready, Request, prepare, probe_of, run as reconstruct,
+    Context, InitialGuess, Outcome, Ready, Request, prepare, probe_of, run as reconstruct,
 };
 use ptyproof_harness::plot::Range;
 use ptyproof_harness::scenario::Splitting;
@@ -84,9 +84,9 @@ fn request(args: &ReconstructArgs) -> Result<Request> {
                 digest("start.amplitude", &hub.join(dir::AMPLITUDE))?;
                 digest("start.phase", &hub.join(dir::PHASE))?;
             }
-            Begin::Hub(hub.clone())
+            InitialGuess::Hub(hub.clone())
         }
-        (None, None, None) => Begin::Own,
+        (None, None, None) => InitialGuess::Own,
         (None, path, key) => {
             let key = key.as_deref().unwrap_or(PROBE_KEY);
             let from = if let Some(path) = path {
@@ -96,7 +96,7 @@ fn request(args: &ReconstructArgs) -> Result<Request> {
                 format!("{key} of the data")
             };
             let path = path.as_ref().unwrap_or(&args.data);
-            Begin::Probe(from, probe_of(path, key)?)
+            InitialGuess::Probe(from, probe_of(path, key)?)
         }
     };
     if let Some(words) = args.reading.words() {

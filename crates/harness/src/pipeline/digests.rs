@@ -7,7 +7,7 @@ use ptyproof::assemble::stitch::Stitched;
 use ptyproof::geometry::Position;
 use ptyproof::io::dataset::Dataset;
 use ptyproof::records::stage::{Stages, Tally};
-use ptyproof_pinn::data::training_set::Container;
+use ptyproof_pinn::data::training_set::TrainingSet;
 
 fn positions(s: &mut Stages, stage: &str, tensor: &str, all: &[Position]) {
     s.add(
@@ -62,7 +62,7 @@ pub fn groups(s: &mut Stages, grouped: &Grouped) {
 }
 
 /// The factors, and what the network is given.
-pub fn normalized(s: &mut Stages, training: &Container, inference: &Container) {
+pub fn normalized(s: &mut Stages, training: &TrainingSet, inference: &TrainingSet) {
     for (name, c) in [("train", training), ("inference", inference)] {
         let factors = [c.normalization.factor(), c.dose.factor()];
         s.add("normalization", &format!("{name}.factors"), &[2], factors);

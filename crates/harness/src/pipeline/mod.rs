@@ -1,14 +1,14 @@
 //! The one place that knows the order: specimen, data, groups, training, inference, stitching, score,
 //! artifacts. No arithmetic lives here.
 
-pub mod again;
 pub mod artifacts;
-pub mod chain;
 pub mod digests;
 pub mod event;
 pub mod prepare;
 pub mod reconstruct;
 pub mod request;
+pub mod rerun;
+pub mod scale_audit;
 pub mod score;
 pub mod watch;
 
@@ -22,7 +22,7 @@ use num_complex::Complex32;
 use crate::log::Log;
 use crate::scenario::Splitting;
 use ptyproof::assemble::Stitcher;
-use ptyproof::assemble::agree::agree;
+use ptyproof::assemble::phase_sync::synchronize_phases;
 use ptyproof::error::{Error, Result};
 use ptyproof::finite::Census;
 use ptyproof::hub::{Hub, dir};
@@ -35,8 +35,8 @@ use ptyproof_kernels::adam::Adam;
 use ptyproof_kernels::isa::Isa;
 use ptyproof_pinn::network::architecture::Architecture;
 use ptyproof_pinn::training::checkpoint::Checkpoint;
-use ptyproof_pinn::training::engine::Engine;
 use ptyproof_pinn::training::infer::{infer, infer_each};
+use ptyproof_pinn::training::model_runner::ModelRunner;
 use ptyproof_pinn::training::train::{Ending, Plan, Progress, train};
 pub use request::{NumericsChoice, Phases, Request};
 
@@ -264,7 +264,9 @@ pub fn run(request: &Request, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcom
                     look_at(&objects)
                 })
             })?;
-            let found = stages.time("agreeing", || pool.run(|| agree(&mut middles, centres, m)))?;
+            let found = stages.time("agreeing", || {
+                pool.run(|| synchronize_phases(&mut middles, centres, m))
+            })?;
             log.info(format!(
                 "phases of overlapping objects: {} rounds, the largest turn {:.3} rad at first, {:.4} rad at last",
                 found.rounds, found.first, found.last
@@ -333,7 +335,7 @@ fn interrupted(hub: &Hub, action: &str) -> Error {
 fn begin(
     request: &Request,
     config: &str,
-    engine: &mut Engine<f32>,
+    engine: &mut ModelRunner<f32>,
     log: &Log,
 ) -> Result<(Adam<f32>, Progress)> {
     let planned = request.scenario.nepochs as u64;

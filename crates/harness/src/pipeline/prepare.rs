@@ -16,7 +16,7 @@ use ptyproof::assemble::{Jitter, Layout, Stitched, stitch};
 use ptyproof::error::{Error, Result};
 use ptyproof::geometry::Position;
 use ptyproof::io::dataset::Dataset;
-use ptyproof::optics::simulate::expose;
+use ptyproof::optics::simulate::simulate;
 use ptyproof::optics::{object, probe, scan};
 use ptyproof::par::Pool;
 use ptyproof::rng::NumpyLegacy;
@@ -24,13 +24,13 @@ use ptyproof_kernels::isa::Isa;
 use ptyproof_pinn::data::group::Grouping;
 use ptyproof_pinn::data::group_count::GroupCount;
 use ptyproof_pinn::data::split::Split;
-use ptyproof_pinn::data::training_set::Container;
+use ptyproof_pinn::data::training_set::TrainingSet;
 use ptyproof_pinn::network::architecture::Architecture;
 use ptyproof_pinn::network::model::Model;
 use ptyproof_pinn::network::parameters::glorot_uniform;
 use ptyproof_pinn::physics::forward::Physics;
 use ptyproof_pinn::physics::object::Numerics;
-use ptyproof_pinn::training::engine::Engine;
+use ptyproof_pinn::training::model_runner::ModelRunner;
 
 /// Filters are twice the reference's base numbers in every published run.
 const FILTER_SCALE: usize = 2;
@@ -142,7 +142,7 @@ pub fn data(
         .as_ref()
         .ok_or_else(|| Error::bug("simulating without an object"))?;
     let positions = positions(s, object.dim())?;
-    let exposed = expose(
+    let exposed = simulate(
         &object.view(),
         &specimen.probe,
         &positions,
@@ -214,16 +214,16 @@ pub fn group(s: &Scenario, positions: &[Position], rng: &mut NumpyLegacy) -> Res
 /// The containers of training and inference.
 ///
 /// # Errors
-/// As [`Container::new`].
+/// As [`TrainingSet::new`].
 pub fn containers(
     s: &Scenario,
     data: &Dataset,
     grouped: &Grouped,
-) -> Result<(Container, Container)> {
+) -> Result<(TrainingSet, TrainingSet)> {
     // one part after the other: neither outlives its container
     let container = |name, subset, part: &[usize], grouping: &Grouping| {
         let part = data.subset(part, subset)?;
-        Container::new(name, &part.patterns, grouping.clone(), s.nphotons)
+        TrainingSet::new(name, &part.patterns, grouping.clone(), s.nphotons)
     };
     Ok((
         container("train", "train", &grouped.split.train, &grouped.train)?,
@@ -259,8 +259,8 @@ pub fn engine(
     request: &Request,
     architecture: Architecture,
     specimen: &Specimen,
-    training: &Container,
-) -> Result<Engine<f32>> {
+    training: &TrainingSet,
+) -> Result<ModelRunner<f32>> {
     let s = &request.scenario;
     let probe = probe::masked(&specimen.probe, specimen.mask.as_ref());
     let scale = training.dose.factor();
@@ -281,7 +281,7 @@ pub fn engine(
         Isa::best(),
     );
     let batch = s.batch_size.min(training.len());
-    Ok(Engine::new(model, physics, batch, true))
+    Ok(ModelRunner::new(model, physics, batch, true))
 }
 
 /// A scenario made ready to train.
@@ -292,11 +292,11 @@ pub struct Ready {
     /// The patterns.
     pub data: Dataset,
     /// Groups to train on.
-    pub training: Container,
+    pub training: TrainingSet,
     /// Groups to infer.
-    pub inference: Container,
+    pub inference: TrainingSet,
     /// The network with its first weights.
-    pub engine: Engine<f32>,
+    pub engine: ModelRunner<f32>,
 }
 
 /// All of it: what a run does before it trains.

@@ -86,7 +86,7 @@ pub enum Phases {
     /// The gauge of the numerics, each object for itself.
     #[default]
     Own,
-    /// The same, then turned so that overlapping objects agree: [`mod@ptyproof::assemble::agree`].
+    /// The same, then turned so that overlapping objects agree: [`mod@ptyproof::assemble::phase_sync`].
     Overlaps,
 }
 

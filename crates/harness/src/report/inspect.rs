@@ -6,8 +6,8 @@ use ndarray::Array2;
 
 use crate::plot::{Panel, PanelAxis, panels};
 use ptyproof::error::Result;
-use ptyproof::io::contents::Contents;
 use ptyproof::io::inspect::{Inspection, PatternFacts, Pixels, ProbeFacts, ScanFacts, Spread};
+use ptyproof::io::open_file::OpenFile;
 
 /// The width of the names of a table.
 const NAMES: usize = 22;
@@ -198,7 +198,7 @@ fn probe(p: &ProbeFacts, line: &mut impl FnMut(&str, String)) {
 ///
 /// # Errors
 /// If there is nothing to show, or the picture would be too large.
-pub fn picture(found: &Inspection, contents: &Contents) -> Result<Vec<u8>> {
+pub fn picture(found: &Inspection, contents: &OpenFile) -> Result<Vec<u8>> {
     let mean = found.mean.as_ref().map(logarithm);
     let probe = (contents.probe.as_ref()).map(|p| {
         p.index_axis(ndarray::Axis(0), 0)
@@ -238,7 +238,7 @@ fn logarithm(mean: &Array2<f64>) -> Array2<f32> {
 
 /// The scan on a raster of at most 256 pixels, a dot for each position, and what its pixels count; `None` if it has no extent to speak of.
 fn positions(
-    contents: &Contents,
+    contents: &OpenFile,
     x: [f64; 2],
     y: [f64; 2],
 ) -> Option<(Array2<f32>, [PanelAxis<'static>; 2])> {

@@ -19,7 +19,7 @@ use crate::prefetch::prefetch_l1;
 use crate::shuffle::Shuffle;
 
 /// The most outputs that are still a few.
-pub(super) const MOST: usize = 8;
+pub(super) const MAX_OUTPUTS: usize = 8;
 /// Lanes that a chain is modulo of.
 const LANES: usize = 16;
 /// Rows that one task works on.

@@ -7,7 +7,7 @@ use crate::lanes::Lanes;
 use crate::map::FeatureMap;
 
 /// The most output channels a convolution may have, padding included.
-const MOST: usize = 1024;
+const MAX_OUTPUTS: usize = 1024;
 
 enum Kind<'a> {
     Bias,
@@ -19,7 +19,7 @@ enum Kind<'a> {
 /// What is done to sums on their way to memory. The bias begins on a cache line, so that no register load of it straddles two.
 #[repr(C, align(64))]
 pub(super) struct Finish<'a> {
-    bias: [f32; MOST],
+    bias: [f32; MAX_OUTPUTS],
     kind: Kind<'a>,
 }
 
@@ -29,8 +29,11 @@ impl<'a> Finish<'a> {
     /// # Panics
     /// If the bias or the gate does not have the output's shape.
     pub(super) fn new(epilogue: Epilogue<'a, f32>, out: &FeatureMap<f32>) -> Self {
-        let mut padded = [0.0; MOST];
-        assert!(out.stride() <= MOST, "at most {MOST} output channels");
+        let mut padded = [0.0; MAX_OUTPUTS];
+        assert!(
+            out.stride() <= MAX_OUTPUTS,
+            "at most {MAX_OUTPUTS} output channels"
+        );
         if let Epilogue::Bias(b) | Epilogue::BiasRelu(b) = epilogue {
             assert_eq!(b.len(), out.channels(), "one bias per output channel");
             // -0 becomes +0: no sum is -0 then, which a rectifier would have to make +0

@@ -65,7 +65,7 @@ impl Method {
     pub fn best(inputs: usize, outputs: usize, height: usize, width: usize) -> Self {
         if inputs < 16 {
             Self::Direct
-        } else if outputs <= few_outputs::MOST {
+        } else if outputs <= few_outputs::MAX_OUTPUTS {
             Self::FewOutputs
         } else if outputs >= 16 && winograd::divides(height, width) {
             Self::Winograd

@@ -13,7 +13,7 @@ use ptyproof::io::domain::{Groups, Model, Normalized, Patterns, Raw, Scale};
 
 /// Grouped patterns, ready for the network.
 #[derive(Debug, Clone)]
-pub struct Container {
+pub struct TrainingSet {
     /// What it is called in messages: `train`, `test`, `inference`.
     pub name: String,
     /// Which patterns make a group, and where they lie.
@@ -26,7 +26,7 @@ pub struct Container {
     pub dose: Scale<Normalized, Model>,
 }
 
-impl Container {
+impl TrainingSet {
     /// Gathers, normalizes and scales the `patterns` (of one subset) of a grouping.
     ///
     /// # Errors

@@ -352,7 +352,7 @@ impl<T: Scalar> Physics<T> {
 mod tests {
     use super::*;
     use crate::physics::loss::Guard;
-    use crate::physics::merge::Coverage;
+    use crate::physics::merge::Weighting;
     use crate::physics::object::{Combination, Gauge};
     use ptyproof_kernels::conv::Arithmetic;
     use ptyproof_testkit::compare::zip_eq;
@@ -383,7 +383,7 @@ mod tests {
                 guard: Guard::floor(n, 50.0),
                 arithmetic: Arithmetic::Fast,
                 estimates: true,
-                coverage: Coverage::Light,
+                coverage: Weighting::Illumination,
                 gauge: Gauge::AsGiven,
             },
         ] {

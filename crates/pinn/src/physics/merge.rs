@@ -6,7 +6,7 @@
 //! O = S / (W + eps)
 //! ```
 //!
-//! *Shares* are what a channel has to say ([`Coverage`]): in `reference` numerics `w` is 1 on the central half and 0 outside of it, and
+//! *Shares* are what a channel has to say ([`Weighting`]): in `reference` numerics `w` is 1 on the central half and 0 outside of it, and
 //! `v` is 1, so that a border that the network fills counts a thousandfold; in `guarded` both are the probe's intensity, and `O` is the
 //! average of what each channel sees, by the light it sees it in.
 //!
@@ -22,20 +22,20 @@ use ptyproof_kernels::scalar::Scalar;
 
 /// What each channel has to say of the object of its group, where they overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coverage {
+pub enum Weighting {
     /// Patches are added as they are, and divided by the number of centre squares that lie there and 0.001: outside of all of them a
     /// thousand times what the network gives.
     Centre,
     /// Each speaks for a pixel by the light that it had there, `|P|^2`.
-    Light,
+    Illumination,
 }
 
-impl Coverage {
+impl Weighting {
     /// What is added to the sum of shares before it is divided by.
     pub fn epsilon(self) -> f64 {
         match self {
             Self::Centre => COVERAGE_EPSILON,
-            Self::Light => LIGHT_EPSILON,
+            Self::Illumination => ILLUMINATION_EPSILON,
         }
     }
 }
@@ -44,13 +44,13 @@ impl Coverage {
 pub const COVERAGE_EPSILON: f64 = 0.001;
 
 /// The share of the brightest light below which a pixel is dark, and the object zero.
-const LIGHT_EPSILON: f64 = 1e-6;
+const ILLUMINATION_EPSILON: f64 = 1e-6;
 
 /// The way from patches of side `N` to the object on a canvas of side `M`. Offsets are `[x, y]` in pixels, one for each channel.
 #[derive(Debug, Clone)]
 pub struct Merge<T> {
     n: usize,
-    coverage: Coverage,
+    coverage: Weighting,
     /// What a channel counts for at each pixel, `w`; `[N, N]`.
     share: Vec<Complex<T>>,
     /// The probe's largest intensity.
@@ -59,18 +59,18 @@ pub struct Merge<T> {
 
 impl<T: Scalar> Merge<T> {
     /// For a probe, `[row, col]`, `n^2` values.
-    pub fn new(n: usize, probe: &[Complex<T>], coverage: Coverage) -> Self {
+    pub fn new(n: usize, probe: &[Complex<T>], coverage: Weighting) -> Self {
         let real = |w: f64| Complex::new(T::of(w), T::zero());
         let light = |p: &Complex<T>| p.re.wide().powi(2) + p.im.wide().powi(2);
         let peak = probe.iter().map(light).fold(0.0, f64::max);
         let share = match coverage {
-            Coverage::Centre => {
+            Weighting::Centre => {
                 let inside = |k: usize| (n / 4..n - n / 4).contains(&k);
                 let within = |p: usize| inside(p / n) && inside(p % n);
                 let all = (0..n * n).map(|p| real(if within(p) { 1.0 } else { 0.0 }));
                 all.collect()
             }
-            Coverage::Light => {
+            Weighting::Illumination => {
                 let part = |w: f64| if peak > 0.0 { w / peak } else { 0.0 };
                 probe.iter().map(|p| real(part(light(p)))).collect()
             }
@@ -111,8 +111,8 @@ impl<T: Scalar> Merge<T> {
         clear(out, m * m);
         for (plane, t) in patches.chunks_exact(self.n * self.n).zip(rel) {
             let plane = match self.coverage {
-                Coverage::Centre => plane,
-                Coverage::Light => {
+                Weighting::Centre => plane,
+                Weighting::Illumination => {
                     shared.clear();
                     shared.extend(plane.iter().zip(&self.share).map(|(&z, w)| z * w.re));
                     &*shared
@@ -134,7 +134,7 @@ impl<T: Scalar> Merge<T> {
     pub fn part(&self, canvas: &[Complex<T>], m: usize, t: [T; 2], plane: &mut [Complex<T>]) {
         plane.fill(Complex::new(T::zero(), T::zero()));
         translate_add(canvas, m, plane, self.n, t);
-        if self.coverage == Coverage::Light {
+        if self.coverage == Weighting::Illumination {
             for (g, w) in plane.iter_mut().zip(&self.share) {
                 *g = *g * w.re;
             }
@@ -162,7 +162,7 @@ mod tests {
         ((k as f64 + 1.0) * f).sin()
     }
 
-    fn merge(coverage: Coverage) -> Merge<f64> {
+    fn merge(coverage: Weighting) -> Merge<f64> {
         let probe: Vec<_> = (0..N * N)
             .map(|k| {
                 let r2 = ((k / N) as f64 - 3.3).powi(2) + ((k % N) as f64 - 4.1).powi(2);
@@ -189,8 +189,8 @@ mod tests {
         // law: Z_c = z  =>  O = z W / (W + eps), border and centre alike; the reference's border is a thousandfold of it
         let z = Complex::from_polar(1.2, 0.3);
         let patches = vec![z; 4 * N * N];
-        let light = merge(Coverage::Light);
-        let epsilon = Coverage::Light.epsilon();
+        let light = merge(Weighting::Illumination);
+        let epsilon = Weighting::Illumination.epsilon();
         let mut lit = 0;
         for (o, w) in zip_eq(object(&light, &patches), covered(&light)) {
             if w > 1e-3 {
@@ -199,7 +199,7 @@ mod tests {
             }
         }
         assert!(lit > N * N / 2, "{lit}");
-        let centre = object(&merge(Coverage::Centre), &patches);
+        let centre = object(&merge(Weighting::Centre), &patches);
         assert!(centre.iter().any(|o| o.norm() > 500.0));
     }
 
@@ -211,7 +211,7 @@ mod tests {
             let x: Vec<_> = (0..4 * N * N).map(|k| Complex::new(wave(k, a), wave(k, b))).collect();
             let y: Vec<_> = (0..M * M).map(|k| Complex::new(wave(k, b), wave(k, 1.7 * a))).collect();
             let dot = |x: &[Complex<f64>], y: &[Complex<f64>]| zip_eq(x, y).map(|(x, y)| x.conj() * y).sum::<Complex<f64>>();
-            for coverage in [Coverage::Centre, Coverage::Light] {
+            for coverage in [Weighting::Centre, Weighting::Illumination] {
                 let m = merge(coverage);
                 let left = dot(&object(&m, &x), &y);
                 let mut divided = y.clone();

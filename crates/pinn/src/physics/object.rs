@@ -9,7 +9,7 @@
 //! | [`crate::physics::loss::Guard`] | none | a floor under the predicted intensity, and no square root |
 //! | [`Arithmetic`] of the convolutions | sums in the order of the definition | the fastest method, within a derived bound |
 //! | [`Numerics::estimates`] | the network sees amplitudes; what it gives is the object, with swish in the border | it sees estimates ([`super::estimate`]) and corrects them |
-//! | [`Coverage`] of a group's object by its channels | whole patches over a count of centre squares | an average, weighted by the light |
+//! | [`Weighting`] of a group's object by its channels | whole patches over a count of centre squares | an average, weighted by the light |
 //! | [`Gauge`] of an inferred object | as the network gives it | a positive mean where the probe is |
 //!
 //! *Source.* Reference description, sections 0 and j; the cause of the reference's failure is in the
@@ -18,7 +18,7 @@
 use num_complex::Complex;
 
 use crate::physics::loss::Guard;
-use crate::physics::merge::Coverage;
+use crate::physics::merge::Weighting;
 use ptyproof_kernels::conv::Arithmetic;
 use ptyproof_kernels::scalar::Scalar;
 
@@ -97,7 +97,7 @@ pub struct Numerics {
     /// Whether the network sees estimates of the object and corrects them, instead of the amplitudes of patterns.
     pub estimates: bool,
     /// What each channel has to say of its group's object.
-    pub coverage: Coverage,
+    pub coverage: Weighting,
     /// Which global phase an inferred object gets.
     pub gauge: Gauge,
 }
@@ -111,7 +111,7 @@ impl Numerics {
             guard: Guard::None,
             arithmetic: Arithmetic::Definition,
             estimates: false,
-            coverage: Coverage::Centre,
+            coverage: Weighting::Centre,
             gauge: Gauge::AsGiven,
         }
     }
@@ -136,7 +136,7 @@ impl Numerics {
             guard: Guard::floor(n, mean_counts),
             arithmetic: Arithmetic::Fast,
             estimates: true,
-            coverage: Coverage::Light,
+            coverage: Weighting::Illumination,
             gauge: Gauge::PositiveMean,
         }
     }

@@ -16,7 +16,7 @@ use crate::network::architecture::Architecture;
 use crate::network::parameters::tensors;
 use ptyproof::error::{Error, Result};
 use ptyproof::json;
-use ptyproof::records::health::Vitals;
+use ptyproof::records::health::EpochHealth;
 use ptyproof::records::history::History;
 use ptyproof::records::steps::StepHistory;
 use ptyproof_kernels::adam::Adam;
@@ -48,7 +48,7 @@ struct State {
     history: String,
     steps: String,
     #[serde(default)]
-    vitals: Vec<Vitals>,
+    vitals: Vec<EpochHealth>,
 }
 
 /// A checkpoint that is about to be written, its tensors still where the training has them.

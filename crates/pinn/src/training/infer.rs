@@ -7,8 +7,8 @@
 use ndarray::{Array3, ArrayView3, Axis, s};
 use num_complex::Complex32;
 
-use super::engine::Engine;
-use crate::data::training_set::Container;
+use super::model_runner::ModelRunner;
+use crate::data::training_set::TrainingSet;
 use ptyproof::assemble::central;
 use ptyproof::error::Result;
 use ptyproof::par::Pool;
@@ -19,8 +19,8 @@ use ptyproof::par::Pool;
 /// # Errors
 /// The first of `seen`.
 pub fn infer(
-    engine: &mut Engine<f32>,
-    data: &Container,
+    engine: &mut ModelRunner<f32>,
+    data: &TrainingSet,
     m: usize,
     pool: &Pool,
     mut seen: impl FnMut(ArrayView3<'_, Complex32>) -> Result<()>,
@@ -44,8 +44,8 @@ pub fn infer(
 /// # Errors
 /// The first of `f`, which is then not called again.
 pub fn infer_each(
-    engine: &mut Engine<f32>,
-    data: &Container,
+    engine: &mut ModelRunner<f32>,
+    data: &TrainingSet,
     pool: &Pool,
     mut f: impl FnMut(ArrayView3<'_, Complex32>) -> Result<()>,
 ) -> Result<()> {

@@ -1,12 +1,12 @@
 //! Training and inference: batches through network and physics, step by step.
 
+pub mod activation_stats;
 pub mod checkpoint;
-pub mod engine;
 pub mod infer;
+pub mod model_runner;
+mod network_input;
 pub mod replay;
 pub mod schedule;
 pub mod sentinel;
-mod sight;
 pub mod trace;
 pub mod train;
-pub mod vitals;

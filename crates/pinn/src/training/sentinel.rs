@@ -1,14 +1,14 @@
 //! Waits for the first non-finite number of a training, and then finds out where it came from.
 //!
-//! *How.* Every step counts what is not finite at its boundaries ([`Engine::boundaries`], gradient, parameters):
+//! *How.* Every step counts what is not finite at its boundaries ([`ModelRunner::boundaries`], gradient, parameters):
 //! small tensors, next to nothing. When a count is not zero, and only then, every tensor of the step is looked at
 //! in order ([`super::trace`]), once per training: the batch and the parameters that made it are still there.
 //!
 //! *Limits.* Between two boundaries a rectifier may swallow a `-inf`, which is then not an event.
 
-use super::engine::Engine;
+use super::model_runner::ModelRunner;
 use super::trace::{Done, Node, trace};
-use crate::data::training_set::Container;
+use crate::data::training_set::TrainingSet;
 use crate::physics::loss::Guard;
 use crate::physics::object::Numerics;
 use ptyproof::json::Real;
@@ -58,7 +58,7 @@ pub struct Place<'a> {
     /// The groups of the batch.
     pub members: &'a [usize],
     /// What they are groups of.
-    pub data: &'a Container,
+    pub data: &'a TrainingSet,
 }
 
 /// A gradient of this norm may have squares beyond float32.
@@ -74,7 +74,12 @@ impl Sentinel {
     }
 
     /// Looks at the step when gradients are known and parameters are still those that made them.
-    pub(super) fn after_backward(&mut self, bad: bool, engine: &mut Engine<f32>, place: Place<'_>) {
+    pub(super) fn after_backward(
+        &mut self,
+        bad: bool,
+        engine: &mut ModelRunner<f32>,
+        place: Place<'_>,
+    ) {
         if bad && !self.rests {
             // the way back wrote its gradients over the far fields
             engine.forward();
@@ -86,7 +91,7 @@ impl Sentinel {
     pub(super) fn after_update(
         &mut self,
         [gradient, update, parameters]: [f64; 3],
-        (engine, adam, learning_rate): (&Engine<f32>, &Adam<f32>, f64),
+        (engine, adam, learning_rate): (&ModelRunner<f32>, &Adam<f32>, f64),
         place: Place<'_>,
     ) {
         let bad = !(gradient < LARGE_GRADIENT && update.is_finite() && parameters.is_finite());
@@ -97,7 +102,7 @@ impl Sentinel {
         self.ratio_before = Some(update / parameters);
     }
 
-    fn look(&mut self, nodes: &[Node<'_>], engine: &Engine<f32>, place: Place<'_>) {
+    fn look(&mut self, nodes: &[Node<'_>], engine: &ModelRunner<f32>, place: Place<'_>) {
         let stats: Vec<TensorStats> = nodes
             .iter()
             .map(|n| TensorStats::of(&n.name, &n.full_shape(), &n.values()))
@@ -114,7 +119,7 @@ fn find(
     nodes: &[Node<'_>],
     stats: &[TensorStats],
     first: usize,
-    engine: &Engine<f32>,
+    engine: &ModelRunner<f32>,
     place: Place<'_>,
     update_ratio_before: Option<f64>,
 ) -> Finding {
@@ -231,7 +236,7 @@ fn members(place: Place<'_>) -> Vec<Member> {
     place.members.iter().map(member).collect()
 }
 
-pub(super) fn setting(engine: &Engine<f32>) -> Setting {
+pub(super) fn setting(engine: &ModelRunner<f32>) -> Setting {
     let physics = engine.physics();
     let (side, scale) = (physics.side(), f64::from(physics.scale()));
     let numerics = physics.numerics();

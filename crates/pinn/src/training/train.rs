@@ -9,14 +9,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{BatchLoss, Engine};
+use super::activation_stats::ActivationMonitor;
+use super::model_runner::{BatchLoss, ModelRunner};
 use super::schedule::Schedule;
 use super::sentinel::{Finding, Place, Sentinel};
-use super::vitals::Look;
-use crate::data::training_set::Container;
+use crate::data::training_set::TrainingSet;
 use ptyproof::error::{Error, Result};
 use ptyproof::par::Pool;
-use ptyproof::records::health::Vitals;
+use ptyproof::records::health::EpochHealth;
 use ptyproof::records::history::History;
 use ptyproof::records::steps::{StepHistory, StepRecord};
 use ptyproof::rng::Stream;
@@ -92,7 +92,7 @@ pub struct Progress {
     /// Metrics per step.
     pub steps: StepHistory,
     /// What each epoch left behind.
-    pub vitals: Vec<Vitals>,
+    pub vitals: Vec<EpochHealth>,
 }
 
 /// How a training ended.
@@ -123,10 +123,10 @@ pub fn validation_split(groups: usize) -> usize {
 /// # Errors
 /// If there is no group to train on, or what the observer returns.
 pub fn train(
-    engine: &mut Engine<f32>,
+    engine: &mut ModelRunner<f32>,
     adam: &mut Adam<f32>,
     progress: &mut Progress,
-    data: &Container,
+    data: &TrainingSet,
     plan: Plan,
     pool: &Pool,
     observer: &mut dyn Observer,
@@ -178,7 +178,7 @@ pub fn train(
                 return Ok(Ending::Interrupted);
             }
         }
-        let mut look = Look::default();
+        let mut look = ActivationMonitor::default();
         let checked = pool.run(|| {
             evaluate(engine, data, &validation, plan.batch, |engine| {
                 look.at(engine);
@@ -199,7 +199,7 @@ pub fn train(
 
 /// One step of the optimizer on the groups of a place; the sentinel watches.
 pub fn step(
-    engine: &mut Engine<f32>,
+    engine: &mut ModelRunner<f32>,
     adam: &mut Adam<f32>,
     place: Place<'_>,
     learning_rate: f64,
@@ -246,11 +246,11 @@ pub fn step(
 
 /// The losses of `members`, batch by batch, with the weights as they are; `each` sees every batch.
 pub fn evaluate<T: Kernels>(
-    engine: &mut Engine<T>,
-    data: &Container,
+    engine: &mut ModelRunner<T>,
+    data: &TrainingSet,
     members: &[usize],
     batch: usize,
-    mut each: impl FnMut(&Engine<T>),
+    mut each: impl FnMut(&ModelRunner<T>),
 ) -> Means {
     let mut means = Means::default();
     for members in members.chunks(batch) {

@@ -17,7 +17,7 @@ use ptyproof::hub::stats::{ArrayStats, OffsetStats, Stats};
 use ptyproof::hub::{Hub, dir};
 use ptyproof::io::dataset::Dataset;
 use ptyproof::json::{Real, reals};
-use ptyproof::records::health::Vitals;
+use ptyproof::records::health::EpochHealth;
 use ptyproof::records::history::History;
 use ptyproof::records::stage::Stages;
 use ptyproof::records::steps::StepHistory;
@@ -36,7 +36,7 @@ const PROBE_PICTURE: &str = "inference_outputs/probe.png";
 const SHOWN: usize = 6;
 
 /// The summary of an engine's iterations.
-pub(super) fn summary(history: &History, vitals: &[Vitals]) -> Summary {
+pub(super) fn summary(history: &History, vitals: &[EpochHealth]) -> Summary {
     let none = StepHistory::default();
     let mut s = Summary::of(history).with_health(history, &none, vitals);
     if let Some(health) = &mut s.health {

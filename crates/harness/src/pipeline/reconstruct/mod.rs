@@ -20,7 +20,7 @@ use ptyproof::hub::{Hub, dir};
 use ptyproof::io::npz::DataFile;
 use ptyproof::judgment::Judgment;
 use ptyproof::par::Pool;
-use ptyproof::records::health::Vitals;
+use ptyproof::records::health::EpochHealth;
 use ptyproof::records::history::History;
 use ptyproof::records::stage::Stages;
 use ptyproof::records::summary::Summary;
@@ -31,7 +31,7 @@ pub use artifacts::RESIDUALS;
 pub(super) use artifacts::{POSITIONS, SCAN};
 pub use compare::{Comparison, region};
 pub(super) use start::canvas;
-pub use start::{Begin, probe_of};
+pub use start::{InitialGuess, probe_of};
 
 /// Pixels around the patches for positions that move.
 const ROOM: usize = 8;
@@ -48,7 +48,7 @@ pub struct Request {
     /// The engine's settings.
     pub settings: Settings,
     /// Where it begins.
-    pub begin: Begin,
+    pub begin: InitialGuess,
     /// Incoherent modes of the probe; absent: those of the data's probe, or of the hub that it begins from.
     pub modes: Option<usize>,
     /// Digests of the files handed in, by flag.
@@ -208,7 +208,7 @@ impl Outcome {
 #[derive(Debug, Default)]
 struct Progress {
     history: History,
-    vitals: Vec<Vitals>,
+    vitals: Vec<EpochHealth>,
 }
 
 impl Progress {
@@ -228,14 +228,14 @@ impl Progress {
             ],
         );
         let names = ["position step", "object step", "probe step"];
-        self.vitals.push(Vitals {
+        self.vitals.push(EpochHealth {
             pinned: names
                 .iter()
                 .zip(r.held)
                 .map(|(n, share)| ((*n).to_owned(), share.into()))
                 .collect(),
             probe_power: r.probe_power.into(),
-            ..Vitals::default()
+            ..EpochHealth::default()
         });
     }
 

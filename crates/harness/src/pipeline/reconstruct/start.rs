@@ -19,7 +19,7 @@ use ptyproof::solve::{Estimate, Problem};
 
 /// Where to begin.
 #[derive(Debug)]
-pub enum Begin {
+pub enum InitialGuess {
     /// The probe of the data file; without one, the guess from the mean pattern.
     Own,
     /// A probe, `[row, col]`, and where it is from.
@@ -37,27 +37,27 @@ pub(super) struct Started {
 
 pub(super) fn estimate(
     problem: &Problem,
-    begin: &Begin,
+    begin: &InitialGuess,
     data: &Dataset,
     modes: Option<usize>,
 ) -> Result<Started> {
     let further = match begin {
-        Begin::Own => data.measurement.further_modes.as_ref(),
+        InitialGuess::Own => data.measurement.further_modes.as_ref(),
         _ => None,
     };
     let known = 1 + further.map_or(0, |f| f.dim().0);
     let count = modes.unwrap_or(known);
     let (probe, from) = match (begin, data.probe.as_ref()) {
-        (Begin::Hub(path), _) => return hub(problem, path, modes),
-        (Begin::Probe(from, probe), _) => (probe, from.clone()),
-        (Begin::Own, Some(probe)) => (
+        (InitialGuess::Hub(path), _) => return hub(problem, path, modes),
+        (InitialGuess::Probe(from, probe), _) => (probe, from.clone()),
+        (InitialGuess::Own, Some(probe)) => (
             probe,
             match count.min(known) {
                 1 => "the probe of the data".to_owned(),
                 m => format!("the {m} modes of the data's probe"),
             },
         ),
-        (Begin::Own, None) => (
+        (InitialGuess::Own, None) => (
             &problem.guessed_probe(),
             "a probe guessed from the mean pattern".to_owned(),
         ),

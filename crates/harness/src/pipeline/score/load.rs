@@ -10,9 +10,9 @@ use ptyproof::error::{Error, Result};
 use ptyproof::finite::{Census, PlaneCensus};
 use ptyproof::geometry::Position;
 use ptyproof::hub::{dir, reconstruction};
-use ptyproof::io::contents::Contents;
-use ptyproof::io::formats::{self, Told};
+use ptyproof::io::formats::{self, ReadOptions};
 use ptyproof::io::npz::{Values, image_of, is_object_alone, read_npy, read_object, read_plane};
+use ptyproof::io::open_file::OpenFile;
 
 const ACTION: &str = "reading a reconstruction";
 
@@ -78,7 +78,7 @@ impl Reconstruction {
     ///
     /// # Errors
     /// If there is nothing, or no image of an object in it.
-    pub fn read(path: &Path, told: &Told) -> Result<Self> {
+    pub fn read(path: &Path, told: &ReadOptions) -> Result<Self> {
         if path.is_dir() {
             return hub(path);
         }
@@ -128,7 +128,7 @@ fn array(path: &Path) -> Result<Reconstruction> {
     })
 }
 
-fn file(contents: &Contents, path: &Path) -> Result<Reconstruction> {
+fn file(contents: &OpenFile, path: &Path) -> Result<Reconstruction> {
     let Some(object) = &contents.object else {
         return Err(Error::input(ACTION)
             .at(path.display())

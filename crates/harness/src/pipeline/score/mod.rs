@@ -5,8 +5,8 @@
 //! about its middle otherwise: the notes say which.
 
 mod load;
+pub mod network_vs_engine;
 mod place;
-pub mod versus;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,8 +18,8 @@ pub use load::Reconstruction;
 use place::{extent, non_finite, onto, positions};
 
 use super::Request;
-use super::chain::same_patterns;
 use super::prepare::{self, Grouped};
+use super::scale_audit::same_patterns;
 use ptyproof::assemble::stitch::SEEN;
 use ptyproof::error::{Error, Result};
 use ptyproof::geometry::Position;
@@ -41,7 +41,7 @@ const UNKNOWN: Complex64 = Complex64::new(f64::NAN, f64::NAN);
 
 /// What is asked.
 #[derive(Debug)]
-pub struct Asked {
+pub struct ScoreRequest {
     /// What it is called.
     pub of: String,
     /// The reconstruction.
@@ -72,7 +72,7 @@ pub struct Outcome {
 }
 
 /// What a network's run adds to its hub: place, probe, positions, and its own truth and patterns.
-struct Own {
+struct RunContext {
     place: [f64; 2],
     covered: Array2<bool>,
     probe: Array2<Complex32>,
@@ -82,7 +82,7 @@ struct Own {
     reassembly: usize,
 }
 
-impl Own {
+impl RunContext {
     /// Gives the image of a network's hub its place, its probe, and says where nothing is known.
     fn place_on(&self, of: &str, found: &mut Reconstruction) -> Result<()> {
         if self.covered.dim() != found.image.dim() {
@@ -112,7 +112,7 @@ impl Own {
 ///
 /// # Errors
 /// If there is neither a truth nor patterns, or a region is not on the truth.
-pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
+pub fn score(mut asked: ScoreRequest, pool: &Pool) -> Result<Outcome> {
     let own = match asked.run.take() {
         Some((hub, request)) => {
             let own = own(&request, pool)?;
@@ -235,7 +235,7 @@ pub fn score(mut asked: Asked, pool: &Pool) -> Result<Outcome> {
     Ok(Outcome { scores, images })
 }
 
-fn own(request: &Request, pool: &Pool) -> Result<Own> {
+fn own(request: &Request, pool: &Pool) -> Result<RunContext> {
     let s = &request.scenario;
     let specimen = prepare::specimen(request)?;
     let data = prepare::data(request, &specimen, pool, &mut BTreeMap::new())?;
@@ -243,7 +243,7 @@ fn own(request: &Request, pool: &Pool) -> Result<Own> {
     let grouped = pool.run(|| prepare::group(s, &data.positions, &mut rng))?;
     let canvas = prepare::covered(s, &grouped, pool)?;
     let at = canvas.object_position(0, 0);
-    Ok(Own {
+    Ok(RunContext {
         place: [at.y, at.x],
         covered: canvas.coverage.mapv(|w| w >= SEEN),
         probe: specimen.probe,

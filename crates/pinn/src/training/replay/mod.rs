@@ -13,7 +13,7 @@ mod tests;
 use num_complex::Complex;
 
 use crate::physics::loss::Guard;
-use crate::physics::merge::Coverage;
+use crate::physics::merge::Weighting;
 use crate::physics::object::{Combination, Gauge, Numerics};
 use ptyproof::error::Result;
 use ptyproof::records::event::{Operation, Setting};
@@ -33,7 +33,7 @@ pub fn numerics(setting: &Setting, name: &str) -> Numerics {
             guard: Guard::Floor(setting.guarded_floor),
             arithmetic: Arithmetic::Fast,
             estimates: true,
-            coverage: Coverage::Light,
+            coverage: Weighting::Illumination,
             gauge: Gauge::PositiveMean,
         },
     }

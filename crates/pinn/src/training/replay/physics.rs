@@ -6,7 +6,7 @@ use super::Bench;
 use super::network::values_of;
 use crate::physics::forward::{GroupState, Physics};
 use crate::physics::loss::{gradient, pixel};
-use crate::training::sight;
+use crate::training::network_input;
 use ptyproof::error::Result;
 use ptyproof::geometry::PatchSize;
 use ptyproof::optics::propagate::{pixels, to_far_field};
@@ -120,7 +120,7 @@ impl Bench<'_> {
         let mut states = vec![GroupState::default(); groups];
         let mut input = FeatureMap::input(groups, n, n, 2 * c);
         let given = (&*self.values::<T>(0), &*all);
-        sight::show(&physics, given, &mut states, &mut input);
+        network_input::fill_input(&physics, given, &mut states, &mut input);
         Ok(values_of(&input))
     }
 

@@ -1,14 +1,14 @@
 //! Every operation of a real step, done again.
 
 use super::*;
-use crate::training::engine::{Engine, tests::loaded};
+use crate::training::model_runner::{ModelRunner, tests::loaded};
 use crate::training::sentinel::keep_whole;
 use crate::training::sentinel::setting;
 use crate::training::trace::{Done, Node, trace};
 use ptyproof_testkit::compare::{largest, zip_eq};
 
 /// An engine after a step whose tensors can all be traced.
-fn stepped(reference: bool, channels: usize) -> Engine<f32> {
+fn stepped(reference: bool, channels: usize) -> ModelRunner<f32> {
     let mut engine = loaded(reference, channels);
     engine.forward();
     engine.backward();

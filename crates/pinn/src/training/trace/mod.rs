@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use num_complex::Complex32;
 
-use super::engine::Engine;
+use super::model_runner::ModelRunner;
 use crate::network::architecture::Branch;
 use crate::physics::loss::{gradient, pixel};
 use ptyproof::optics::propagate::pixels;
@@ -136,7 +136,7 @@ pub enum Done<'a> {
 ///
 /// After an update, the engine's parameters are new and what they made is not: then only gradients and the
 /// optimizer's tensors are listed.
-pub fn trace<'a>(engine: &'a Engine<f32>, done: Done<'a>) -> Vec<Node<'a>> {
+pub fn trace<'a>(engine: &'a ModelRunner<f32>, done: Done<'a>) -> Vec<Node<'a>> {
     let mut list = List {
         nodes: Vec::new(),
         stage: Stage::Input,
@@ -157,7 +157,7 @@ pub fn trace<'a>(engine: &'a Engine<f32>, done: Done<'a>) -> Vec<Node<'a>> {
     list.nodes
 }
 
-fn inputs<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
+fn inputs<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
     let [groups, n, c] = extents(engine);
     let map = ("n y x c", vec![groups, n, n, c]);
     list.push("data.amplitude", Operation::Given, &[], map, || {
@@ -176,13 +176,13 @@ fn inputs<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
 }
 
 /// Groups, side, channels.
-fn extents(engine: &Engine<f32>) -> [usize; 3] {
+fn extents(engine: &ModelRunner<f32>) -> [usize; 3] {
     let channels = engine.model().architecture().channels;
     let groups = engine.workspace().groups();
     [groups, engine.physics().side(), channels]
 }
 
-fn physics<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
+fn physics<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
     list.stage = Stage::Physics;
     let [groups, n, c] = extents(engine);
     let planes = ("n c y x", vec![groups, c, n, n]);
@@ -268,7 +268,7 @@ fn physics<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
 /// What the likelihood is made from.
 const LIKELIHOOD: [&str; 3] = ["physics.amplitude", "physics.far_field", "data.amplitude"];
 
-fn physics_gradients<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
+fn physics_gradients<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
     let [groups, n, c] = extents(engine);
     let planes = ("n c y x", vec![groups, c, n, n]);
     let (guard, scale) = (engine.physics().numerics().guard, engine.physics().scale());
@@ -311,7 +311,7 @@ fn is_phase(branch: Branch) -> bool {
 }
 
 /// The far fields of the batch, `[n, c, y, x]`, zero frequency in the centre.
-fn far_fields(engine: &Engine<f32>) -> Vec<Complex32> {
+fn far_fields(engine: &ModelRunner<f32>) -> Vec<Complex32> {
     let [groups, n, _] = extents(engine);
     let planes = (0..groups).flat_map(|k| engine.state(k).fields.chunks_exact(n * n));
     let mut all = Vec::new();
@@ -326,7 +326,7 @@ fn far_fields(engine: &Engine<f32>) -> Vec<Complex32> {
 }
 
 /// The labels of the batch in the order of the far fields.
-fn labels(engine: &Engine<f32>) -> impl Iterator<Item = f32> + '_ {
+fn labels(engine: &ModelRunner<f32>) -> impl Iterator<Item = f32> + '_ {
     let [groups, n, c] = extents(engine);
     let label = engine.label();
     (0..groups).flat_map(move |k| {

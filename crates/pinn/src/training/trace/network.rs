@@ -3,7 +3,7 @@
 use super::{List, is_phase};
 use crate::network::architecture::{Architecture, Branch, OUTER_CHANNELS};
 use crate::network::workspace::{DecoderMaps, Maps};
-use crate::training::engine::Engine;
+use crate::training::model_runner::ModelRunner;
 use ptyproof::records::event::{Operation, Stage};
 use ptyproof_kernels::adam::{Adam, corrected_rate};
 use ptyproof_kernels::map::FeatureMap;
@@ -21,7 +21,7 @@ fn axes_of(shape: &[usize]) -> &'static str {
     }
 }
 
-pub(super) fn parameters<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
+pub(super) fn parameters<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
     for t in engine.model().tensors() {
         let name = format!("network.{}", t.name);
         let form = (axes_of(&t.shape), t.shape.clone());
@@ -32,7 +32,7 @@ pub(super) fn parameters<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
 }
 
 /// The gradients of the parameters as they stand, whatever made them.
-pub(super) fn parameter_gradients<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
+pub(super) fn parameter_gradients<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
     for t in engine.model().tensors() {
         let name = format!("network.{}.grad", t.name);
         let form = (axes_of(&t.shape), t.shape.clone());
@@ -44,7 +44,7 @@ pub(super) fn parameter_gradients<'a>(list: &mut List<'a>, engine: &'a Engine<f3
 
 pub(super) fn update<'a>(
     list: &mut List<'a>,
-    engine: &'a Engine<f32>,
+    engine: &'a ModelRunner<f32>,
     adam: &'a Adam<f32>,
     learning_rate: f64,
 ) {
@@ -103,7 +103,7 @@ impl<'a> List<'a> {
     }
 
     /// The gradients of the parameters of `conv`, which read the map `x`.
-    fn weights(&mut self, engine: &'a Engine<f32>, conv: usize, x: &str, first: usize) {
+    fn weights(&mut self, engine: &'a ModelRunner<f32>, conv: usize, x: &str, first: usize) {
         let name = name_of(engine.model().architecture(), conv);
         let dy = format!("{name}.grad");
         let [weight, bias] = [0, 1].map(|k| &engine.model().tensors()[2 * conv + k]);
@@ -154,7 +154,7 @@ fn outer_up_name(branch: Branch) -> String {
     format!("network.{}.outer_up", branch.name())
 }
 
-pub(super) fn forward<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
+pub(super) fn forward<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
     list.stage = Stage::Network;
     let (a, ws) = (engine.model().architecture(), engine.workspace());
     let mut x = "network.input".to_owned();
@@ -176,7 +176,7 @@ pub(super) fn forward<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
     }
 }
 
-fn decode<'a>(list: &mut List<'a>, engine: &'a Engine<f32>, branch: Branch, encoded: &str) {
+fn decode<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>, branch: Branch, encoded: &str) {
     let (a, ws) = (engine.model().architecture(), engine.workspace());
     let maps: &DecoderMaps<f32> = ws.maps.decoder(branch);
     let mut x = encoded.to_owned();
@@ -217,7 +217,7 @@ fn decode<'a>(list: &mut List<'a>, engine: &'a Engine<f32>, branch: Branch, enco
     );
 }
 
-pub(super) fn backward<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
+pub(super) fn backward<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
     let (a, ws) = (engine.model().architecture(), engine.workspace());
     let Some(d) = &ws.gradients else { return };
     for branch in Branch::BOTH {
@@ -228,7 +228,7 @@ pub(super) fn backward<'a>(list: &mut List<'a>, engine: &'a Engine<f32>) {
 
 fn encode_backward<'a>(
     list: &mut List<'a>,
-    engine: &'a Engine<f32>,
+    engine: &'a ModelRunner<f32>,
     a: &Architecture,
     d: &'a Maps<f32>,
 ) {
@@ -257,7 +257,7 @@ fn encode_backward<'a>(
 
 fn decode_backward<'a>(
     list: &mut List<'a>,
-    engine: &'a Engine<f32>,
+    engine: &'a ModelRunner<f32>,
     branch: Branch,
     d: &'a DecoderMaps<f32>,
 ) {

@@ -57,7 +57,7 @@ impl Detector {
     ///
     /// With `I = sum_m |F_m|^2 / N^2`: for amplitudes `F (A / sqrt I - 1)`; for photons half of the gradient,
     /// `F (A^2 / I - 1) / 2`, which has the same slope at the solution. A pixel that is not believed keeps what is predicted.
-    pub(super) fn correct(
+    pub(super) fn project_magnitude(
         &self,
         waves: &mut [Complex32],
         amplitude: &[f32],
@@ -185,7 +185,7 @@ mod tests {
         let corrected = |good: &[bool], amplitude: &[f32], likelihood| {
             let mut waves = wave.clone();
             let detector = Detector::new(n, likelihood, good);
-            let found = detector.correct(
+            let found = detector.project_magnitude(
                 &mut waves,
                 amplitude,
                 &mut Vec::new(),

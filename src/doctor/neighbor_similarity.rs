@@ -16,7 +16,7 @@ const DRAWS: usize = 24;
 
 /// Likeness of neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Kinship {
+pub struct NeighborSimilarity {
     /// Mean squared difference of a pattern and its nearest neighbour's, over that of pairs drawn at random: 1 for
     /// positions that say nothing.
     pub ratio: Real,
@@ -24,7 +24,7 @@ pub struct Kinship {
     pub sigma: Real,
 }
 
-impl Kinship {
+impl NeighborSimilarity {
     /// Of a sample; none if no two patterns differ.
     pub(super) fn of(sample: &Sample) -> Option<Self> {
         let count = sample.len();

@@ -6,7 +6,7 @@ use ptyproof::error::{Error, Result};
 use ptyproof::hub::dir::outside_hubs;
 
 /// Refuses to write what a command was asked to write, if that would lose something. What is written may be asked for or not.
-pub(super) fn apart<'a>(
+pub(super) fn refuse_overwrite<'a>(
     action: &str,
     read: impl IntoIterator<Item = &'a PathBuf>,
     written: impl IntoIterator<Item = impl Into<Option<&'a PathBuf>>>,

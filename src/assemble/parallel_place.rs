@@ -1,10 +1,10 @@
-//! Many patches onto one canvas, fast: the canvas is cut into bands of rows, each with one writer.
+//! Many patches onto one canvas, fast: the canvas is cut into parallel_place of rows, each with one writer.
 //!
 //! *Law.* Patches that are added together are added in the order of their columns, those of equal columns in their own;
 //! each adds to every pixel what [`moved`] says. So the bits depend neither on the number of threads nor on the instruction set,
 //! and differ from those of [`Placement::place`] and [`Placement::coverage`] by rounding alone.
 //!
-//! *How.* Where the taps of a patch are regular ([`Run`]) whole registers of pixels are added ([`moved`]); what lies
+//! *How.* Where the taps of a patch are regular ([`UniformTaps`]) whole registers of pixels are added ([`moved`]); what lies
 //! outside the patch reads as zero and adds `+0 * weight`, and a sum that began at `+0` is never `-0`: so it changes
 //! no bit. The few patches that are not regular are added tap by tap.
 //!
@@ -21,9 +21,9 @@ use num_complex::Complex32;
 use rayon::prelude::*;
 
 use super::canvas::central;
-use super::lined::Lined;
+use super::padded_rows::PaddedRows;
 use super::place::{Line, Reach, Tap, check_side, line, unusable};
-use super::run::Run;
+use super::uniform_taps::UniformTaps;
 use crate::error::Result;
 use crate::geometry::{CanvasSize, floor_index};
 use ptyproof_kernels::isa::Isa;
@@ -32,15 +32,15 @@ use ptyproof_kernels::{Loop, vectorized};
 
 /// Rows of a band, at most. In lower ones more patches are cut, whose parts come from memory in shorter pieces and are
 /// prepared one by one; of higher ones less stays in a cache while patches come and go.
-const ROWS: usize = 320;
+const MAX_BAND_ROWS: usize = 320;
 /// Rows of a band, at least, however many threads there are.
-const FEW: usize = 16;
+const MIN_BAND_ROWS: usize = 16;
 
 /// A canvas that patches are added to.
 #[derive(Debug)]
-pub(super) struct Bands {
-    sums: Lined<Complex32>,
-    weights: Lined<f32>,
+pub(super) struct ParallelPlace {
+    sums: PaddedRows<Complex32>,
+    weights: PaddedRows<f32>,
     dropped: usize,
     side: CanvasSize,
     pad: usize,
@@ -67,13 +67,13 @@ impl<'a> Stack<'a> {
     }
 }
 
-impl Bands {
+impl ParallelPlace {
     /// An empty canvas for patches of side `m`, `pad` pixels in from its corner. Uses the threads of the pool that it is called
     /// in.
     pub(super) fn new(m: usize, pad: usize, side: CanvasSize) -> Self {
         Self {
-            sums: Lined::new(side.get()),
-            weights: Lined::new(side.get()),
+            sums: PaddedRows::new(side.get()),
+            weights: PaddedRows::new(side.get()),
             dropped: 0,
             side,
             pad,
@@ -102,8 +102,8 @@ impl Bands {
         // as many for each thread
         let threads = rayon::current_num_threads();
         let rows = side
-            .div_ceil(side.div_ceil(ROWS).next_multiple_of(threads))
-            .max(FEW);
+            .div_ceil(side.div_ceil(MAX_BAND_ROWS).next_multiple_of(threads))
+            .max(MIN_BAND_ROWS);
         let mut places = Vec::with_capacity(shifts.len());
         for (k, shift) in shifts.iter().enumerate() {
             let reach = |axis: usize| {
@@ -116,8 +116,10 @@ impl Bands {
         }
         places.par_sort_unstable_by_key(|(column, k, _)| (*column, *k));
         let mut visitors = vec![Vec::new(); side.div_ceil(rows)];
-        for (_, k, bands) in places {
-            visitors[bands].iter_mut().for_each(|band| band.push(k));
+        for (_, k, parallel_place) in places {
+            visitors[parallel_place]
+                .iter_mut()
+                .for_each(|band| band.push(k));
         }
         let patches = Stack {
             values,
@@ -192,8 +194,8 @@ struct Writer<'a> {
     side: usize,
     patches: Stack<'a>,
     isa: Isa,
-    rows: Run,
-    cols: Run,
+    rows: UniformTaps,
+    cols: UniformTaps,
     columns: Columns,
 }
 
@@ -211,8 +213,8 @@ impl<'a> Writer<'a> {
             side,
             patches,
             isa: Isa::best(),
-            rows: Run::default(),
-            cols: Run::default(),
+            rows: UniformTaps::default(),
+            cols: UniformTaps::default(),
             columns: Columns::default(),
         }
     }
@@ -251,7 +253,7 @@ impl<'a> Writer<'a> {
         if !self.rows.load(m, pad, &y, shift[1]) || !self.cols.load(m, pad, &x, shift[0]) {
             return self.add_tap_by_tap(k, shift);
         }
-        let Run {
+        let UniformTaps {
             out, from, whole, ..
         } = self.rows;
         let (begin, end) = (
@@ -314,5 +316,5 @@ fn fused(v: Complex32, w: f32, sum: Complex32) -> Complex32 {
 }
 
 #[cfg(test)]
-#[path = "bands_tests.rs"]
+#[path = "parallel_place_tests.rs"]
 mod tests;

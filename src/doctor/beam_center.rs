@@ -10,7 +10,7 @@ use crate::json::Real;
 /// The mean pattern's middle, from its first Fourier coefficient along each axis: a mean on a circle, so that light
 /// in the four corners has its middle there and not at `[N/2, N/2]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Light {
+pub struct BeamCenter {
     /// Middle less `[N/2, N/2]`, `[row, col]`, pixels in `(-N/2, N/2]`.
     pub offset: [Real; 2],
     /// How much the light keeps together along each axis: 1 in one row, 0 spread evenly.
@@ -22,7 +22,7 @@ pub struct Light {
 /// Concentration above which the middle says where DC is. A ring at the detector's rim, `J0(pi) = -0.30`, stays below it.
 const TOGETHER: f64 = 0.31;
 
-impl Light {
+impl BeamCenter {
     /// Of a mean intensity, `[row, col]`, but for some pixels.
     pub fn of(mean: &Array2<f64>, without: &[[usize; 2]]) -> Self {
         let (rows, cols) = mean.dim();
@@ -116,7 +116,7 @@ mod tests {
                 d.min(n as f64 - d).powi(2)
             };
             let mean = Array2::from_shape_fn((n, n), |(r, c)| (-(near(r, at[0]) + near(c, at[1])) / 8.0).exp());
-            let light = Light::of(&mean, &[]);
+            let light = BeamCenter::of(&mean, &[]);
             for (k, at) in at.iter().enumerate() {
                 let off = light.offset[k].get() + half as f64 - at;
                 let off = off - (off / n as f64).round() * n as f64;
@@ -146,15 +146,15 @@ mod tests {
     fn light_spread_evenly_or_in_a_ring_is_nowhere() {
         let n = 64;
         assert_eq!(
-            Light::of(&Array2::from_elem((n, n), 1.0), &[]).half_away,
+            BeamCenter::of(&Array2::from_elem((n, n), 1.0), &[]).half_away,
             [false; 2]
         );
         let ring = Array2::from_shape_fn((n, n), |(r, c)| {
             let d = (r as f64 - 32.0).hypot(c as f64 - 32.0);
             f64::from(u8::from((d - 31.0).abs() < 1.0))
         });
-        assert_eq!(Light::of(&ring, &[]).half_away, [false; 2]);
-        let none = Light::of(&Array2::zeros((n, n)), &[]);
+        assert_eq!(BeamCenter::of(&ring, &[]).half_away, [false; 2]);
+        let none = BeamCenter::of(&Array2::zeros((n, n)), &[]);
         assert_eq!(
             (none.half_away[0], none.concentration[0].get()),
             (false, 0.0)

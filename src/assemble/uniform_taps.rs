@@ -10,7 +10,7 @@ use super::place::Reach;
 /// *Law.* The weights are the bits of [`line`](super::place::line). A weight of zero lies over no pixel of the patch,
 /// unless all of `high` are zero: then it is not to be read at all.
 #[derive(Debug, Default)]
-pub(super) struct Run {
+pub(super) struct UniformTaps {
     pub(super) out: usize,
     pub(super) from: usize,
     pub(super) low: Vec<f32>,
@@ -19,7 +19,7 @@ pub(super) struct Run {
     pub(super) whole: bool,
 }
 
-impl Run {
+impl UniformTaps {
     /// The axis of a patch of side `m`, `pad` pixels in from the corner and moved by `d`; false if it is not regular: if
     /// rounding makes a tap skip a pixel, or a weight vanish inside the patch.
     pub(super) fn load(&mut self, m: usize, pad: usize, reach: &Reach, d: f32) -> bool {
@@ -144,7 +144,7 @@ mod tests {
             };
             let side = m + 2 * pad;
             let reach = Reach::of(m, pad, side, f64::from(d)).unwrap();
-            let mut run = Run::default();
+            let mut run = UniformTaps::default();
             let regular = run.load(m, pad, &reach, d);
             if grain < 2 && (d - d.round()).abs() > 1e-4 || grain == 2 {
                 prop_assert!(regular, "{d}");

@@ -12,7 +12,7 @@ use ptyproof_kernels::scalar::Scalar;
 /// Fills the input of a network from the labels of a batch, model amplitude `[group, row, col, channel]`, and the offsets of all channels: by how much
 /// the estimate's amplitude deviates from what is to be expected, in parts of it, and its phase in radians, both times [`GAIN`]. Estimates are
 /// made in the groups' states.
-pub(super) fn show<T: Scalar>(
+pub(super) fn fill_input<T: Scalar>(
     physics: &Physics<T>,
     (label, relative): (&[T], &[[T; 2]]),
     states: &mut [GroupState<T>],

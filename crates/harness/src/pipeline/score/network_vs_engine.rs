@@ -19,8 +19,8 @@ use ptyproof::error::{Error, Result};
 use ptyproof::par::Pool;
 use ptyproof::score::fidelity::{Alignment, Scored, fidelity};
 use ptyproof::score::known::Extent;
+use ptyproof::score::network_vs_engine::{ProbeOf, Seen, Side, Versus};
 use ptyproof::score::region::middle;
-use ptyproof::score::versus::{ProbeOf, Seen, Side, Versus};
 
 /// What is compared.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
     let [network, engine, base] = images;
     Ok(Outcome {
         versus: Versus {
-            schema: ptyproof::score::versus::SCHEMA.into(),
+            schema: ptyproof::score::network_vs_engine::SCHEMA.into(),
             of: pair.of,
             patterns: own.data.len(),
             network_probe: pair.network_probe,

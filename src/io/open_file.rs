@@ -3,7 +3,7 @@
 //! *Law.* Patterns come in batches, `[pattern, row, col]`, DC at `[N/2, N/2]`, whatever their order in
 //! the file; so a file larger than memory can be looked at, and written in another format.
 //!
-//! *Conventions.* [`Unit`] says what a value is; [`Contents::into_dataset`] turns counts into
+//! *Conventions.* [`Unit`] says what a value is; [`OpenFile::into_dataset`] turns counts into
 //! amplitude, `sqrt(counts)`. A negative count, which a background taken off leaves, becomes 0 and is
 //! said in the notes; so does anything that is no amplitude in a pixel that the mask calls bad.
 
@@ -41,7 +41,7 @@ impl fmt::Display for Unit {
 }
 
 /// Takes a batch: the index of its first pattern, and the values `[pattern, row, col]` as stored.
-pub type Take<'a> = dyn FnMut(usize, Array3<f32>) -> Result<()> + 'a;
+pub type BatchSink<'a> = dyn FnMut(usize, Array3<f32>) -> Result<()> + 'a;
 
 /// Patterns that are read as they are asked for.
 pub trait Source: fmt::Debug + Send {
@@ -49,7 +49,7 @@ pub trait Source: fmt::Debug + Send {
     ///
     /// # Errors
     /// If the file is damaged, or what `take` says.
-    fn each(&mut self, batch: usize, take: &mut Take<'_>) -> Result<()>;
+    fn each(&mut self, batch: usize, take: &mut BatchSink<'_>) -> Result<()>;
 
     /// The patterns `start .. start + count`.
     ///
@@ -60,10 +60,10 @@ pub trait Source: fmt::Debug + Send {
 
 /// Patterns in memory.
 #[derive(Debug)]
-pub(crate) struct Held(pub(crate) Array3<f32>);
+pub(crate) struct InMemory(pub(crate) Array3<f32>);
 
-impl Source for Held {
-    fn each(&mut self, batch: usize, take: &mut Take<'_>) -> Result<()> {
+impl Source for InMemory {
+    fn each(&mut self, batch: usize, take: &mut BatchSink<'_>) -> Result<()> {
         for start in (0..self.0.dim().0).step_by(batch.max(1)) {
             let count = batch.max(1).min(self.0.dim().0 - start);
             take(start, self.range(start, count)?)?;
@@ -108,7 +108,7 @@ impl Stack {
     ///
     /// # Errors
     /// If the file is damaged, or what `take` says.
-    pub fn each(&mut self, take: &mut Take<'_>) -> Result<()> {
+    pub fn each(&mut self, take: &mut BatchSink<'_>) -> Result<()> {
         let (batch, corner) = (self.batch(), self.corner);
         self.source.each(batch, &mut |start, mut values| {
             if corner {
@@ -158,7 +158,7 @@ pub struct DataFile {
 
 /// All that a file holds.
 #[derive(Debug)]
-pub struct Contents {
+pub struct OpenFile {
     /// Which format.
     pub format: Format,
     /// Which generation of it, in words; may be empty.
@@ -182,7 +182,7 @@ pub struct Contents {
     pub(crate) labels: Labels,
 }
 
-impl Contents {
+impl OpenFile {
     /// What `dataset` holds, to be written.
     pub fn of(dataset: &Dataset) -> Self {
         let mut measurement = dataset.measurement.clone();
@@ -209,7 +209,7 @@ impl Contents {
                 shape: vec![count, rows, cols],
                 place: "patterns".to_owned(),
                 corner: false,
-                source: Box::new(Held(values.clone())),
+                source: Box::new(InMemory(values.clone())),
             }),
             positions: dataset.positions.clone(),
             scan_index: dataset.scan_index.clone(),

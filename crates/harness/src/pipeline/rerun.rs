@@ -17,7 +17,7 @@ use ptyproof_pinn::training::train::{Observer, Plan, Progress, train};
 
 /// What came of the steps from a checkpoint to an event.
 #[derive(Debug)]
-pub struct Again {
+pub struct StepRerun {
     /// Epochs that the checkpoint holds.
     pub epochs: u64,
     /// The steps done: their first and last number.
@@ -32,7 +32,7 @@ pub struct Again {
     pub tensors: Vec<(String, usize, usize)>,
 }
 
-impl Again {
+impl StepRerun {
     /// Whether all of it was as in the hub, to the bit.
     pub fn is_same(&self) -> bool {
         let tensors = self.tensors.iter().all(|(_, _, different)| *different == 0);
@@ -44,7 +44,7 @@ impl Again {
 ///
 /// # Errors
 /// If the hub lacks its checkpoint, steps or tensors, or the request is not the run's.
-pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> Result<Again> {
+pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> Result<StepRerun> {
     let action = "repeating a step";
     let config = request.training_hash()?;
     if config != event.configuration_hash {
@@ -103,7 +103,7 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
     if let Some(found) = &mut now {
         event::complete(&mut found.event, &config, request.seed);
     }
-    Ok(Again {
+    Ok(StepRerun {
         epochs,
         steps: (first, adam.t),
         first_different: first_different(&recorded, &until.records)?,

@@ -1,9 +1,9 @@
 //! `ptyproof limits`: does the canvas of reassembly hold every scan position?
 
-use super::apart::apart;
 use super::args::LimitsArgs;
 use super::clock::now;
 use super::exit::Exit;
+use super::output_paths::refuse_overwrite;
 use super::run::{facts, snapshot};
 use ptyproof::error::Result;
 use ptyproof::file::write_atomic;
@@ -11,7 +11,7 @@ use ptyproof::geometry::Position;
 use ptyproof::io::formats;
 use ptyproof::json;
 use ptyproof::rng::NumpyLegacy;
-use ptyproof_harness::audit::canvas::{CanvasRule, Metadata, Subset, SubsetReport, limits};
+use ptyproof_harness::audit::canvas_check::{CanvasRule, Metadata, Subset, SubsetReport, limits};
 use ptyproof_harness::pipeline::prepare;
 use ptyproof_harness::report::junit::{Case, junit};
 use ptyproof_harness::scenario::Scenario;
@@ -24,7 +24,7 @@ const REPORT_SEED: u32 = 42;
 pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
     let written = [&args.output_json, &args.output_markdown, &args.junit];
     let read = args.data.iter().chain(&args.snapshot);
-    apart("writing the limits report", read, written)?;
+    refuse_overwrite("writing the limits report", read, written)?;
     args.reading.needs_file(args.data.is_some())?;
     let snapshot = snapshot(args.snapshot.as_deref())?;
     let flags = args.overrides.overrides(None);

@@ -8,14 +8,14 @@ use ptyproof_kernels::scatter_add::COLUMN_STEP;
 
 /// Rows that begin on a cache line, where the allocator allows it, with room for a step of columns more.
 #[derive(Debug)]
-pub(super) struct Lined<T> {
+pub(super) struct PaddedRows<T> {
     room: Vec<T>,
     first: usize,
     side: usize,
     stride: usize,
 }
 
-impl<T: Copy + Default + Send + Sync> Lined<T> {
+impl<T: Copy + Default + Send + Sync> PaddedRows<T> {
     /// A square of `side`, of zeros. They are written on the threads of the pool that it is called in, for the system clears
     /// memory page by page as it is touched; what is read before it is written it maps twice, and stops all threads to do so.
     pub(super) fn new(side: usize) -> Self {
@@ -75,7 +75,7 @@ impl<T: Copy + Default + Send + Sync> Lined<T> {
     }
 }
 
-/// Some rows of a [`Lined`], the first of them `lead` values in.
+/// Some rows of a [`PaddedRows`], the first of them `lead` values in.
 pub(super) struct Part<'a, T> {
     values: &'a mut [T],
     lead: usize,

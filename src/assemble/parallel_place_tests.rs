@@ -6,7 +6,7 @@ use ndarray::{Array3, ArrayView3, Zip, s};
 use proptest::prelude::*;
 use ptyproof_testkit::compare::zip_eq;
 
-/// What [`Bands`] should give, tap by tap: sums and weights.
+/// What [`ParallelPlace`] should give, tap by tap: sums and weights.
 fn plain(
     m: usize,
     pad: usize,
@@ -72,7 +72,7 @@ proptest! {
         let placement = Placement::new(m, pad, side, &shifts)?;
         for threads in [1, 3] {
             let (quotients, coverage, dropped) = Pool::new(threads)?.run(|| {
-                let mut b = Bands::new(m, pad, side);
+                let mut b = ParallelPlace::new(m, pad, side);
                 b.add(x.as_slice().expect("contiguous"), n, &shifts)?;
                 Ok::<_, Error>(b.finish(1.0))
             })?;
@@ -97,7 +97,7 @@ proptest! {
 fn a_nan_beside_the_canvas_touches_nothing_whatever_came_before() {
     // the second patch has no column on the canvas; those of the first must not be taken for its own
     let side = CanvasSize::new(23).expect("a side");
-    let mut b = Bands::new(1, 11, side);
+    let mut b = ParallelPlace::new(1, 11, side);
     let values = [Complex32::new(1.0, 0.0), Complex32::new(f32::NAN, 0.0)];
     let shifts = [[0.0, 0.0], [37.5, 0.0]];
     b.add(&values, 1, &shifts).expect("two patches");

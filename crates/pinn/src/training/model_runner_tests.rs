@@ -6,7 +6,7 @@ use ndarray::Array4;
 use num_complex::Complex;
 use proptest::prelude::*;
 
-use super::Engine;
+use super::ModelRunner;
 use crate::network::architecture::Architecture;
 use crate::network::model::Model;
 use crate::network::parameters::glorot_uniform;
@@ -54,7 +54,7 @@ fn engine<T: Kernels>(
     weights: Vec<T>,
     numerics: Numerics,
     room: usize,
-) -> Engine<T> {
+) -> ModelRunner<T> {
     let model = Model::new(
         a.clone(),
         weights,
@@ -63,7 +63,7 @@ fn engine<T: Kernels>(
         Isa::best(),
     );
     let physics = Physics::new(PatchSize::new(N).unwrap(), &probe(), SCALE, numerics).unwrap();
-    Engine::new(model, physics, room, true)
+    ModelRunner::new(model, physics, room, true)
 }
 
 fn data(groups: usize, c: usize) -> (Array4<f32>, Vec<Position>) {
@@ -81,7 +81,7 @@ fn data(groups: usize, c: usize) -> (Array4<f32>, Vec<Position>) {
 }
 
 /// A network of `channels` (of four, with an outer branch) with a batch of two groups in it.
-pub(in crate::training) fn loaded(reference: bool, channels: usize) -> Engine<f32> {
+pub(in crate::training) fn loaded(reference: bool, channels: usize) -> ModelRunner<f32> {
     let numerics = if reference {
         Numerics::reference()
     } else {
@@ -237,7 +237,7 @@ fn an_exact_zero_is_fatal_in_reference_numerics_and_harmless_in_guarded() {
             Isa::best(),
         );
         let physics = Physics::new(PatchSize::new(N).unwrap(), &flat, SCALE, numerics).unwrap();
-        let mut e = Engine::new(model, physics, 1, true);
+        let mut e = ModelRunner::new(model, physics, 1, true);
         e.load(&x.view(), &rel, &[0]);
         let loss = e.forward();
         assert!(loss.zeros > 0, "{loss:?}");

@@ -45,7 +45,11 @@ pub struct Agreement {
 ///
 /// # Errors
 /// As [`stitch`](fn@super::stitch::stitch).
-pub fn agree(patches: &mut Array3<Complex32>, offsets: &[Position], m: usize) -> Result<Agreement> {
+pub fn synchronize_phases(
+    patches: &mut Array3<Complex32>,
+    offsets: &[Position],
+    m: usize,
+) -> Result<Agreement> {
     let mut found = Agreement {
         rounds: 0,
         first: 0.0,
@@ -152,7 +156,7 @@ mod tests {
                 slope_y * (k / SIDE) as f64 + slope_x * (k % SIDE) as f64 + noise * (f64::from(seed) + 7.3 * k as f64).sin()
             };
             let mut patches = turned(&right, by);
-            let found = agree(&mut patches, &offsets, M).unwrap();
+            let found = synchronize_phases(&mut patches, &offsets, M).unwrap();
             // what is left of a wandering phase: turns of a milliradian, by the slowest mode of five patches across, a tenth a round
             prop_assert!(apart(&patches, &right) < 20.0 * SETTLED, "{found:?}: {}", apart(&patches, &right));
             for (p, q) in zip_eq(&patches, &right) {
@@ -165,13 +169,15 @@ mod tests {
     fn what_agrees_stays_and_threads_change_no_bit() {
         let (right, offsets) = scan();
         let mut patches = right.clone();
-        let found = agree(&mut patches, &offsets, M).unwrap();
+        let found = synchronize_phases(&mut patches, &offsets, M).unwrap();
         assert!(found.rounds == 1 && found.first < 1e-6, "{found:?}");
         let by = |k: usize| (1.7 * k as f64).sin();
         let on = |threads| {
             let mut patches = turned(&right, by);
             let pool = Pool::new(threads).unwrap();
-            let found = pool.run(|| agree(&mut patches, &offsets, M)).unwrap();
+            let found = pool
+                .run(|| synchronize_phases(&mut patches, &offsets, M))
+                .unwrap();
             (patches, found)
         };
         assert_eq!(on(1), on(3));
@@ -192,8 +198,8 @@ mod tests {
             let middle =
                 |p: &Array3<Complex32>| p.slice(s![.., central(N, m), central(N, m)]).to_owned();
             let mut part = middle(&whole);
-            let found = agree(&mut whole, &offsets, m).unwrap();
-            assert_eq!(agree(&mut part, &offsets, m).unwrap(), found);
+            let found = synchronize_phases(&mut whole, &offsets, m).unwrap();
+            assert_eq!(synchronize_phases(&mut part, &offsets, m).unwrap(), found);
             assert_eq!(middle(&whole), part);
             let canvas = |p: &Array3<Complex32>| stitch(p.view(), &offsets, m).unwrap().canvas;
             assert_eq!(canvas(&whole), canvas(&part));
@@ -207,7 +213,7 @@ mod tests {
         let mut patches = turned(&right, |k| (2.1 * k as f64).sin());
         patches[[7, N / 2, N / 2]] = Complex32::new(f32::NAN, 0.0);
         let before = patches.clone();
-        let found = agree(&mut patches, &offsets, M).unwrap();
+        let found = synchronize_phases(&mut patches, &offsets, M).unwrap();
         assert!(found.rounds > 1 && found.last.is_finite());
         // alone, a patch meets itself, here at a fraction of a pixel: its turns are those of rounding
         let alone = patches.index_axis(Axis(0), 0);
@@ -218,7 +224,7 @@ mod tests {
         assert!(apart < 20.0 * SETTLED, "{apart}, {found:?}");
         assert_eq!(patches.iter().filter(|z| z.is_nan()).count(), 1);
         let none: [Position; 0] = [];
-        let refused = agree(&mut Array3::zeros((0, N, N)), &none, M);
+        let refused = synchronize_phases(&mut Array3::zeros((0, N, N)), &none, M);
         assert!(refused.unwrap_err().to_string().contains("at least one"));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::markdown::{Table, general};
-use crate::audit::scale::{Chain, Link};
+use crate::audit::scale_audit::{Factor, ScaleAudit};
 use ptyproof::json::Real;
 use ptyproof::judgment::Judgment;
 
@@ -15,7 +15,7 @@ fn number(v: Real) -> String {
     }
 }
 
-fn factor(l: &Link) -> String {
+fn factor(l: &Factor) -> String {
     match (l.symbol.as_str(), l.power) {
         ("", _) => "-".into(),
         (s, p) if p < 0 => format!("/ {s} = {}", number(l.value)),
@@ -23,7 +23,7 @@ fn factor(l: &Link) -> String {
     }
 }
 
-fn check(l: &Link) -> String {
+fn check(l: &Factor) -> String {
     let held = l.deviation.zip(l.allowed).map(|(d, most)| {
         let good = l.holds();
         format!(
@@ -37,7 +37,7 @@ fn check(l: &Link) -> String {
 }
 
 /// Ratio of the means of one stage and the one before.
-fn ratios(chain: &Chain) -> Vec<String> {
+fn ratios(chain: &ScaleAudit) -> Vec<String> {
     let mut before = f64::NAN;
     let each = chain.links.iter().map(|l| {
         let ratio = l.mean.get() / before;
@@ -48,7 +48,7 @@ fn ratios(chain: &Chain) -> Vec<String> {
 }
 
 /// What a person sees.
-pub fn terminal(chain: &Chain) -> String {
+pub fn terminal(chain: &ScaleAudit) -> String {
     let mut out = format!("{}\n\n", chain.of);
     let head = ["stage", "factor", "to", "energy", "mean", "ratio", "check"].map(str::to_owned);
     let mut rows = vec![head];
@@ -82,7 +82,7 @@ pub fn terminal(chain: &Chain) -> String {
 }
 
 /// What was checked, and how it ended.
-fn verdict(chain: &Chain) -> String {
+fn verdict(chain: &ScaleAudit) -> String {
     let checks = match chain.checks() {
         1 => "1 energy".to_owned(),
         n => format!("{n} energies"),
@@ -102,7 +102,7 @@ fn verdict(chain: &Chain) -> String {
 }
 
 /// `k = 0.5595`, or 1 where every factor is undone.
-fn left(chain: &Chain) -> String {
+fn left(chain: &ScaleAudit) -> String {
     let open: Vec<String> = chain
         .accounts
         .iter()
@@ -120,7 +120,7 @@ fn left(chain: &Chain) -> String {
 }
 
 /// The page.
-pub fn markdown(chain: &Chain) -> String {
+pub fn markdown(chain: &ScaleAudit) -> String {
     let mut out = format!("# Scale chain of `{}`\n\n", chain.of);
     let mut table = Table::new(&[
         "Stage",
@@ -162,8 +162,8 @@ pub fn markdown(chain: &Chain) -> String {
 mod tests {
     use super::*;
 
-    fn chain() -> Chain {
-        let link = |stage: &str, symbol: &str, power, value, mean| Link {
+    fn chain() -> ScaleAudit {
+        let link = |stage: &str, symbol: &str, power, value, mean| Factor {
             stage: stage.into(),
             symbol: symbol.into(),
             power,
@@ -182,7 +182,7 @@ mod tests {
             link("network input", "s", -1, 988.2118, f64::NAN),
         ];
         let measured = Some((0.5535, 23042, "stats.json".to_owned()));
-        Chain::of(
+        ScaleAudit::of(
             "hubs/gs1",
             links,
             measured,

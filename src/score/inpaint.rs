@@ -21,7 +21,7 @@ const SETTLED: f64 = 1e-6;
 const SWEEPS: usize = 8;
 
 /// Continues `image` to where `known` says that it is not known. What is there beforehand is where it begins.
-pub(super) fn continued(image: &mut [Complex64], known: &[bool], side: usize) {
+pub(super) fn inpaint(image: &mut [Complex64], known: &[bool], side: usize) {
     let unknown: Vec<usize> = (0..image.len()).filter(|&k| !known[k]).collect();
     if unknown.is_empty() || unknown.len() == image.len() {
         return;
@@ -135,7 +135,7 @@ mod tests {
                 *z = Complex64::new(50.0, -7.0);
             }
         }
-        continued(&mut holes, &known, SIDE);
+        inpaint(&mut holes, &known, SIDE);
         for ((z, p), k) in holes.iter().zip(&plane).zip(&known) {
             assert!((z - p).norm() < 1e-4, "{z} {p}");
             assert!(!k || z == p);
@@ -156,7 +156,7 @@ mod tests {
             let inside = hole(r as usize, c as usize);
             Complex64::new(if inside { -3.0 } else { 2.5 }, 0.5)
         });
-        continued(&mut corner, &known, SIDE);
+        inpaint(&mut corner, &known, SIDE);
         for z in corner {
             assert!((z - Complex64::new(2.5, 0.5)).norm() < 1e-4, "{z}");
         }
@@ -167,7 +167,7 @@ mod tests {
         let plane = image(Complex64::new);
         for known in [true, false] {
             let mut same = plane.clone();
-            continued(&mut same, &[known; SIDE * SIDE], SIDE);
+            inpaint(&mut same, &[known; SIDE * SIDE], SIDE);
             assert_eq!(same, plane);
         }
     }
@@ -188,7 +188,7 @@ mod tests {
                 (smallest(of_known()), largest(of_known()))
             };
             let before = [told(|z| z.re, &values, true), told(|z| z.im, &values, true)];
-            continued(&mut values, &known, SIDE);
+            inpaint(&mut values, &known, SIDE);
             let after = [told(|z| z.re, &values, false), told(|z| z.im, &values, false)];
             for (b, a) in before.iter().zip(&after) {
                 prop_assert!(a.0 >= b.0 - 1e-3 && a.1 <= b.1 + 1e-3, "{b:?} {a:?}");

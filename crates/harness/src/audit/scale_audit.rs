@@ -18,12 +18,12 @@ use serde::Serialize;
 use ptyproof::json::Real;
 use ptyproof::judgment::Judgment;
 
-/// The version of the schema of [`Chain`].
+/// The version of the schema of [`ScaleAudit`].
 pub const SCHEMA: &str = "ptyproof.scale_chain/1";
 
 /// One step from domain to domain.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Link {
+pub struct Factor {
     /// Where it is applied: `exposure`, `storage`, `normalization`, ...
     pub stage: String,
     /// The factor's symbol; empty for an operator without a factor.
@@ -48,7 +48,7 @@ pub struct Link {
     pub law: String,
 }
 
-impl Link {
+impl Factor {
     /// Whether the energy is what it must be; a link that is held to nothing is.
     pub fn holds(&self) -> bool {
         let (Some(d), Some(most)) = (self.deviation, self.allowed) else {
@@ -95,13 +95,13 @@ pub struct Measured {
 
 /// The whole chain.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Chain {
+pub struct ScaleAudit {
     /// [`SCHEMA`].
     pub schema: String,
     /// What it is of.
     pub of: String,
     /// The links, in order.
-    pub links: Vec<Link>,
+    pub links: Vec<Factor>,
     /// Factors by symbol.
     pub accounts: BTreeMap<String, Account>,
     /// The product of all factors, each to its net power: reconstruction over object.
@@ -124,11 +124,11 @@ pub struct Chain {
 /// powers of one `k` of .56 to .58 are 1.7 apart.
 const NEAR: f64 = 1.15;
 
-impl Chain {
+impl ScaleAudit {
     /// Balances the links of a chain, and compares with the ratio that was measured, `(ratio, pixels, source)`.
     pub fn of(
         of: &str,
-        links: Vec<Link>,
+        links: Vec<Factor>,
         measured: Option<(f64, usize, String)>,
         notes: Vec<String>,
     ) -> Self {
@@ -227,7 +227,7 @@ impl Chain {
     }
 }
 
-fn balance(links: &[Link]) -> BTreeMap<String, Account> {
+fn balance(links: &[Factor]) -> BTreeMap<String, Account> {
     let mut all: BTreeMap<String, Account> = BTreeMap::new();
     for l in links.iter().filter(|l| l.power != 0) {
         let a = all.entry(l.symbol.clone()).or_insert_with(|| Account {
@@ -353,8 +353,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn link(stage: &str, symbol: &str, power: i32, value: f64) -> Link {
-        Link {
+    fn link(stage: &str, symbol: &str, power: i32, value: f64) -> Factor {
+        Factor {
             stage: stage.into(),
             symbol: symbol.into(),
             power,
@@ -369,7 +369,7 @@ mod tests {
         }
     }
 
-    fn published() -> Vec<Link> {
+    fn published() -> Vec<Factor> {
         vec![
             link("exposure", "s_sim", 1, 567.2232),
             link("storage", "s_sim", -1, 567.2232),
@@ -379,8 +379,8 @@ mod tests {
         ]
     }
 
-    fn of(links: Vec<Link>, ratio: f64) -> Chain {
-        Chain::of("x", links, Some((ratio, 100, "test".into())), Vec::new())
+    fn of(links: Vec<Factor>, ratio: f64) -> ScaleAudit {
+        ScaleAudit::of("x", links, Some((ratio, 100, "test".into())), Vec::new())
     }
 
     #[test]
@@ -426,14 +426,14 @@ mod tests {
         let mut links = published();
         links[1].deviation = Some(Real(1e-3));
         links[1].allowed = Some(Real(1e-4));
-        let c = Chain::of("x", links.clone(), None, Vec::new());
+        let c = ScaleAudit::of("x", links.clone(), None, Vec::new());
         assert!(
             c.findings
                 .iter()
                 .any(|f| f.starts_with("storage: the energy"))
         );
         links[1].deviation = Some(Real(f64::NAN));
-        let c = Chain::of("x", links, None, Vec::new());
+        let c = ScaleAudit::of("x", links, None, Vec::new());
         assert!(
             c.findings
                 .iter()
@@ -446,13 +446,13 @@ mod tests {
         fn the_total_is_the_product_of_what_is_left(
             values in proptest::collection::vec((0.1f64..10.0, -2i32..=2), 1..5),
         ) {
-            let links: Vec<Link> = values.iter().enumerate()
+            let links: Vec<Factor> = values.iter().enumerate()
                 .flat_map(|(k, (v, p))| {
                     (0..p.abs()).map(move |_| link("here", &format!("f{k}"), p.signum(), *v))
                 })
                 .collect();
             let want: f64 = values.iter().map(|(v, p)| v.powi(*p)).product();
-            let c = Chain::of("x", links, None, Vec::new());
+            let c = ScaleAudit::of("x", links, None, Vec::new());
             prop_assert!((c.total.get() / want - 1.0).abs() < 1e-12);
             let open = values.iter().filter(|(v, p)| *p != 0 && (v - 1.0).abs() > 1e-4).count();
             prop_assert_eq!(c.findings.len(), open);

@@ -1,15 +1,15 @@
 //! `ptyproof chain`: every factor from photons to the network and back.
 
-use super::apart::apart;
 use super::args::ChainArgs;
 use super::exit::Exit;
-use super::{run, told};
+use super::output_paths::refuse_overwrite;
+use super::{run, stored_run};
 use ptyproof::error::{Error, Result};
 use ptyproof::hub::file::write_atomic;
 use ptyproof::json;
 use ptyproof::par::Pool;
-use ptyproof_harness::pipeline::chain::chain;
-use ptyproof_harness::report::chain::{markdown, terminal};
+use ptyproof_harness::pipeline::scale_audit::chain;
+use ptyproof_harness::report::scale_audit::{markdown, terminal};
 
 pub(super) fn run(args: &ChainArgs) -> Result<Exit> {
     let path = &args.path;
@@ -20,12 +20,12 @@ pub(super) fn run(args: &ChainArgs) -> Result<Exit> {
             .need("a hub, or a data file"));
     }
     let written = [&args.json, &args.markdown];
-    apart("balancing scales", [path], written)?;
+    refuse_overwrite("balancing scales", [path], written)?;
     let mut notes = Vec::new();
     let hub = path.is_dir().then_some(path.as_path());
     let typed = match hub {
-        Some(hub) => told::arguments(hub, &mut notes)?,
-        None => told::on_data(path)?,
+        Some(hub) => stored_run::arguments(hub, &mut notes)?,
+        None => stored_run::on_data(path)?,
     };
     let request = run::request(&typed)?;
     let pool = Pool::new(run::cores()?)?;

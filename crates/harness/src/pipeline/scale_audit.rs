@@ -11,7 +11,7 @@ use num_complex::Complex32;
 
 use super::Request;
 use super::prepare::{self, Specimen};
-use crate::audit::scale::{Chain, Link};
+use crate::audit::scale_audit::{Factor, ScaleAudit};
 use ptyproof::assemble::Stitched;
 use ptyproof::error::{Error, Result};
 use ptyproof::finite::PlaneCensus;
@@ -26,7 +26,7 @@ use ptyproof::optics::simulate::{expected_counts, patch, single};
 use ptyproof::par::Pool;
 use ptyproof::records::stage::{Stages, Tally};
 use ptyproof::score::truth::sample;
-use ptyproof_pinn::data::training_set::Container;
+use ptyproof_pinn::data::training_set::TrainingSet;
 
 /// Every stored value was rounded to float32 at most so many times, by half a unit each.
 const ROUNDED: f64 = 4.0 * f32::EPSILON as f64;
@@ -42,7 +42,7 @@ const EXIT_WAVE: &str = "exit wave";
 ///
 /// # Errors
 /// If the data do not fit, or the hub's files cannot be read.
-pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Result<Chain> {
+pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Result<ScaleAudit> {
     let s = &request.scenario;
     let specimen = prepare::specimen(request)?;
     let data = prepare::data(request, &specimen, pool, &mut BTreeMap::new())?;
@@ -75,7 +75,7 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
         ),
         _ => {}
     }
-    let mut found = Chain::of(of, links, measured, notes);
+    let mut found = ScaleAudit::of(of, links, measured, notes);
     found.non_finite = non_finite;
     if let Some(hub) = hub {
         let has = |f: &str| hub.join(f).is_file();
@@ -93,8 +93,8 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
     Ok(found)
 }
 
-fn link(stage: &str, (symbol, power, value): (&str, i32, f64), domains: [&str; 2]) -> Link {
-    Link {
+fn link(stage: &str, (symbol, power, value): (&str, i32, f64), domains: [&str; 2]) -> Factor {
+    Factor {
         stage: stage.into(),
         symbol: symbol.into(),
         power,
@@ -109,7 +109,7 @@ fn link(stage: &str, (symbol, power, value): (&str, i32, f64), domains: [&str; 2
     }
 }
 
-impl Link {
+impl Factor {
     /// With the energy and the mean amplitude of `values`, a stack of so many patterns, each times `scale`.
     fn of<'a>(
         mut self,
@@ -163,7 +163,7 @@ fn exit_wave(object: &Array2<Complex32>, probe: &Array2<Complex32>, data: &Datas
     (squares / count, sum / (count * (n * n) as f64))
 }
 
-fn probe_link(specimen: &Specimen, energy: f64, mean: f64) -> Link {
+fn probe_link(specimen: &Specimen, energy: f64, mean: f64) -> Factor {
     let mut illuminate = link("illumination", ("", 0, 1.0), ["object", EXIT_WAVE]);
     (illuminate.energy, illuminate.mean) = (Real(energy), Real(mean));
     illuminate.law = format!("probe normalized by {:.6}", specimen.probe_factor);
@@ -176,7 +176,7 @@ fn exposed(
     data: &Dataset,
     specimen: &Specimen,
     pool: &Pool,
-) -> Result<Vec<Link>> {
+) -> Result<Vec<Factor>> {
     let dose = request.scenario.nphotons;
     let Some(object) = &specimen.object else {
         return Err(Error::bug("balancing scales").got("a simulation without an object"));
@@ -229,7 +229,7 @@ fn stored(
     specimen: &Specimen,
     pool: &Pool,
     notes: &mut Vec<String>,
-) -> Result<Vec<Link>> {
+) -> Result<Vec<Factor>> {
     let raw = data.patterns.values();
     let storage = link("storage", ("", 0, 1.0), ["detector", Raw::NAME]).of(raw, data.len(), 1.0);
     let (Some(object), Some(probe)) = (&data.object, &data.probe) else {
@@ -270,7 +270,7 @@ fn stored(
 }
 
 /// From the stored amplitude to the network's object.
-fn learned(training: &Container, inference: &Container) -> Vec<Link> {
+fn learned(training: &TrainingSet, inference: &TrainingSet) -> Vec<Factor> {
     let s = training.dose.factor();
     let mut links = Vec::new();
     for (c, symbol, power) in [(training, "k_train", 0), (inference, "k", 1)] {
@@ -295,7 +295,7 @@ fn learned(training: &Container, inference: &Container) -> Vec<Link> {
             )
         };
         links.push(
-            Link {
+            Factor {
                 stage: "dose".into(),
                 ..model()
             }
@@ -310,7 +310,7 @@ fn learned(training: &Container, inference: &Container) -> Vec<Link> {
             .of(c.amplitude.values(), patterns, 1.0 / s)
             .held("s undone", half, ROUNDED),
         );
-        let mut physics = Link {
+        let mut physics = Factor {
             stage: "prediction and label".into(),
             power: 0,
             ..model()

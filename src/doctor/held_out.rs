@@ -20,9 +20,9 @@ use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
 /// One pattern in so many is left out, but none at the rim.
 const PERIOD: usize = 6;
 /// Patterns below which trials say nothing.
-pub(super) const FEW: usize = 12;
+pub(super) const MIN_PATTERNS: usize = 12;
 /// The largest canvas of a trial, pixels.
-const MOST: f64 = 16_777_216.0;
+const MAX_CANVAS_PIXELS: f64 = 16_777_216.0;
 
 /// Where a trial begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -154,11 +154,11 @@ fn places(sample: &Sample, trial: &Trial, count: usize) -> Result<(Vec<Position>
     let ((x, wide), (y, high)) = (range(|p| p.x), range(|p| p.y));
     let (n, first) = (sample.n, sample.n as f64 / 2.0 + 1.0);
     let [rows, cols] = [high, wide].map(|v| v + n as f64 + 2.0);
-    if (rows * cols).is_nan() || rows * cols > MOST {
+    if (rows * cols).is_nan() || rows * cols > MAX_CANVAS_PIXELS {
         return Err(Error::input("laying out a trial")
             .at("positions")
             .got(format!("a canvas of {rows} x {cols} pixels"))
-            .need(format!("at most {MOST} pixels")));
+            .need(format!("at most {MAX_CANVAS_PIXELS} pixels")));
     }
     let moved = |p: &Position| Position::new(p.x - x + first, p.y - y + first);
     let frame = Frame {

@@ -7,15 +7,15 @@ use num_complex::Complex;
 use crate::network::architecture::{Architecture, Branch};
 use crate::network::workspace::Workspace;
 use ptyproof::json::Real;
-use ptyproof::records::health::{PINNED, Units, Vitals};
+use ptyproof::records::health::{EpochHealth, PINNED, Units};
 use ptyproof_kernels::conv::Kernels;
 use ptyproof_kernels::map::FeatureMap;
 
-use super::engine::Engine;
+use super::model_runner::ModelRunner;
 
 /// Looks at batch after batch.
 #[derive(Debug, Clone, Default)]
-pub struct Look {
+pub struct ActivationMonitor {
     /// Per layer: whether each channel was seen other than zero.
     alive: Vec<(String, Vec<bool>)>,
     /// Per head: values at a bound.
@@ -24,9 +24,9 @@ pub struct Look {
     values: usize,
 }
 
-impl Look {
+impl ActivationMonitor {
     /// Takes in the activations of the engine's last batch.
-    pub fn at<T: Kernels>(&mut self, engine: &Engine<T>) {
+    pub fn at<T: Kernels>(&mut self, engine: &ModelRunner<T>) {
         let ws = engine.workspace();
         for (k, (name, map)) in rectified(engine.model().architecture(), ws)
             .into_iter()
@@ -51,7 +51,7 @@ impl Look {
     }
 
     /// What was seen, with the norm of the weights and the power of the probe.
-    pub fn finish<T: Kernels>(self, engine: &mut Engine<T>) -> Vitals {
+    pub fn finish<T: Kernels>(self, engine: &mut ModelRunner<T>) -> EpochHealth {
         let power = |p: &Complex<T>| p.re.wide().powi(2) + p.im.wide().powi(2);
         let probe_power = engine.physics().probe().iter().map(power).sum();
         let units = |seen: Vec<bool>| Units {
@@ -59,7 +59,7 @@ impl Look {
             of: seen.len() as u64,
         };
         let share = |k: usize| Real(self.pinned[k] as f64 / self.values.max(1) as f64);
-        Vitals {
+        EpochHealth {
             pinned: Branch::BOTH
                 .into_iter()
                 .map(|b| (b.name().to_owned(), share(b.index())))
@@ -117,13 +117,13 @@ fn see<T: Kernels>(map: &FeatureMap<T>, alive: &mut [bool]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::engine::tests::loaded;
+    use super::super::model_runner::tests::loaded;
     use super::*;
     use ptyproof_testkit::compare::non_empty;
 
-    fn looked_at(engine: &mut Engine<f32>) -> Vitals {
+    fn looked_at(engine: &mut ModelRunner<f32>) -> EpochHealth {
         engine.forward();
-        let mut look = Look::default();
+        let mut look = ActivationMonitor::default();
         look.at(engine);
         look.finish(engine)
     }

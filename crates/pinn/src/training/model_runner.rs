@@ -7,7 +7,7 @@ use ndarray::ArrayView4;
 use num_complex::Complex;
 use rayon::prelude::*;
 
-use super::sight;
+use super::network_input;
 use crate::network::model::Model;
 use crate::network::workspace::Workspace;
 use crate::physics::forward::{GroupLoss, GroupState, Physics};
@@ -30,7 +30,7 @@ pub struct BatchLoss {
 
 /// A network with its physics and the memory for batches of a fixed largest size.
 #[derive(Debug)]
-pub struct Engine<T: Kernels> {
+pub struct ModelRunner<T: Kernels> {
     model: Model<T>,
     physics: Physics<T>,
     workspace: Workspace<T>,
@@ -42,7 +42,7 @@ pub struct Engine<T: Kernels> {
     norm: Norm,
 }
 
-impl<T: Kernels> Engine<T> {
+impl<T: Kernels> ModelRunner<T> {
     /// Memory for batches of up to `groups` groups; `training` adds what gradients need.
     pub fn new(model: Model<T>, physics: Physics<T>, groups: usize, training: bool) -> Self {
         let a = model.architecture();
@@ -169,7 +169,7 @@ impl<T: Kernels> Engine<T> {
             }
         }
         if self.model.architecture().estimates {
-            sight::show(
+            network_input::fill_input(
                 &self.physics,
                 (&self.label, &self.relative),
                 &mut self.states[..members.len()],
@@ -235,8 +235,8 @@ impl<T: Kernels> Engine<T> {
         }
     }
 
-    /// How many predicted amplitudes of the batch are not finite. Call after [`Engine::forward`] and
-    /// before [`Engine::backward`].
+    /// How many predicted amplitudes of the batch are not finite. Call after [`ModelRunner::forward`] and
+    /// before [`ModelRunner::backward`].
     pub fn non_finite_predictions(&self) -> u64 {
         let groups = &self.states[..self.workspace.groups()];
         let bad = |z: &Complex<T>| u64::from(!(z.re.is_finite() && z.im.is_finite()));
@@ -247,7 +247,7 @@ impl<T: Kernels> Engine<T> {
     }
 
     /// How many values at the boundaries of the network are not finite: input, encoded input, logits, maps,
-    /// gradients of the maps. Call after [`Engine::backward`].
+    /// gradients of the maps. Call after [`ModelRunner::backward`].
     pub fn boundaries(&self) -> u64 {
         let ws = &self.workspace;
         let used = ws.groups() * ws.per_group();
@@ -270,8 +270,8 @@ impl<T: Kernels> Engine<T> {
         bad
     }
 
-    /// The gradient of the batch's mean loss, into [`Engine::gradient`]. Call after
-    /// [`Engine::forward`], once.
+    /// The gradient of the batch's mean loss, into [`ModelRunner::gradient`]. Call after
+    /// [`ModelRunner::forward`], once.
     pub fn backward(&mut self) {
         let (groups, per_group) = (self.workspace.groups(), self.workspace.per_group());
         let c = self.model.architecture().channels;
@@ -299,7 +299,7 @@ impl<T: Kernels> Engine<T> {
     }
 
     /// The objects of the loaded batch, `N x N` each, in order, in the gauge of the numerics; call after
-    /// [`Engine::assemble`].
+    /// [`ModelRunner::assemble`].
     pub fn objects(&self) -> Vec<Vec<Complex<T>>> {
         let n = self.physics.side();
         self.states[..self.workspace.groups()]
@@ -316,5 +316,5 @@ impl<T: Kernels> Engine<T> {
 }
 
 #[cfg(test)]
-#[path = "engine_tests.rs"]
+#[path = "model_runner_tests.rs"]
 pub(super) mod tests;

@@ -11,7 +11,7 @@ use ptyproof::error::Result;
 use ptyproof::json::Real;
 use ptyproof::score::fidelity::Fidelity;
 use ptyproof::score::known::MIN_PIXELS;
-use ptyproof::score::versus::{ProbeOf, Side, Versus};
+use ptyproof::score::network_vs_engine::{ProbeOf, Side, Versus};
 
 /// Pictures of the page: the file, what it shows, and its bytes.
 #[derive(Debug)]
