@@ -268,7 +268,7 @@ fn scan(
     canvas(n, positions, &mut add);
 }
 
-/// The canvas of `M >= N + 2 max(|dx|, |dy|)`, offsets from the origin as `run` and `limits` take them; beside it that about
+/// The canvas of `M >= N + 2 max(|dx|, |dy|)`, offsets from the origin as `run` and `canvas-check` take them; beside it that about
 /// the mean position.
 fn canvas(
     n: usize,
@@ -304,7 +304,7 @@ fn canvas(
             "canvas",
             "positions lie so far from the origin that a network has no canvas for them".to_owned(),
             evidence,
-            "take their mean off: `run` and `limits` count a canvas from the origin",
+            "take their mean off: `run` and `canvas-check` count a canvas from the origin",
         );
     } else if enormous {
         add(

@@ -41,8 +41,9 @@ pub(super) enum Command {
     Reconstruct(Box<ReconstructArgs>),
     /// List the scenarios and the counts each derives.
     Scenarios(ScenariosArgs),
-    /// Report whether reassembly's canvas holds every scan position.
-    Limits(Box<LimitsArgs>),
+    /// Report whether the canvas of reassembly holds every scan position.
+    #[command(alias = "limits")]
+    CanvasCheck(Box<CanvasCheckArgs>),
     /// Read training histories, whoever wrote them, and say when they went wrong.
     History(HistoryArgs),
     /// Do the operation that first failed in a run again: which arithmetic would have survived it.
@@ -50,8 +51,9 @@ pub(super) enum Command {
     /// Say whether a hub is whole, whether two agree, and which is golden.
     #[command(subcommand)]
     Hub(HubCommand),
-    /// Balance every factor from photons to the reconstruction: which is never undone, which applied twice.
-    Chain(ChainArgs),
+    /// Audit every scale factor from photons to the reconstruction: which is never undone, which is applied twice.
+    #[command(alias = "chain")]
+    ScaleAudit(ScaleAuditArgs),
     /// Write a data file in another format: PtychoPINN NPZ, ptychodus product, CXI.
     Convert(ConvertArgs),
     /// Say what is in a data file, of whichever format, and what looks odd.
@@ -68,7 +70,7 @@ impl Command {
     /// Where a JUnit report is asked for, if it is.
     pub(super) fn junit(&self) -> Option<&Path> {
         match self {
-            Self::Limits(args) => args.junit.as_deref(),
+            Self::CanvasCheck(args) => args.junit.as_deref(),
             Self::History(args) => args.junit.as_deref(),
             Self::Score(args) => args.junit(),
             Self::Doctor(args) => args.junit.as_deref(),
@@ -141,8 +143,8 @@ pub(super) struct RunArgs {
     /// Which numerics.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     pub(super) numerics: NumericsArg,
-    /// Global phases of the inferred objects: each its own, or as they agree where they overlap [default: own].
-    #[arg(long, value_enum)]
+    /// Global phases of the inferred objects: each its own, or synchronized where they overlap [default: own].
+    #[arg(long = "phase-sync", alias = "phases", value_enum)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) phases: Option<PhasesArg>,
     /// Seed of weights, shuffling and photon noise.
@@ -180,7 +182,7 @@ pub(super) struct ScenariosArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct LimitsArgs {
+pub(super) struct CanvasCheckArgs {
     /// Scenario to report on; its profile does not apply, as in the reference's report.
     #[arg(long, value_name = "NAME", required_unless_present = "data")]
     pub(super) scenario: Option<String>,
@@ -258,7 +260,7 @@ pub(super) struct VerifyArgs {
     #[arg(value_name = "HUB")]
     pub(super) hub: PathBuf,
     /// Write what was found as JSON.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output-json", alias = "json", value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     /// Write it as JUnit.
     #[arg(long, value_name = "FILE")]
@@ -278,13 +280,13 @@ pub(super) struct DiffArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) tolerances: Option<PathBuf>,
     /// Write the comparison as JSON.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output-json", alias = "json", value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     /// Write it as JUnit.
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
     /// Write it as Markdown.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output-markdown", alias = "markdown", value_name = "FILE")]
     pub(super) markdown: Option<PathBuf>,
     /// Take numbers that are not finite for what is wanted, where the first hub has the same.
     #[arg(long)]
@@ -416,7 +418,7 @@ pub(super) struct InspectArgs {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// Write what was found as JSON.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output-json", alias = "json", value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     /// Draw mean pattern, probe and scan positions.
     #[arg(long, value_name = "FILE.png")]
@@ -432,7 +434,7 @@ pub(super) struct DoctorArgs {
     #[arg(value_name = "DATA")]
     pub(super) data: PathBuf,
     /// Write what was found as JSON.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output-json", alias = "json", value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     /// Write a case per finding as JUnit.
     #[arg(long, value_name = "FILE")]
@@ -449,14 +451,14 @@ pub(super) struct DoctorArgs {
 
 /// What to balance.
 #[derive(Debug, Args)]
-pub(super) struct ChainArgs {
+pub(super) struct ScaleAuditArgs {
     /// A hub, this program's or the reference's, or a data file.
     #[arg(value_name = "HUB|DATA")]
     pub(super) path: PathBuf,
-    /// Write the chain as JSON.
-    #[arg(long, value_name = "FILE")]
+    /// Write the audit as JSON.
+    #[arg(long = "output-json", alias = "json", value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     /// Write it as Markdown.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output-markdown", alias = "markdown", value_name = "FILE")]
     pub(super) markdown: Option<PathBuf>,
 }

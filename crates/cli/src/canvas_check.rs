@@ -1,6 +1,6 @@
-//! `ptyproof limits`: does the canvas of reassembly hold every scan position?
+//! `ptyproof canvas-check`: does the canvas of reassembly hold every scan position?
 
-use super::args::LimitsArgs;
+use super::args::CanvasCheckArgs;
 use super::clock::now;
 use super::exit::Exit;
 use super::output_paths::refuse_overwrite;
@@ -21,7 +21,7 @@ use ptyproof_pinn::data::group_count::GroupCount;
 /// What the reference's report seeds NumPy's stream with before it groups each subset.
 const REPORT_SEED: u32 = 42;
 
-pub(super) fn run(args: &LimitsArgs) -> Result<Exit> {
+pub(super) fn run(args: &CanvasCheckArgs) -> Result<Exit> {
     let written = [&args.output_json, &args.output_markdown, &args.junit];
     let read = args.data.iter().chain(&args.snapshot);
     refuse_overwrite("writing the limits report", read, written)?;

@@ -50,6 +50,7 @@ enum ProbeArg {
     /// As the engine has refined it; where that has several modes, by a second run with one.
     Engine,
     /// That of the file or the scenario.
+    #[value(name = "file", alias = "given")]
     Given,
 }
 
@@ -79,7 +80,7 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     modes: Option<usize>,
     /// The network's probe: a guess will do for an engine, which refines it; a network needs it right
-    /// [default: engine with --data, given with a simulation, which knows it, with --probe-mode, and with --custom-probe].
+    /// [default: engine with --data; file with a simulation, which knows it, with --probe-mode, and with --custom-probe].
     #[arg(long, value_enum)]
     network_probe: Option<ProbeArg>,
     /// The probe, key `probeGuess`, as with `run`: of the simulation, or the network's with --data.
@@ -91,9 +92,9 @@ pub(super) struct CompareArgs {
     /// it trains on one part and infers the other.
     #[arg(long, value_enum, default_value_t = NumericsArg::Guarded)]
     numerics: NumericsArg,
-    /// Global phases of the objects that the network infers: each its own, or as they agree where they overlap
+    /// Global phases of the objects that the network infers: each its own, or synchronized where they overlap
     /// [default: overlaps; own with --numerics reference].
-    #[arg(long, value_enum)]
+    #[arg(long = "phase-sync", alias = "phases", value_enum)]
     phases: Option<PhasesArg>,
     #[command(flatten)]
     known: KnownArgs,

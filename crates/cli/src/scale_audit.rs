@@ -1,6 +1,6 @@
-//! `ptyproof chain`: every factor from photons to the network and back.
+//! `ptyproof scale-audit`: every factor from photons to the network and back.
 
-use super::args::ChainArgs;
+use super::args::ScaleAuditArgs;
 use super::exit::Exit;
 use super::output_paths::refuse_overwrite;
 use super::{run, stored_run};
@@ -11,7 +11,7 @@ use ptyproof::par::Pool;
 use ptyproof_harness::pipeline::scale_audit::chain;
 use ptyproof_harness::report::scale_audit::{markdown, terminal};
 
-pub(super) fn run(args: &ChainArgs) -> Result<Exit> {
+pub(super) fn run(args: &ScaleAuditArgs) -> Result<Exit> {
     let path = &args.path;
     if !path.exists() {
         return Err(Error::input("balancing scales")

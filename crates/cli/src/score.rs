@@ -102,13 +102,13 @@ pub(super) struct ScoreArgs {
     #[arg(long, value_name = "FIGURE=VALUE")]
     at_least: Vec<String>,
     /// Write the scores as JSON.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output-json", alias = "json", value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the gates as JUnit; without a gate, whether the figures could be taken.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Write them as Markdown.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "output-markdown", alias = "markdown", value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// Write the ring correlation as CSV.
     #[arg(long, value_name = "FILE.csv")]

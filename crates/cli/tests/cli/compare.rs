@@ -184,7 +184,7 @@ fn what_nobody_typed_is_what_the_help_says() {
     for (args, code) in [
         (&["hub", "verify", text(&hub)][..], 0),
         (&["score", text(&hub)], 4),
-        (&["chain", text(&hub)], 0),
+        (&["scale-audit", text(&hub)], 0),
         (&["hub", "diff", text(&hub), text(&hub)], 0),
     ] {
         let done = said(args.iter().copied());
@@ -239,7 +239,7 @@ fn the_network_gets_the_probe_that_it_is_said_to() {
     };
     let (with, without) = (scan(true), scan(false));
     for (k, (data, more, named, of)) in [
-        (&with, &["--network-probe", "given"][..], false, "given"),
+        (&with, &["--network-probe", "file"][..], false, "given"),
         (&with, &["--probe-mode", "idealized"], false, "scenario"),
         (&with, &["--custom-probe", text(&with)], true, "custom"),
         (&with, &["--modes", "2"], true, "engine_of_one_mode"),

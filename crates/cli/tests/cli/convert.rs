@@ -91,7 +91,7 @@ fn an_inspection_is_a_table_json_and_a_picture() {
     let seen = said([
         "inspect",
         text(&file),
-        "--json",
+        "--output-json",
         text(&json),
         "--picture",
         text(&png),

@@ -325,11 +325,11 @@ fn one_changed_setting_is_traced_to_itself() {
         "diff",
         text(&base),
         text(&dose),
-        "--json",
+        "--output-json",
         text(&j),
         "--junit",
         text(&x),
-        "--markdown",
+        "--output-markdown",
         text(&m),
     ]);
     d.ended(1, &[]);

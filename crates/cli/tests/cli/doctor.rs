@@ -34,7 +34,7 @@ fn an_examination_of_a_few_patterns_is_text_json_and_a_picture() {
     let done = said([
         "doctor",
         text(&at("few.npz")),
-        "--json",
+        "--output-json",
         text(&at("a.json")),
         "--picture",
         text(&at("a.png")),

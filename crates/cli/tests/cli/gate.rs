@@ -77,7 +77,7 @@ fn a_late_stage_is_gated_like_an_early_one() {
         "diff",
         text(&good),
         text(&other),
-        "--markdown",
+        "--output-markdown",
         text(&page),
     ])
     .ended(1, &[]);
@@ -255,7 +255,7 @@ fn a_reader_that_goes_away_does_not_change_the_verdict() {
     for args in [
         vec!["hub", "diff", text(&good), text(&other)],
         vec!["hub", "verify", text(&other)],
-        vec!["chain", text(&other)],
+        vec!["scale-audit", text(&other)],
         vec!["scenarios"],
     ] {
         let want = said(&args).code;

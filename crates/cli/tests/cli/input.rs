@@ -541,7 +541,7 @@ fn what_is_told_of_no_file_and_a_seed_of_no_scan_are_refused() {
         &["--probe-moves"],
     ] {
         p.refused(2, &[&scenario[..], told].concat(), &["without --data"]);
-        said([&["limits"][..], &scenario, told].concat()).ended(2, &["without --data"]);
+        said([&["canvas-check"][..], &scenario, told].concat()).ended(2, &["without --data"]);
     }
     let path = p.path("a.npz");
     Data::new(12).write(&path);

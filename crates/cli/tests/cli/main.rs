@@ -6,7 +6,7 @@
     reason = "a test may fail loudly, and says what it skips"
 )]
 
-mod chain;
+mod canvas_check;
 mod compare;
 mod convert;
 mod diff;
@@ -17,10 +17,10 @@ mod golden;
 mod history;
 mod hub;
 mod input;
-mod limits;
 mod reconstruct;
 mod replay;
 mod resume;
+mod scale_audit;
 mod scan;
 mod score;
 mod sizes;

@@ -286,7 +286,7 @@ fn light_that_is_too_bright_for_float32_is_named_and_the_rest_is_done() {
     }
     let hub = dir.path().join("epie");
     said(["replay", text(&hub)]).ended(2, &["the event of an iterative engine"]);
-    said(["chain", text(&hub)]).ended(2, &["the hub of an iterative engine"]);
+    said(["scale-audit", text(&hub)]).ended(2, &["the hub of an iterative engine"]);
 }
 
 #[test]

@@ -258,7 +258,7 @@ fn objects_that_agree_are_of_the_same_training() {
     whole(&hub("own"), &tiny);
     let agreed = whole(
         &hub("agreed"),
-        &[&tiny[..], &["--phases", "overlaps"]].concat(),
+        &[&tiny[..], &["--phase-sync", "overlaps"]].concat(),
     );
     assert_eq!(agreed["cli_args"]["phases"], "overlaps");
     same(

@@ -103,20 +103,20 @@ fn a_name_that_is_no_text_is_a_name_except_in_the_metadata_of_a_hub() {
 fn a_device_is_written_to_and_a_link_stays_one() {
     let dir = tempfile::tempdir().unwrap();
     let data = measured(dir.path());
-    let done = said(["inspect", text(&data), "--json", "/dev/stdout"]);
+    let done = said(["inspect", text(&data), "--output-json", "/dev/stdout"]);
     done.ended(0, &[]);
     assert!(done.out.starts_with('{'), "{done:#?}");
     // a file under standard output is the same stream
     let both = dir.path().join("both.txt");
     let mut inspect = program();
-    inspect.args(["inspect", text(&data), "--json", "/dev/stdout"]);
+    inspect.args(["inspect", text(&data), "--output-json", "/dev/stdout"]);
     let file = fs::File::create(&both).unwrap();
     assert!(inspect.stdout(file).status().unwrap().success());
     assert_eq!(fs::read_to_string(&both).unwrap(), done.out);
     let (target, link) = (dir.path().join("target.json"), dir.path().join("link.json"));
     fs::write(&target, "old").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
-    said(["inspect", text(&data), "--json", text(&link)]).ended(0, &[]);
+    said(["inspect", text(&data), "--output-json", text(&link)]).ended(0, &[]);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(fs::read_to_string(&target).unwrap().starts_with('{'));
 }
@@ -127,16 +127,16 @@ fn a_report_never_lands_on_what_it_is_about() {
     let data = measured(dir.path());
     let before = fs::read(&data).unwrap();
     for args in [
-        ["inspect", text(&data), "--json"],
+        ["inspect", text(&data), "--output-json"],
         ["doctor", text(&data), "--picture"],
-        ["chain", text(&data), "--markdown"],
+        ["scale-audit", text(&data), "--output-markdown"],
         ["history", text(&data), "--output-json"],
-        ["score", text(&data), "--json"],
+        ["score", text(&data), "--output-json"],
     ] {
         said(args.iter().copied().chain([text(&data)])).ended(2, &["the file that is read"]);
     }
     let limits = [
-        "limits",
+        "canvas-check",
         "--data",
         text(&data),
         "--output-json",
@@ -152,14 +152,14 @@ fn a_report_never_lands_on_what_it_is_about() {
     let (hub, manifest, within, history) =
         (text(&hub), text(&manifest), text(&within), text(&history));
     for args in [
-        vec!["chain", hub, "--json", manifest],
-        vec!["chain", hub, "--json", within],
-        vec!["hub", "verify", hub, "--json", manifest],
-        vec!["hub", "diff", hub, hub, "--json", within],
+        vec!["scale-audit", hub, "--output-json", manifest],
+        vec!["scale-audit", hub, "--output-json", within],
+        vec!["hub", "verify", hub, "--output-json", manifest],
+        vec!["hub", "diff", hub, hub, "--output-json", within],
         vec!["hub", "diff", hub, hub, "--junit", manifest],
         vec!["hub", "diff", hub, hub, "--write-tolerances", within],
         vec!["history", history, "--output-markdown", within],
-        vec!["inspect", text(&data), "--json", within],
+        vec!["inspect", text(&data), "--output-json", within],
         vec!["hub", "bless", hub, "--golden", hub, "--reason", "x"],
     ] {
         said(&args).ended(2, &["a place in the hub"]);
@@ -175,9 +175,16 @@ fn no_two_reports_are_one_file() {
     let same = dir.path().join("same");
     let (data, same) = (text(&data), text(&same));
     for args in [
-        ["inspect", data, "--json", same, "--picture", same],
-        ["doctor", data, "--json", same, "--picture", same],
-        ["chain", data, "--json", same, "--markdown", same],
+        ["inspect", data, "--output-json", same, "--picture", same],
+        ["doctor", data, "--output-json", same, "--picture", same],
+        [
+            "scale-audit",
+            data,
+            "--output-json",
+            same,
+            "--output-markdown",
+            same,
+        ],
     ] {
         said(args).ended(2, &["two reports for one file"]);
     }
@@ -186,7 +193,7 @@ fn no_two_reports_are_one_file() {
     let both = [
         "inspect",
         data,
-        "--json",
+        "--output-json",
         "/dev/null",
         "--picture",
         "/dev/null",

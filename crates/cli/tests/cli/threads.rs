@@ -45,7 +45,7 @@ fn every_command_works_on_the_threads_that_it_was_given() {
             format!("reconstruct {data} --engine lsqml --iterations 3 -o"),
             "engine",
         ),
-        (format!("doctor {data} --json"), "doctor.json"),
+        (format!("doctor {data} --output-json"), "doctor.json"),
     ] {
         let out = at(more);
         let mut args: Vec<&str> = command.split(' ').collect();

@@ -15,7 +15,37 @@ fn the_help_is_worth_reading() {
     insta::assert_snapshot!("help", printed(&["--help"]));
     insta::assert_snapshot!("run_help", printed(&["run", "--help"]));
     insta::assert_snapshot!("reconstruct_help", printed(&["reconstruct", "--help"]));
-    insta::assert_snapshot!("limits_help", printed(&["limits", "--help"]));
+    insta::assert_snapshot!("canvas_check_help", printed(&["canvas-check", "--help"]));
+}
+
+/// Scripts of earlier versions go on working, and no help names what they use.
+#[test]
+fn old_names_are_hidden_aliases() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = dir.path().join("hub");
+    assert_eq!(run(&hub, 1, &["--phases", "own", "--quiet"]).code, 0);
+    let json = |name: &str| dir.path().join(name);
+    for (old, new) in [("chain", "scale-audit"), ("limits", "canvas-check")] {
+        assert_eq!(
+            printed(&[old, "--help"]),
+            printed(&[new, "--help"]),
+            "{old}"
+        );
+        assert!(
+            !printed(&["--help"]).contains(&format!("  {old} ")),
+            "{old}"
+        );
+    }
+    for (option, file) in [("--json", "old.json"), ("--output-json", "new.json")] {
+        said(["scale-audit", text(&hub), option, text(&json(file))]).ended(0, &[]);
+    }
+    let read = |name: &str| fs::read_to_string(json(name)).unwrap();
+    assert_eq!(read("old.json"), read("new.json"));
+    let help = printed(&["scale-audit", "--help"]);
+    assert!(
+        help.contains("--output-json") && !help.contains(" --json"),
+        "{help}"
+    );
 }
 
 #[test]

@@ -241,7 +241,7 @@ pub fn terminal(report: &Report) -> String {
         if all.len() > SHOWN {
             let _ = writeln!(
                 out,
-                "  and {} more (--json or --markdown has all)",
+                "  and {} more (--output-json or --output-markdown has all)",
                 all.len() - SHOWN
             );
         }

@@ -129,7 +129,7 @@ pub fn score(mut asked: ScoreRequest, pool: &Pool) -> Result<Outcome> {
                     .at(hub.display())
                     .got("a data file that has changed since the run: these are other patterns")
                     .need("the one that the run was given")
-                    .help("`ptyproof chain` says more; the hub's metadata name the file"));
+                    .help("`ptyproof scale-audit` says more; the hub's metadata name the file"));
             }
             Some(own)
         }

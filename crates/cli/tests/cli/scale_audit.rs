@@ -13,7 +13,7 @@ use std::path::Path;
 /// The chain of a hub as JSON.
 fn chain(hub: &Path, folder: &Path) -> Value {
     let file = folder.join("chain.json");
-    said(["chain", text(hub), "--json", text(&file)]).ended(0, &[]);
+    said(["scale-audit", text(hub), "--output-json", text(&file)]).ended(0, &[]);
     json(&file)
 }
 
@@ -63,7 +63,7 @@ fn a_factor_never_undone_applied_twice_or_undone_is_named() {
         assert!(d.abs() <= most, "{l}");
     }
     let page = folder.path().join("chain.md");
-    said(["chain", text(&hub), "--markdown", text(&page)]).ended(0, &[]);
+    said(["scale-audit", text(&hub), "--output-markdown", text(&page)]).ended(0, &[]);
     assert!(
         fs::read_to_string(page)
             .unwrap()
@@ -71,16 +71,16 @@ fn a_factor_never_undone_applied_twice_or_undone_is_named() {
     );
     flat(f64::NAN);
     let file = folder.path().join("chain.json");
-    let bad = said(["chain", text(&hub), "--json", text(&file)]);
+    let bad = said(["scale-audit", text(&hub), "--output-json", text(&file)]);
     bad.ended(3, &[]);
     assert!(bad.out.contains("not finite"), "{bad:#?}");
     assert_eq!(json(&file)["measured"], Value::Null);
     assert_eq!(json(&file)["non_finite"], old.len());
     write_npy(&path, &Array2::<f32>::zeros((3, 3))).unwrap();
-    said(["chain", text(&hub)]).ended(2, &["phase.npy", "(3, 3)"]);
+    said(["scale-audit", text(&hub)]).ended(2, &["phase.npy", "(3, 3)"]);
     fs::remove_file(hub.join("run_metadata.json")).unwrap();
-    said(["chain", text(&hub)]).ended(2, &["run_metadata.json"]);
-    said(["chain", text(&hub.join("nothing"))]).ended(2, &["nothing"]);
+    said(["scale-audit", text(&hub)]).ended(2, &["run_metadata.json"]);
+    said(["scale-audit", text(&hub.join("nothing"))]).ended(2, &["nothing"]);
 }
 
 #[test]

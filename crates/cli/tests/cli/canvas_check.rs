@@ -5,7 +5,7 @@ use super::{said, text};
 use serde_json::Value;
 use std::fs;
 
-const PUBLISHED: [&str; 3] = ["limits", "--group-limit", "64"];
+const PUBLISHED: [&str; 3] = ["canvas-check", "--group-limit", "64"];
 
 fn limits(more: &[&str]) -> super::Said {
     said(PUBLISHED.iter().chain(more))
@@ -71,7 +71,7 @@ fn positions_from_a_file_are_reported_and_the_farthest_is_named() {
     let mut data = Data::new(12);
     data.x[7] = 812.25;
     data.write(&file);
-    let said = said(["limits", "--data", text(&file)]);
+    let said = said(["canvas-check", "--data", text(&file)]);
     said.ended(0, &[]);
     assert!(
         said.out.contains("needs the largest canvas"),
@@ -93,7 +93,7 @@ fn a_report_that_cannot_be_written_is_named() {
 fn an_unknown_scenario_and_a_bad_number_are_usage_errors() {
     limits(&["--scenario", "gs1_idea"]).ended(2, &["Did you mean `gs1_ideal`?"]);
     limits(&["--scenario", "gs1_ideal", "--split-fraction", "2"]).ended(2, &["--split-fraction"]);
-    said(["limits"]).ended(2, &["--scenario"]);
+    said(["canvas-check"]).ended(2, &["--scenario"]);
 }
 
 #[test]
@@ -101,7 +101,13 @@ fn a_limit_of_zero_groups_is_no_limit() {
     let dir = tempfile::tempdir().unwrap();
     let used = |more: &[&str]| {
         let file = dir.path().join("limits.json");
-        let of = ["limits", "--scenario", "gs1_ideal", "--group-count", "70"];
+        let of = [
+            "canvas-check",
+            "--scenario",
+            "gs1_ideal",
+            "--group-count",
+            "70",
+        ];
         let said = said(of.iter().chain(more).chain(&["--output-json", text(&file)]));
         said.ended(0, &[]);
         let report: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
