@@ -1,6 +1,6 @@
 //! Instruction counts of the hot loops, held against `benches/instructions/baseline.json`.
 //!
-//! `cargo run --release -p ptyproof-instructions -- check` counts each loop with callgrind (AVX2 kernels: callgrind has no
+//! `cargo run --profile count -p ptyproof-instructions -- check` counts each loop with callgrind (AVX2 kernels: callgrind has no
 //! AVX-512) on one thread and fails if one takes over 1 % more than its baseline; `-- bless` writes the baseline
 //! anew. Time depends on who else uses the machine; these counts do not, so a slow-down of a few per cent shows.
 //!
