@@ -1,5 +1,49 @@
 //! **ptyproof**: a property-tested numerical verification harness for ptychography.
 //!
+//! # Map
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`align`] | alignment of two images up to what diffraction cannot determine |
+//! | [`score`] | figures of merit, each with its region and its known share |
+//! | [`io`] | data files: formats, in memory, inspection |
+//! | [`doctor`] | what the patterns say of what a file declares |
+//! | [`optics`] | objects, probes, scans, and what a detector sees of them |
+//! | [`assemble`] | patches onto a canvas, and back |
+//! | [`solve`] | iterative engines |
+//! | [`records`] | histories, steps, stages, events of a run |
+//! | [`hub`], [`diff`] | run directories: reading, verifying, comparing |
+//! | [`judgment`], [`error`] | the scale of verdicts; the one error type |
+//! | [`json`], [`file`], [`finite`], [`geometry`], [`par`], [`rng`] | what every module stands on |
+//!
+//! # Examples
+//!
+//! Two images are compared up to global phase, scale, phase ramp, shift and twin:
+//!
+//! ```
+//! use ndarray::Array2;
+//! use num_complex::Complex64;
+//! use ptyproof::align::align;
+//!
+//! let a = Array2::from_shape_fn((32, 32), |(y, x)| {
+//!     Complex64::from_polar(1.0 + 0.2 * (0.3 * x as f64).sin(), (0.2 * y as f64).cos())
+//! });
+//! let found = align(&a, &a.mapv(|z| z * 2.0)).expect("both images cover something");
+//! assert!(found.raw.rms.get() > 0.1 && found.aligned.rms.get() < 1e-9);
+//! ```
+//!
+//! A history of any program, and whether it stayed finite:
+//!
+//! ```
+//! use ptyproof::judgment::Judgment;
+//! use ptyproof::records::telemetry::Telemetry;
+//!
+//! let text = r#"{"loss": [3.0, 1.0, NaN]}"#;
+//! let read = Telemetry::read(std::io::Cursor::new(text))?;
+//! assert_eq!(read.judgment(), Judgment::NonFinite);
+//! # Ok::<(), ptyproof::error::Error>(())
+//! ```
+//!
 //! # Conventions
 //!
 //! * **Axes.** Arrays are `[row = y, col = x]`, row-major; stacks put the pattern first, grouped
@@ -31,3 +75,8 @@ pub mod records;
 pub mod rng;
 pub mod score;
 pub mod solve;
+
+/// The example of the first page is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -193,6 +193,24 @@ fn parsed() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches)
 }
 
+/// Whether these words, the program's name left out, are a command that can be run; clap's message if not.
+///
+/// # Errors
+/// If they do not parse.
+///
+/// ```
+/// assert!(ptyproof_cli::check(&["scenarios"]).is_ok());
+/// assert!(ptyproof_cli::check(&["fly"]).is_err());
+/// ```
+pub fn check<S: AsRef<str>>(words: &[S]) -> Result<(), String> {
+    let words = words.iter().map(AsRef::as_ref);
+    let words = std::iter::once("ptyproof").chain(words);
+    match Cli::command().try_get_matches_from(words) {
+        Err(e) if e.use_stderr() => Err(e.to_string()),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a failure as JUnit, so that no report of an earlier time stands for this one.
 fn report_failure(path: &Path, e: &Error) {
     let judgment = match e.kind() {

@@ -1,4 +1,4 @@
-//! Draws one of each kind of picture: `cargo run --example pictures -- DIRECTORY`.
+//! Draws one of each kind of picture: `cargo run -p ptyproof-harness --example pictures -- DIRECTORY`.
 
 use ndarray::Array2;
 use ptyproof::error::{Error, Result};

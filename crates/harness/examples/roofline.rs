@@ -1,7 +1,7 @@
 //! What `cargo bench` measured, as fractions of what the machine can do: a table in Markdown on the terminal, and the roofline
 //! picture `docs/roofline.png`.
 //!
-//! `cargo bench && cargo run --release --example roofline` reads `target/criterion`. The roof is the multiply-add peak of one core
+//! `cargo bench && cargo run --release -p ptyproof-harness --example roofline` reads `target/criterion`. The roof is the multiply-add peak of one core
 //! and the read bandwidth, both measured in the same run by the benches `peak` and `memory`. Convolutions are drawn at the
 //! operations of the definition; Winograd needs a quarter of them, so its points lie above the roof of the direct method.
 #![allow(

@@ -209,7 +209,7 @@ macro_rules! each {
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(pub(super) arch::__m256);
 
-// SAFETY: called only below a check for AVX2 and FMA (see `kernel::Isa`).
+// SAFETY: called only below a check for AVX2 and FMA (see `Isa`).
 #[cfg(target_arch = "x86_64")]
 unsafe impl Lanes for Avx2 {
     const COUNT: usize = 8;
@@ -318,7 +318,7 @@ unsafe impl Lanes for Avx2 {
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(pub(super) arch::__m512);
 
-// SAFETY: called only below a check for AVX-512F (see `kernel::Isa`).
+// SAFETY: called only below a check for AVX-512F (see `Isa`).
 #[cfg(target_arch = "x86_64")]
 unsafe impl Lanes for Avx512 {
     const COUNT: usize = 16;

@@ -1,8 +1,7 @@
 //! Comparisons that do not pass on NaN, on nothing, or on sequences of different lengths.
 //!
 //! `f64::max` drops a NaN, `zip` stops at the shorter sequence, and `all` holds for no values. Here NaN counts as
-//! infinite, and both unequal lengths and empty sequences panic. The library's own tests use this file too, as
-//! `ground::compare`, and test it there.
+//! infinite, and both unequal lengths and empty sequences panic.
 
 /// A running maximum in which NaN counts as infinite.
 #[derive(Debug, Clone, Copy, Default)]

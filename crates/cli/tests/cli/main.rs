@@ -11,6 +11,7 @@ mod compare;
 mod convert;
 mod diff;
 mod doctor;
+mod documents;
 mod engines;
 mod gate;
 mod golden;

@@ -316,28 +316,28 @@ const CASES: &[Case] = &[
         &["mismatch: patterns of 16 x 16 and a probe of 8 x 8"],
     ),
     // limits
-    case("good", "limits --scenario gs1_ideal", 0, &["fits"]),
+    case("good", "canvas-check --scenario gs1_ideal", 0, &["fits"]),
     case(
         "too small",
-        "limits --scenario gs2_ideal --legacy-canvas",
+        "canvas-check --scenario gs2_ideal --legacy-canvas",
         1,
         &["**no**"],
     ),
     case(
         "a NaN position",
-        "limits --data @scan_nan_position.npz --group-count 4",
+        "canvas-check --data @scan_nan_position.npz --group-count 4",
         3,
         &["NaN"],
     ),
     case(
         "one pattern",
-        "limits --data @scan_one.npz --group-count 1 --reassemble-m 8",
+        "canvas-check --data @scan_one.npz --group-count 1 --reassemble-m 8",
         2,
         &["at least one of each"],
     ),
     case(
         "an array twice",
-        "limits --data @scan_twice.npz",
+        "canvas-check --data @scan_twice.npz",
         2,
         &["two arrays of that name"],
     ),
@@ -581,15 +581,25 @@ const CASES: &[Case] = &[
         &["a whole hub"],
     ),
     // chain
-    case("good", "chain @hub", 0, &["energies checked, all are kept"]),
+    case(
+        "good",
+        "scale-audit @hub",
+        0,
+        &["energies checked, all are kept"],
+    ),
     case(
         "NaN in the amplitude",
-        "chain @hub_nan",
+        "scale-audit @hub_nan",
         3,
         &["something is not finite", "1 pixels"],
     ),
-    case("no hub", "chain @hub_empty", 2, &["run_metadata.json"]),
-    case("missing", "chain @gone", 2, &["gone"]),
+    case(
+        "no hub",
+        "scale-audit @hub_empty",
+        2,
+        &["run_metadata.json"],
+    ),
+    case("missing", "scale-audit @gone", 2, &["gone"]),
     // replay
     case(
         "nothing happened",
@@ -1006,10 +1016,10 @@ const REPORTS: &[(&str, [usize; 2])] = &[
     ("history @null_all.json", [0, 1]),
     ("history @empty.json", [0, 1]),
     ("history @good.json @empty.json", [0, 1]),
-    ("limits --scenario gs1_ideal", [0, 0]),
-    ("limits --scenario gs1_ideal --legacy-canvas", [2, 0]),
+    ("canvas-check --scenario gs1_ideal", [0, 0]),
+    ("canvas-check --scenario gs1_ideal --legacy-canvas", [2, 0]),
     (
-        "limits --data @scan_nan_position.npz --group-count 4",
+        "canvas-check --data @scan_nan_position.npz --group-count 4",
         [1, 0],
     ),
     ("doctor @scan_one.npz", [0, 1]),
