@@ -157,6 +157,7 @@ impl Position {
     clippy::cast_precision_loss,
     reason = "bounded by 2^52 on the line above"
 )]
+#[inline]
 pub fn floor_index(v: f64) -> Option<(isize, f64)> {
     if v.is_finite() && v.abs() <= 4503599627370496.0 {
         // by truncation: without SSE4.1 `floor` is a call, and patches are placed by the million
@@ -170,6 +171,7 @@ pub fn floor_index(v: f64) -> Option<(isize, f64)> {
 }
 
 /// `ceil(v)` as an index, for finite `0 <= v <= CanvasSize::MAX`; anything else gives `None`.
+#[inline]
 pub fn ceil_index(v: f64) -> Option<usize> {
     #[expect(
         clippy::cast_precision_loss,

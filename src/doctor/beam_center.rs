@@ -1,4 +1,4 @@
-//! Where the light is, and what the values look like, before anything is reconstructed.
+//! Where the beam center is, and what the values look like, before anything is reconstructed.
 
 use ndarray::Array2;
 use num_complex::Complex64;
@@ -13,7 +13,7 @@ use crate::json::Real;
 pub struct BeamCenter {
     /// Middle less `[N/2, N/2]`, `[row, col]`, pixels in `(-N/2, N/2]`.
     pub offset: [Real; 2],
-    /// How much the light keeps together along each axis: 1 in one row, 0 spread evenly.
+    /// Concentration of the intensity along each axis: 1 in one row, 0 spread evenly.
     pub concentration: [Real; 2],
     /// The axes along which it is half a detector away.
     pub half_away: [bool; 2],

@@ -37,7 +37,7 @@ pub struct Examination {
     pub name: String,
     /// Findings, the gravest first.
     pub findings: Vec<Finding>,
-    /// Whether the trials decide anything: the best of them foretells patterns that it was not shown.
+    /// Whether the trials decide anything: the best of them predicts held-out patterns.
     pub decided: bool,
     /// Patterns of the file.
     pub patterns: usize,
@@ -53,11 +53,11 @@ pub struct Examination {
     pub self_twin: Option<Real>,
     /// Hypotheses, the best first.
     pub ranking: Vec<Ranked>,
-    /// The unexplained share with positions in no order.
+    /// The held-out error with positions in no order.
     pub shuffled: Option<Real>,
     /// The best against: positions in no order, the next orientation, its twin, the next unit.
     pub margins: [Option<Margin>; 4],
-    /// Unexplained at each factor on the positions.
+    /// Held-out error at each factor on the positions.
     pub scales: Vec<ScaleRow>,
     /// What the file holds.
     pub file: Inspection,
@@ -77,7 +77,7 @@ impl Examination {
         let ran = self
             .ranking
             .iter()
-            .filter(|r| r.unexplained.get().is_finite());
+            .filter(|r| r.held_out_error.get().is_finite());
         [ran.count(), self.ranking.len()]
     }
 

@@ -1,4 +1,4 @@
-//! A few iterations under a hypothesis: how well it explains patterns, and how well it foretells those it was not shown.
+//! A few iterations under a hypothesis: how well it explains patterns, and how well it predicts held-out ones.
 
 use ndarray::Array2;
 use num_complex::Complex32;
@@ -77,9 +77,9 @@ pub(super) struct Outcome {
     pub(super) fit: f64,
     /// The same of those left out.
     pub(super) overlap: f64,
-    /// What is not foretold of those left out: the residual over that of the mean pattern, in the three powers of the
+    /// Error of held-out patterns: the residual over that of the mean pattern, in the three powers of the
     /// declared amplitude, their geometric mean. 0 is everything, 1 no better than no positions at all.
-    pub(super) unexplained: f64,
+    pub(super) held_out_error: f64,
     /// What was reconstructed.
     pub(super) estimate: Estimate,
 }
@@ -229,7 +229,7 @@ pub(super) fn run(sample: &Sample, trial: &Trial, effort: Effort, pool: &Pool) -
     Ok(Outcome {
         fit: residuals(&shown, &estimate, pool).whole,
         overlap: residuals(&hidden, &there, pool).whole,
-        unexplained: unexplained(
+        held_out_error: held_out_error(
             &shown,
             &hidden,
             &there,
@@ -248,12 +248,12 @@ fn form(mut v: f64, k: i32) -> f64 {
     v
 }
 
-/// See [`Outcome::unexplained`].
+/// See [`Outcome::held_out_error`].
 ///
 /// One power alone would favour a hypothesis: each fits best in its own, and a square has larger contrast than a root.
 /// Where whole numbers tell the amplitude, `anchor`, the powers are `1/2`, `1` and `2` of it: the roots of an
 /// amplitude are mostly noise.
-fn unexplained(
+fn held_out_error(
     shown: &Problem,
     hidden: &Problem,
     estimate: &Estimate,

@@ -2,7 +2,7 @@
 //!
 //! A convention that is wrong leaves every number finite and every shape right. So each reading of the file is a
 //! [`Hypothesis`], a few iterations of rPIE are run under it, and it is judged by patterns it was not shown: each is
-//! foretold from the object that its neighbours left, which only overlap under the right positions can do.
+//! predicted from the object that its neighbors left, which only overlap under the right positions can do.
 //!
 //! *What data cannot tell.* With `psi_k(r) = P(r) O(r + p_k)`, the fields `conj P(-r)` and `conj O(-r)` at `-p_k` have the
 //! same intensities: positions and their negatives are *twins*, and only a probe whose twin differs from it parts

@@ -36,10 +36,11 @@ pub struct Ranked {
     pub rounds: usize,
     /// `sqrt(sum (|F| - A)^2 / sum A^2)`, `A` as the hypothesis has it, of patterns shown.
     pub fit: Real,
-    /// The same of patterns left out, which only their neighbours foretell.
+    /// The same of held-out patterns, which only their neighbors predict.
     pub overlap: Real,
-    /// The share of the left out patterns that is not foretold, 1 for the mean pattern; comparable among all hypotheses.
-    pub unexplained: Real,
+    /// Error of held-out patterns, 1 for the mean pattern; comparable among all hypotheses.
+    #[serde(rename = "unexplained")]
+    pub held_out_error: Real,
     /// That of each repetition.
     pub folds: Vec<Real>,
 }
@@ -47,7 +48,7 @@ pub struct Ranked {
 /// How much worse another hypothesis is, and whether that is more than chance.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Margin {
-    /// Its unexplained share over the best's, geometric mean over the repetitions.
+    /// Its held-out error over the best's, geometric mean over the repetitions.
     pub factor: Real,
     /// By which factor that goes up and down from repetition to repetition.
     pub scatter: Real,
@@ -90,8 +91,9 @@ impl Margin {
 pub struct ScaleRow {
     /// The factor.
     pub scale: Real,
-    /// The unexplained share.
-    pub unexplained: Real,
+    /// The held-out error.
+    #[serde(rename = "unexplained")]
+    pub held_out_error: Real,
 }
 
 /// A factor on the positions that is better than none.
@@ -120,7 +122,10 @@ struct Runner {
 impl Runner {
     fn score(&self) -> f64 {
         if self.folds.is_empty() {
-            let v = self.last.as_ref().map_or(f64::INFINITY, |o| o.unexplained);
+            let v = self
+                .last
+                .as_ref()
+                .map_or(f64::INFINITY, |o| o.held_out_error);
             return if v.is_finite() { v } else { f64::INFINITY };
         }
         let logs: f64 = self.folds.iter().map(|f| f.ln()).sum();
@@ -135,7 +140,7 @@ impl Runner {
             rounds: self.rounds,
             fit: of(|o| o.fit),
             overlap: of(|o| o.overlap),
-            unexplained: Real(self.score()),
+            held_out_error: Real(self.score()),
             folds: self.folds.iter().copied().map(Real).collect(),
         }
     }
@@ -158,7 +163,7 @@ pub(super) struct Ranking {
     pub(super) twin: Option<Margin>,
     /// Against the best other unit.
     pub(super) power: Margin,
-    /// Unexplained at each factor on the positions, ascending.
+    /// Held-out error at each factor on the positions, ascending.
     pub(super) scales: Vec<ScaleRow>,
     /// The best factor, and positions as they are against it, if another is better.
     pub(super) scale: Option<Rescaled>,
@@ -358,7 +363,7 @@ impl Race<'_> {
         let found = self.all(&work);
         let scores = |of: &[Option<Outcome>]| -> Vec<f64> {
             of.iter()
-                .map(|o| o.as_ref().map_or(f64::INFINITY, |o| o.unexplained))
+                .map(|o| o.as_ref().map_or(f64::INFINITY, |o| o.held_out_error))
                 .map(|v| if v.is_finite() { v } else { f64::INFINITY })
                 .collect()
         };
@@ -441,7 +446,7 @@ impl Race<'_> {
         let tried = |factors: &[f64]| -> Vec<(f64, f64)> {
             let work: Vec<_> = factors.iter().map(|s| scaled(*s, 0)).collect();
             (factors.iter().zip(self.all(&work)))
-                .filter_map(|(s, o)| Some((*s, o?.unexplained)))
+                .filter_map(|(s, o)| Some((*s, o?.held_out_error)))
                 .filter(|(_, v)| v.is_finite())
                 .collect()
         };
@@ -463,7 +468,7 @@ impl Race<'_> {
             let found = self.all(&work);
             let own: Vec<f64> = found
                 .iter()
-                .map(|o| o.as_ref().map_or(f64::INFINITY, |o| o.unexplained))
+                .map(|o| o.as_ref().map_or(f64::INFINITY, |o| o.held_out_error))
                 .collect();
             Rescaled {
                 scale: s,
@@ -474,7 +479,7 @@ impl Race<'_> {
         rows.sort_by(|a, b| a.0.total_cmp(&b.0));
         let row = |(s, v): (f64, f64)| ScaleRow {
             scale: Real(s),
-            unexplained: Real(v),
+            held_out_error: Real(v),
         };
         (rows.into_iter().map(row).collect(), better)
     }

@@ -11,7 +11,7 @@ use super::ranking::{EXPLAINED, Margin, Ranking, Rescaled};
 use super::sample::Sample;
 use crate::io::inspect::Inspection;
 
-/// Pixels that the light may be off the middle without a word.
+/// Offset of the beam center from the detector center above which a warning is given, pixels.
 const MAX_BEAM_OFFSET_PX: f64 = 0.5;
 /// Self-twins above this are the same probe.
 const OWN_TWIN: f64 = 0.97;
@@ -21,7 +21,7 @@ fn factor(m: &Margin) -> String {
         return "more than 1000 times".to_owned();
     }
     format!(
-        "{:.3} times (scatter {:.3}) what the best leaves unexplained",
+        "{:.3} times (scatter {:.3}) the best held-out error",
         m.factor.get(),
         m.scatter.get()
     )
@@ -32,7 +32,7 @@ pub(super) fn centre(light: &BeamCenter, file: &Inspection) -> Vec<Finding> {
     let [y, x] = light.offset.map(|v| v.get());
     let [cy, cx] = light.concentration.map(|v| v.get());
     let evidence = format!(
-        "the middle of the light is row {y:+.2}, col {x:+.2} pixels from [N/2, N/2] (concentration {cy:.2}, {cx:.2})"
+        "beam center at row {y:+.2}, col {x:+.2} px from [N/2, N/2] (concentration {cy:.2}, {cx:.2})"
     );
     match light.half_away {
         [false, false] => {}
@@ -41,7 +41,7 @@ pub(super) fn centre(light: &BeamCenter, file: &Inspection) -> Vec<Finding> {
                 Finding::new(
                     Severity::Fault,
                     "centre",
-                    "DC is not where it is declared: the light is half a detector away, in the corner if the middle was declared",
+                    "DC is not where it is declared: the beam center is half a detector away, in the corner if the center was declared",
                     evidence,
                 )
                 .advise("shift each pattern by half its size along both axes (fftshift over the last two axes)"),
@@ -53,7 +53,7 @@ pub(super) fn centre(light: &BeamCenter, file: &Inspection) -> Vec<Finding> {
                 Finding::new(
                     Severity::Fault,
                     "centre",
-                    format!("the light is half a detector away along the {axis} alone"),
+                    format!("the beam center is half a detector away along the {axis} alone"),
                     evidence,
                 )
                 .advise("an fftshift over one axis only, or over the axis of the patterns too"),
@@ -64,7 +64,7 @@ pub(super) fn centre(light: &BeamCenter, file: &Inspection) -> Vec<Finding> {
         return vec![Finding::new(
             Severity::Undecided,
             "centre",
-            "the light is spread over the detector: it does not say where DC is",
+            "the intensity is spread over the detector: it does not show where DC is",
             evidence,
         )];
     }
@@ -80,18 +80,14 @@ pub(super) fn centre(light: &BeamCenter, file: &Inspection) -> Vec<Finding> {
         com[0], com[1]
     );
     if y.abs() < MAX_BEAM_OFFSET_PX && x.abs() < MAX_BEAM_OFFSET_PX {
-        let says = "DC is where it is declared, as far as the light can tell";
+        let says = "the beam center agrees with the declared DC";
         return vec![Finding::new(Severity::Note, "centre", says, mass)];
     }
     vec![
         Finding::new(
             Severity::Warning,
             "centre",
-            format!(
-                "the light is off by {:+} rows and {:+} columns: the detector may be centred wrongly",
-                y.round() + 0.0,
-                x.round() + 0.0
-            ),
+            format!("beam center is {} the detector center", away([y, x])),
             mass,
         )
         .advise(
@@ -99,6 +95,25 @@ pub(super) fn centre(light: &BeamCenter, file: &Inspection) -> Vec<Finding> {
              it is real; else roll the patterns by as much the other way",
         ),
     ]
+}
+
+/// `3 columns right of`, `2 rows below and 1 column left of`; `less than a pixel from` where both round to zero.
+fn away([y, x]: [f64; 2]) -> String {
+    let part = |v: f64, unit: &str, [less, more]: [&str; 2]| {
+        let count = v.round().abs();
+        let side = if v < 0.0 { less } else { more };
+        let plural = if count == 1.0 { "" } else { "s" };
+        (count > 0.0).then(|| format!("{count} {unit}{plural} {side}"))
+    };
+    let parts = [
+        part(y, "row", ["above", "below"]),
+        part(x, "column", ["left of", "right of"]),
+    ];
+    match parts {
+        [None, None] => "less than a pixel from".to_owned(),
+        [Some(rows), Some(columns)] => format!("{rows} and {columns}"),
+        [Some(part), None] | [None, Some(part)] => part,
+    }
 }
 
 /// What of the file the trials do not use.
@@ -180,10 +195,10 @@ fn repair(o: Orientation) -> String {
     )
 }
 
-/// Whether the trials decide anything: whether the best foretells more than the mean pattern does, and than positions in random
+/// Whether the trials decide anything: whether the best predicts better than the mean pattern does, and than positions in random
 /// order do.
 pub(super) fn decides(r: &Ranking) -> bool {
-    r.best.unexplained.get() < EXPLAINED && r.null.is_worse()
+    r.best.held_out_error.get() < EXPLAINED && r.null.is_worse()
 }
 
 /// All that the trials say.
@@ -205,10 +220,10 @@ pub(super) fn of(
             k.sigma.get()
         );
         all.push(if related {
-            let says = "patterns that are said to lie together are alike";
+            let says = "patterns of neighboring positions are similar";
             Finding::new(Severity::Note, "positions", says, evidence)
         } else if explained {
-            let says = "patterns that are said to lie together are hardly more alike than any, and yet foretell one another";
+            let says = "patterns of neighboring positions are hardly more similar than any two, and yet predict one another";
             Finding::new(Severity::Note, "positions", says, evidence)
         } else if !unrelated {
             let says = "whether positions and patterns belong together: neighbours are no more alike than chance may make so few";
@@ -216,9 +231,9 @@ pub(super) fn of(
                 .advise("examine more of the scan; a probe (key probeGuess) decides it sooner")
         } else {
             let evidence = format!(
-                "{evidence}; the best of all hypotheses leaves {:.3} unexplained, positions in random order {:.3}, the mean \
+                "{evidence}; the best of all hypotheses has a held-out error of {:.3}, positions in random order {:.3}, the mean \
                  pattern 1",
-                r.best.unexplained.get(),
+                r.best.held_out_error.get(),
                 r.shuffled
             );
             shuffled(file, evidence)
@@ -272,7 +287,7 @@ fn nothing(r: &Ranking, sample: &Sample) -> Finding {
         "the best of {} hypotheses, {}, leaves {:.3} of what the mean pattern leaves; positions in random order leave {:.3}",
         r.rows.len(),
         r.best.hypothesis,
-        r.best.unexplained.get(),
+        r.best.held_out_error.get(),
         r.shuffled
     );
     let advice = if sample.probe.is_some() {
@@ -280,7 +295,7 @@ fn nothing(r: &Ranking, sample: &Sample) -> Finding {
     } else {
         "the data have no probe, and the guess from the mean pattern may be far from the true one: give one (key probeGuess)"
     };
-    let says = "no hypothesis foretells patterns from their neighbours: orientation, unit and scale stay open";
+    let says = "no hypothesis predicts patterns from their neighbors: orientation, unit and scale stay open";
     Finding::new(Severity::Undecided, "orientation", says, evidence).advise(advice)
 }
 
@@ -288,8 +303,8 @@ fn orientation(r: &Ranking, self_twin: Option<f64>) -> Vec<Finding> {
     let best = r.best.hypothesis.orientation;
     let own = best == Orientation::IDENTITY || best == Orientation::IDENTITY.twin();
     let evidence = format!(
-        "of all eight the patterns fit best to {best}, {:.3} unexplained; the next pair of twins leaves {}",
-        r.best.unexplained.get(),
+        "of all eight the patterns fit best to {best}, held-out error {:.3}; the next pair of twins leaves {}",
+        r.best.held_out_error.get(),
         factor(&r.orientation)
     );
     if !r.orientation.is_worse() {
@@ -444,7 +459,7 @@ fn scale(r: &Ranking, explained: bool) -> Option<Finding> {
         _ => return None,
     };
     // where nothing is explained as it is, a factor must explain much to be believed
-    let believed = |m: &Margin| explained || r.best.unexplained.get() / m.factor.get() < 0.85;
+    let believed = |m: &Margin| explained || r.best.held_out_error.get() / m.factor.get() < 0.85;
     let other = r
         .scale
         .filter(|o| o.margin.is_suspect() && believed(&o.margin));
@@ -484,4 +499,23 @@ fn scale(r: &Ranking, explained: bool) -> Option<Finding> {
             "multiply them by {s:.4}: the size of an object pixel may be wrong{or}"
         )),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::away;
+
+    #[test]
+    fn the_beam_center_is_named_by_direction() {
+        let cases = [
+            ([0.0, 3.2], "3 columns right of"),
+            ([0.4, -1.0], "1 column left of"),
+            ([2.0, 0.0], "2 rows below"),
+            ([-2.0, 1.0], "2 rows above and 1 column right of"),
+            ([-0.2, 0.3], "less than a pixel from"),
+        ];
+        for (offset, words) in cases {
+            assert_eq!(away(offset), words, "{offset:?}");
+        }
+    }
 }

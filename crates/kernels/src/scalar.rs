@@ -15,16 +15,19 @@ pub trait Scalar: Compiled + FftNum + Float + Default + std::iter::Sum {
 }
 
 impl Scalar for f64 {
+    #[inline]
     fn of(v: f64) -> Self {
         v
     }
 
+    #[inline]
     fn wide(self) -> f64 {
         self
     }
 }
 
 impl Scalar for f32 {
+    #[inline]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "rounding to float32 is the meaning"
@@ -33,6 +36,7 @@ impl Scalar for f32 {
         v as f32
     }
 
+    #[inline]
     fn wide(self) -> f64 {
         f64::from(self)
     }

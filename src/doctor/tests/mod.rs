@@ -307,11 +307,11 @@ fn positions_too_large_are_named_with_the_factor() {
         "{:#?}",
         e.findings
     );
-    assert!(all_finite(e.scales.iter().map(|s| s.unexplained.get())));
+    assert!(all_finite(e.scales.iter().map(|s| s.held_out_error.get())));
     let best = e
         .scales
         .iter()
-        .min_by(|a, b| a.unexplained.get().total_cmp(&b.unexplained.get()));
+        .min_by(|a, b| a.held_out_error.get().total_cmp(&b.held_out_error.get()));
     assert!(
         (best.unwrap().scale.get() * 1.05 - 1.0).abs() < 0.015,
         "{:?}",
@@ -424,7 +424,11 @@ fn a_pixel_that_is_not_finite_or_is_hot_is_named_and_left_out() {
     assert!(pixel.evidence.contains("row 3, col 4"), "{pixel:?}");
     assert!(topic(&e, Severity::Warning, "pixels").is_some());
     assert_eq!(e.ranking[0].hypothesis, Hypothesis::DECLARED);
-    assert!(e.ranking[0].unexplained.get() < 0.5, "{:?}", e.ranking[0]);
+    assert!(
+        e.ranking[0].held_out_error.get() < 0.5,
+        "{:?}",
+        e.ranking[0]
+    );
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn table(e: &Examination, out: &mut String) {
     let _ = writeln!(
         out,
         "\n{:>4} {:<10} {:<9} {:<9} {:<8} {:>7} {:>8} {:>12}  rounds",
-        "", "positions", "DC", "amplitude", "start", "fit", "overlap", "unexplained"
+        "", "positions", "DC", "amplitude", "start", "fit", "overlap", "held-out"
     );
     let declared = |r: &Ranked| r.hypothesis == ptyproof::doctor::Hypothesis::DECLARED;
     for (k, r) in e.ranking.iter().enumerate() {
@@ -120,7 +120,7 @@ fn table(e: &Examination, out: &mut String) {
     let _ = writeln!(
         out,
         "{:>4} {:<40} {:>28.4}",
-        "", "every pattern foretold as the mean of all", 1.0
+        "", "the mean pattern of all", 1.0
     );
 }
 
@@ -145,7 +145,7 @@ fn row(r: &Ranked) -> String {
         h.orientation.to_string(),
         r.fit.get(),
         r.overlap.get(),
-        r.unexplained.get(),
+        r.held_out_error.get(),
         r.rounds
     )
 }
@@ -172,7 +172,7 @@ fn wrap(text: &str, indent: &str, out: &mut String) {
     let _ = writeln!(out, "{}", line.trim_end());
 }
 
-/// Unexplained share of every hypothesis as bars, and what the best one reconstructed, as PNG.
+/// Held-out error of every hypothesis as bars, and what the best one reconstructed, as PNG.
 ///
 /// # Errors
 /// If there is nothing to show, or the picture would be too large.
@@ -193,11 +193,10 @@ pub fn picture(e: &Examination) -> Result<Vec<u8>> {
         .map(|m| m.mapv(|v| (1.0 + v.max(0.0)).log10() as f32));
     let mut all = Vec::new();
     if let Some(b) = &bars {
-        let mut panel =
-            Panel::amplitude("unexplained, a bar a hypothesis, the best above", b.view());
-        panel.unit = "unexplained";
+        let mut panel = Panel::amplitude("held-out error by hypothesis, the best above", b.view());
+        panel.unit = "held-out error (1 = mean pattern)";
         let share = PanelAxis {
-            label: "unexplained",
+            label: "held-out error",
             first: 0.0,
             step: LONGEST / WIDE as f64,
         };
@@ -222,15 +221,15 @@ pub fn picture(e: &Examination) -> Result<Vec<u8>> {
     panels(&e.name, &all)
 }
 
-/// Rows of a bar, pixels and unexplained share of the longest.
+/// Rows of a bar, pixels and held-out error of the longest.
 const HIGH: usize = 4;
 const WIDE: usize = 150;
 const LONGEST: f64 = 1.5;
 
-/// One bar of four rows, the last dark, for each hypothesis, as long as what it leaves unexplained, up to 1.5.
+/// One bar of four rows, the last dark, for each hypothesis, as long as its held-out error, up to 1.5.
 fn bars(rows: &[Ranked]) -> Array2<f32> {
     Array2::from_shape_fn((HIGH * rows.len(), WIDE), |(r, c)| {
-        let v = rows[r / HIGH].unexplained.get().min(LONGEST);
+        let v = rows[r / HIGH].held_out_error.get().min(LONGEST);
         let lit = r % HIGH != HIGH - 1 && (c as f64) < v / LONGEST * WIDE as f64;
         if lit { v as f32 } else { 0.0 }
     })
