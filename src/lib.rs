@@ -14,7 +14,7 @@
 //! | [`records`] | histories, steps, stages, events of a run |
 //! | [`hub`], [`diff`] | run directories: reading, verifying, comparing |
 //! | [`judgment`], [`error`] | the scale of verdicts; the one error type |
-//! | [`json`], [`file`], [`finite`], [`geometry`], [`par`], [`rng`] | what every module stands on |
+//! | [`json`], [`mod@file`], [`finite`], [`geometry`], [`par`], [`rng`] | what every module stands on |
 //!
 //! # Examples
 //!
