@@ -6,6 +6,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p')
 # the flag is unstable; RUSTC_BOOTSTRAP lets this one build take it
-RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" \
+RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Cdebug-assertions=on -Coverflow-checks=on" \
     cargo test --locked --target "$host" --target-dir target/asan \
     --lib -p ptyproof-kernels -p ptyproof -p ptyproof-pinn -- adam:: conv:: fft:: layers:: map:: norm:: scatter_add:: assemble:: network::

@@ -148,6 +148,15 @@ impl Inspection {
                 ));
             }
         }
+        let off = self
+            .scan
+            .as_ref()
+            .and_then(|s| Some((s.off_object?, s.count)));
+        if let (Some((off @ 1.., count)), Some([rows, cols])) = (off, self.object) {
+            all.push(format!(
+                "{off} of {count} positions outside the object of {rows} x {cols} pixels"
+            ));
+        }
         all
     }
 

@@ -35,6 +35,8 @@ pub struct ScanFacts {
     pub object_needed: Option<[Real; 2]>,
     /// Positions whose patch leaves the object of the file.
     pub outside: Option<usize>,
+    /// Positions that are not on the object of the file: no other command reads such a file.
+    pub off_object: Option<usize>,
 }
 
 pub(super) fn scan(
@@ -76,6 +78,11 @@ pub(super) fn scan(
         let out = |p: &&Position| !(fits(p.x, w) && fits(p.y, h));
         positions.iter().filter(out).count()
     });
+    let off_object = object.map(|(h, w)| {
+        let on = |v: f64, n: usize| (0.0..n as f64).contains(&v);
+        let off = |p: &&Position| !(on(p.x, w) && on(p.y, h));
+        finite.iter().filter(off).count()
+    });
     ScanFacts {
         count: positions.len(),
         scans: scans.len(),
@@ -88,6 +95,7 @@ pub(super) fn scan(
         not_finite: positions.len() - finite.len(),
         object_needed: side.map(|n| [y, x].map(|v| Real((v[1] - v[0]).ceil() + n as f64))),
         outside,
+        off_object,
     }
 }
 

@@ -471,6 +471,8 @@ fn positions_outside_the_files_own_object_are_counted_and_the_first_is_named() {
         "0 <= y < 100",
     ];
     place.refused(2, &with_data(&file), &words);
+    let mismatch = "2 of 8 positions outside the object of 100 x 90 pixels";
+    said(["inspect", text(&file)]).ended(1, &["MISMATCH", mismatch]);
 }
 
 #[test]
