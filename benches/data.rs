@@ -1,5 +1,4 @@
-//! From positions to patterns, from positions to groups, from patches to a canvas; and what the machine's memory can
-//! do at best, to compare with. Two threads.
+//! Simulation, grouping and stitching, with the peak memory bandwidth of the machine for comparison. Two threads.
 //!
 //! *Bytes of a stitch.* Every used byte of a patch once, and canvas and weights written once. `PTYPROOF_PATCHES` sets the number of
 //! patches of the large one; 100000 need 3.3 GB.
@@ -27,7 +26,7 @@ fn even(count: usize, side: f64, seed: u32) -> Vec<Position> {
         .collect()
 }
 
-/// A scan line by line over the same square, each position a little off its place.
+/// A line-by-line scan over that square, with small random offsets.
 fn raster(count: usize, side: f64, seed: u32) -> Vec<Position> {
     let mut r = NumpyLegacy::new(seed);
     let lines = (count as f64).sqrt().ceil();
@@ -113,8 +112,8 @@ fn stitching(c: &mut Criterion) {
     group.finish();
 }
 
-/// What no stitching can do without, in bands and an order as it has: each pixel of a patch is read once, added to
-/// its one pixel of the canvas, and one to its weight. No taps are prepared, no neighbours weighted, nothing divided.
+/// The minimum work of stitching, in its bands and order: each pixel of a patch is read once and added to one pixel of the
+/// canvas, and one is added to its weight. Without taps, interpolation and division.
 fn bare(values: &[Complex32], at: &[Position], m: usize) -> Vec<f32> {
     let reach = at.iter().map(|p| p.x.max(p.y) as usize).max().unwrap();
     let (n, side) = (64, reach + m + 1);
@@ -164,7 +163,7 @@ fn bare(values: &[Complex32], at: &[Position], m: usize) -> Vec<f32> {
     weights
 }
 
-/// `count` times `zero`, written by all threads, as stitching begins its canvas.
+/// `count` times `zero`, written by all threads, as stitching initializes its canvas.
 fn zeros<T: Copy + Send>(zero: T, count: usize) -> impl IndexedParallelIterator<Item = T> {
     rayon::iter::repeat_n(zero, count).with_min_len(1 << 16)
 }
@@ -196,7 +195,7 @@ impl Loop for Bare<'_> {
     }
 }
 
-/// A sum of values, as many abreast as no processor waits for.
+/// A sum of values in enough parallel chains to hide the latency.
 struct Read<'a> {
     values: &'a [f64],
     lanes: &'a mut [f64; 32],

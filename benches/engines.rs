@@ -68,7 +68,7 @@ fn engines(c: &mut Criterion) {
     let mut group = c.benchmark_group("engines");
     group.sample_size(10);
     group.throughput(Throughput::Elements(400));
-    for method in Method::ALL {
+    for &method in Method::ALL {
         for threads in [1, 2] {
             let pool = Pool::new(threads).unwrap();
             let start = Estimate::start(&problem, &probe, 1).unwrap();

@@ -1,4 +1,4 @@
-//! The hot loops, convolution, transform and translation; and what the cores can do at best, to compare with.
+//! The hot loops: convolution, transform and translation, with the peak performance of the cores for comparison.
 //! Elements are floating-point operations, so that `Gelem/s` reads GFLOP/s; of the translation they are pixels.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
@@ -41,7 +41,7 @@ fn fill(mut m: FeatureMap<f32>) -> FeatureMap<f32> {
     m
 }
 
-/// What the cores can do at best, to compare with.
+/// Peak performance of the cores, for comparison.
 fn calibration(c: &mut Criterion) {
     let rounds = 1_000_000;
     for threads in [1, 2] {
@@ -63,7 +63,7 @@ fn calibration(c: &mut Criterion) {
     }
 }
 
-/// What one core reads and writes a second where the first layer and the heads work: in maps that fit the last cache at best.
+/// Bandwidth of one core for the maps of the first layer and the heads, which fit the last-level cache at best.
 fn maps(c: &mut Criterion) {
     let mut group = c.benchmark_group("memory/1 thread");
     group.sample_size(20);
@@ -102,9 +102,8 @@ fn layers() -> BTreeSet<(usize, usize, usize)> {
         .collect()
 }
 
-/// Forward, the gradient of the input and that of the weights, on one core, timed on the pool's thread: to wake it takes as long
-/// as a small layer. Operations are those of the definition, two for
-/// each product, however few the method needs.
+/// Forward, input gradient and weight gradient on one core, timed on the thread of the pool, because waking it takes as
+/// long as a small layer. Operations are those of the definition, two for each product, however few the method needs.
 fn convolutions(c: &mut Criterion) {
     let pool = Pool::new(1).unwrap();
     let isa = Isa::best();
@@ -146,7 +145,7 @@ fn convolutions(c: &mut Criterion) {
             });
         });
 
-        // nothing lies in front of the first layer
+        // nothing is in front of the first layer
         if inputs <= 9 {
             continue;
         }
@@ -155,7 +154,7 @@ fn convolutions(c: &mut Criterion) {
         f32::pack(isa, &mut adjoint, &kernel, Direction::Adjoint);
         let mut dx = x.clone();
         group.bench_function(BenchmarkId::new("input gradient", &name), |b| {
-            // as the network does: no rectifier lies in front of a head
+            // as the network does: no rectifier is in front of a head
             let epilogue = if outputs <= 9 {
                 Epilogue::Plain
             } else {

@@ -1,4 +1,4 @@
-//! A training step, an epoch, and inference: what a run is made of.
+//! A training step, an epoch, and inference.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -6,7 +6,7 @@ use ptyproof::error::Result;
 use ptyproof::par::Pool;
 use ptyproof::records::steps::StepRecord;
 use ptyproof_harness::pipeline::prepare::{self, Ready};
-use ptyproof_harness::pipeline::{NumericsChoice, Request};
+use ptyproof_harness::pipeline::{Job, NumericsChoice};
 use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_kernels::adam::Adam;
 use ptyproof_pinn::training::infer::infer;
@@ -31,7 +31,7 @@ impl Observer for Quiet {
 fn scenario(c: &mut Criterion, name: &str) {
     let snapshot = Snapshot::builtin().unwrap();
     let scenario = Scenario::resolve(&snapshot, name, &Overrides::default()).unwrap();
-    let request = Request::new(scenario, NumericsChoice::Guarded, 3);
+    let request = Job::new(scenario, NumericsChoice::Guarded, 3);
     let s = &request.scenario;
     let pool = Pool::new(2).unwrap();
     let Ready {
@@ -61,7 +61,7 @@ fn scenario(c: &mut Criterion, name: &str) {
             });
         });
     }
-    // what every step pays for the watch on non-finite numbers: below 2 % of the step
+    // cost of the non-finite check of a step: below 2 %
     group.bench_function("census of a step, 1 threads", |b| {
         let one = Pool::new(1).expect("one thread");
         b.iter(|| one.run(|| engine.boundaries() + engine.non_finite_predictions()));

@@ -1,4 +1,4 @@
-//! Every engine on a problem with known truth: time per iteration and how near it comes.
+//! Every engine on a problem with ground truth: time per iteration and final error.
 //!
 //!     cargo run --release --example engines -- bench_problem.npz 100
 #![allow(
@@ -18,7 +18,7 @@ use ptyproof::io::npz::{Values, read_array, read_dataset};
 use ptyproof::par::Pool;
 use ptyproof::solve::{Estimate, Method, Problem, Settings, Solver};
 
-fn centre(a: &Array2<Complex32>) -> Array2<Complex64> {
+fn center(a: &Array2<Complex32>) -> Array2<Complex64> {
     a.slice(s![48..208, 48..208])
         .mapv(|z| Complex64::new(z.re.into(), z.im.into()))
 }
@@ -29,7 +29,7 @@ fn main() {
     let iterations: usize = args[1].parse().unwrap();
     let only = args.get(2).map(String::as_str);
     let file = read_dataset(path).unwrap().dataset;
-    let truth = centre(file.object.as_ref().unwrap());
+    let truth = center(file.object.as_ref().unwrap());
     let complex = |key: &str| -> Array2<Complex32> {
         match read_array(path, key).unwrap() {
             Values::Complex(a) => a.into_dimensionality::<Ix2>().unwrap(),
@@ -56,7 +56,7 @@ fn main() {
         )
         .unwrap();
         let problem = Problem::new(&data).unwrap();
-        for method in Method::ALL {
+        for &method in Method::ALL {
             if only.is_some_and(|o| o != method.name()) {
                 continue;
             }
@@ -79,7 +79,7 @@ fn main() {
                 let r = solver.step(&pool);
                 times.push(begin.elapsed().as_secs_f64());
                 if [9, 49].contains(&k) || k + 1 == iterations {
-                    let e = align(&truth, &centre(&solver.estimate().object)).unwrap();
+                    let e = align(&truth, &center(&solver.estimate().object)).unwrap();
                     line += &format!(
                         "  @{}: R {:.4} NRMSE {:.5} ({:.4})",
                         k + 1,

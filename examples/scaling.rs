@@ -1,5 +1,5 @@
-//! How cost grows with the number of patterns: microseconds per pattern of 64 x 64 of a simulation, a grouping (gridsize 2,
-//! 4 neighbours) and a stitch, and the largest memory so far.
+//! Cost against the number of patterns: microseconds per pattern of 64 x 64 of a simulation, a grouping (gridsize 2,
+//! 4 neighbors) and a stitch, and the largest memory so far.
 //!
 //! `cargo run --release --example scaling -- 100000` runs 1000, 3000, 10000, ... up to the number given. The simulation keeps its
 //! patterns, 16 kB each; the stitch takes its patches (32 kB each) a thousand at a time and keeps none.
@@ -25,7 +25,7 @@ use ptyproof_pinn::data::group::Grouping;
 /// Patches that are in memory at a time.
 const BATCH: usize = 1000;
 
-/// The largest resident memory so far in MB, where the system tells.
+/// Peak resident memory in MB, if the system reports it.
 fn peak() -> String {
     peak_memory_bytes().map_or("-".into(), |b| (b >> 20).to_string())
 }
@@ -57,7 +57,7 @@ fn main() {
         let groups = pool.run(|| Grouping::draw(&at, size, count, 4, &mut rng).unwrap());
         let (group, m2) = (each(start), peak());
         let start = Instant::now();
-        let mut stitcher = pool.run(|| Stitcher::new(&groups.centres, 64, 64).unwrap());
+        let mut stitcher = pool.run(|| Stitcher::new(&groups.centers, 64, 64).unwrap());
         for _ in 0..count / BATCH {
             pool.run(|| stitcher.add(patch.view())).unwrap();
         }

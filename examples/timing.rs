@@ -15,7 +15,7 @@ use ptyproof::geometry::{GridSize, Position};
 use ptyproof::par::Pool;
 use ptyproof::rng::NumpyLegacy;
 use ptyproof_harness::pipeline::prepare::{self, Ready};
-use ptyproof_harness::pipeline::{NumericsChoice, Request};
+use ptyproof_harness::pipeline::{Job, NumericsChoice};
 use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_kernels::adam::Adam;
 use ptyproof_kernels::fft::Fft2;
@@ -45,7 +45,7 @@ fn median(count: usize, mut work: impl FnMut()) -> f64 {
     median_of(count, |clock| clock(&mut work))
 }
 
-/// As [`median`], of what each run hands to its clock.
+/// As [`median`], of the time that each run measures.
 fn median_of(count: usize, mut run: impl FnMut(&mut dyn FnMut(&mut dyn FnMut()))) -> f64 {
     let mut seconds = Vec::new();
     for _ in 0..count + 2 {
@@ -63,7 +63,7 @@ fn median_of(count: usize, mut run: impl FnMut(&mut dyn FnMut(&mut dyn FnMut()))
 fn network(name: &str, pool: &Pool) -> BTreeMap<String, f64> {
     let snapshot = Snapshot::builtin().unwrap();
     let scenario = Scenario::resolve(&snapshot, name, &Overrides::default()).unwrap();
-    let request = Request::new(scenario, NumericsChoice::Guarded, 3);
+    let request = Job::new(scenario, NumericsChoice::Guarded, 3);
     let Ready {
         mut engine,
         training,

@@ -1,10 +1,11 @@
-//! What single patterns leave open where the probe is its own mirror image: how near to the object an answer can be that
-//! takes no side.
+//! Ambiguity of single patterns with a centrosymmetric probe: the smallest error of a reconstruction that does not choose
+//! between an object and its mirror image.
 //!
-//! A pattern of `P O` is also that of `conj O` mirrored in the middle of the pattern, if `P` mirrored and conjugated is `P`, as the idealized
-//! probe is. A network that sees patterns, and not where they lie, cannot tell the two apart. Of the true patches of a scenario's scan this prints
-//! how far their patterns are from those of their mirror images, and how far from the truth three answers are, amplitudes of the part that is
-//! stitched: one value for all, the mean of each patch, and the mean of each patch and its mirror image.
+//! The pattern of `P O` equals that of the mirrored `conj O` if `P` equals its mirrored conjugate, as the idealized probe
+//! does. A network that sees patterns without positions cannot distinguish the two. Of the true patches of a scenario's
+//! scan this prints how far their patterns are from those of their mirror images, and how far from the truth three answers
+//! are, amplitudes of the part that is stitched: one value for all, the mean of each patch, and the mean of each patch and
+//! its mirror image.
 //!
 //! ```text
 //! cargo run --release --example twin -- gs1_ideal gs2_ideal
@@ -17,7 +18,7 @@ use ptyproof::error::{Error, Result};
 use ptyproof::optics::probe::masked;
 use ptyproof::optics::propagate::to_far_field;
 use ptyproof::optics::simulate::patch;
-use ptyproof_harness::pipeline::{NumericsChoice, Request, prepare};
+use ptyproof_harness::pipeline::{Job, NumericsChoice, prepare};
 use ptyproof_harness::report::markdown::{Table, g6};
 use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_kernels::fft::{Fft2, Scratch};
@@ -41,7 +42,7 @@ impl Apart {
 
 fn row(name: &str) -> Result<[String; 5]> {
     let scenario = Scenario::resolve(&Snapshot::builtin()?, name, &Overrides::default())?;
-    let request = Request::new(scenario, NumericsChoice::Guarded, 1);
+    let request = Job::new(scenario, NumericsChoice::Guarded, 1);
     let (s, specimen) = (&request.scenario, prepare::specimen(&request)?);
     let object = specimen.object.as_ref().expect("a simulation has a truth");
     let (n, m) = (s.n.get(), s.reassemble_m);

@@ -20,28 +20,28 @@ use std::fmt;
 /// The result of every fallible function of this library.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What sort of failure it is; the command line maps it to an exit code.
+/// The kind of failure; the command line maps it to an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The request itself does not fit: an unknown scenario, a count larger than the data allow.
+    /// The request is invalid: an unknown scenario, a count larger than the data allow.
     Usage,
-    /// A file or an array handed in is missing, cannot be read, is not what it says, or not what is needed.
+    /// An input file or array is missing, unreadable, inconsistent, or not what is needed.
     Input,
-    /// A number handed in is NaN or infinite where a finite one is needed.
+    /// An input number is NaN or infinite where a finite one is needed.
     NonFinite,
-    /// There is nothing that could be judged: no value, no pixel known, no trial that ran.
+    /// Nothing could be judged: no values, no known pixels, no trial that ran.
     Undecided,
-    /// The file system refused what was to be written: full, read-only, or not permitted.
+    /// The file system refused to write: full, read-only, or not permitted.
     Output,
-    /// The person asked to stop.
+    /// The user asked to stop.
     Interrupted,
     /// A law of the program itself was broken; please report it.
     Bug,
 }
 
-/// A failure, in the terms of the person who must act on it.
+/// A failure, in terms that the user can act on.
 ///
-/// It is one pointer wide, so that a `Result` costs nothing where all is well.
+/// It is one pointer wide, so that a successful `Result` costs nothing.
 #[derive(Debug)]
 pub struct Error(Box<Fields>);
 
@@ -69,27 +69,27 @@ impl Error {
         }))
     }
 
-    /// A request that cannot be met, whatever the data.
+    /// A request that is invalid for any data.
     pub fn usage(action: impl Into<String>) -> Self {
         Self::new(Kind::Usage, action)
     }
 
-    /// Data that are not what they say or not what is needed.
+    /// Invalid input data.
     pub fn input(action: impl Into<String>) -> Self {
         Self::new(Kind::Input, action)
     }
 
-    /// Nothing that could be judged.
+    /// Nothing could be judged.
     pub fn undecided(action: impl Into<String>) -> Self {
         Self::new(Kind::Undecided, action)
     }
 
-    /// A refusal of the file system to write.
+    /// A write that the file system refused.
     pub fn output(action: impl Into<String>) -> Self {
         Self::new(Kind::Output, action)
     }
 
-    /// The person asked to stop.
+    /// The user asked to stop.
     pub fn interrupted(action: impl Into<String>) -> Self {
         Self::new(Kind::Interrupted, action)
     }
@@ -99,14 +99,14 @@ impl Error {
         Self::new(Kind::Bug, action)
     }
 
-    /// The same failure, because of a number that is not finite.
+    /// Marks the failure as caused by a number that is not finite.
     #[must_use]
     pub fn not_finite(mut self) -> Self {
         self.0.kind = Kind::NonFinite;
         self
     }
 
-    /// The same failure; if `v` is NaN or infinite, because of that.
+    /// Marks the failure as caused by `v` if that is NaN or infinite.
     #[must_use]
     pub fn because_of(self, v: f64) -> Self {
         if v.is_finite() {
@@ -120,6 +120,13 @@ impl Error {
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
         self.0.place = Some(place.to_string());
+        self
+    }
+
+    /// Where: a field of a request. The command line prints its flag instead.
+    #[must_use]
+    pub fn field(mut self, name: &str) -> Self {
+        self.0.place = Some(format!("`{name}`"));
         self
     }
 
@@ -137,7 +144,7 @@ impl Error {
         self
     }
 
-    /// What the person can do about it, as a sentence.
+    /// What the user can do, as one sentence.
     #[must_use]
     pub fn help(mut self, help: impl fmt::Display) -> Self {
         self.0.help = Some(help.to_string());
@@ -151,7 +158,7 @@ impl Error {
         self
     }
 
-    /// What sort of failure it is.
+    /// The kind of failure.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }

@@ -1,8 +1,8 @@
-//! A file is replaced whole or not at all: written beside its place, flushed to the disk, renamed.
+//! Atomic replacement of files: written to a temporary file, flushed to disk, renamed.
 //!
-//! *Conventions.* The file beside it has a name of its own and ends in [`TEMPORARY`], so that two writers of one path do not
-//! meet: the later one wins, whole. A killed run may leave one, and nobody reads it. Paths in messages are the ones that were
-//! asked for, never the temporary ones. A link stays a link: what it leads to is replaced.
+//! *Conventions.* The temporary file has a unique name that ends in [`TEMPORARY`], so that two writers of one path do not
+//! interfere: the later one wins. A killed run may leave a temporary file, which is never read. Messages name the requested
+//! path, never the temporary one. A link stays a link: its target is replaced.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -12,22 +12,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Ending of a file that is still being written.
+/// Suffix of a file that is still being written.
 pub const TEMPORARY: &str = ".being-written";
 
-const WRITING: &str = "writing a file";
+const ACTION: &str = "writing a file";
 
-/// Files that are being written, for [`abandon`].
-static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// Files that are being written, for [`remove_temporaries_and_exit`].
+static TEMPORARY_FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Writes `bytes` to `path`, replacing what is there in one step; a device or a pipe is written to.
+/// Writes `bytes` to `path` atomically; a device or a pipe is written directly.
 ///
 /// # Errors
 /// If the file system refuses; the old content is then still in place.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |e| explain(WRITING, path, e);
+    let failed = |e| explain(ACTION, path, e);
     if Place::of(path) == Place::Stream {
-        // to open a stream of our own once more would be to begin at its first byte again
+        // reopening our own stream would restart at its first byte
         let done = match path.to_str() {
             Some("/dev/stdout") => {
                 let mut out = io::stdout().lock();
@@ -44,9 +44,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Replaces `path` in one step by what `write` writes, in pieces of any size.
 ///
 /// # Errors
-/// What `write` says, or if the file system refuses; the old content is then still in place.
+/// The error of `write`, or if the file system refuses; the old content is then kept.
 pub fn replace_by(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let failed = |e| explain(WRITING, path, e);
+    let failed = |e| explain(ACTION, path, e);
     replace(path, |beside| {
         let mut out = BufWriter::new(File::create(beside).map_err(failed)?);
         write(&mut out).and_then(|()| out.flush()).map_err(failed)
@@ -57,10 +57,10 @@ pub fn replace_by(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<
 /// flushed to the disk first.
 ///
 /// # Errors
-/// What `make` says, or if the file system refuses; the old content is then still in place.
+/// The error of `make`, or if the file system refuses; the old content is then kept.
 pub fn replace(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let refuse = |got: &str| {
-        Err(Error::output(WRITING)
+        Err(Error::output(ACTION)
             .at(path.display())
             .got(got)
             .need("the path of a file"))
@@ -71,10 +71,10 @@ pub fn replace(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()
     let target = match Place::of(path) {
         Place::File => path.to_owned(),
         Place::Link(target) => target,
-        Place::Dangling => return refuse("a link to nothing"),
+        Place::Dangling => return refuse("a broken link"),
         Place::Stream => return refuse("a device or a pipe"),
     };
-    let failed = |e| explain(WRITING, path, e);
+    let failed = |e| explain(ACTION, path, e);
     let mut beside = Beside::new(&target).map_err(failed)?;
     make(&beside.path)?;
     let settle = || -> io::Result<()> {
@@ -87,7 +87,7 @@ pub fn replace(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()
 }
 
 /// Removes every file that is being written and ends the program; none is begun or finished meanwhile.
-pub fn abandon(code: i32) -> ! {
+pub fn remove_temporaries_and_exit(code: i32) -> ! {
     let all = under_way();
     remove(&all);
     // still locked
@@ -101,10 +101,12 @@ fn remove(all: &[PathBuf]) {
 }
 
 fn under_way() -> MutexGuard<'static, Vec<PathBuf>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    TEMPORARY_FILES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is at a path that is to be written.
+/// The kind of the target of a write.
 #[derive(Debug, PartialEq)]
 enum Place {
     /// A file, or nothing yet.
@@ -113,7 +115,7 @@ enum Place {
     Link(PathBuf),
     /// A link to nothing.
     Dangling,
-    /// What has no content to replace: a device, a pipe, an open stream of this process.
+    /// A target without content to replace: a device, a pipe, an open stream of this process.
     Stream,
 }
 
@@ -182,30 +184,33 @@ impl Drop for Beside {
     }
 }
 
-/// An error that names a file that could not be read, and says what to do about it.
+/// An error for an unreadable file, with advice.
 pub fn unreadable(action: &str, path: &Path, e: io::Error) -> Error {
     let error = Error::input(action).at(path.display());
     let error = match e.kind() {
-        ErrorKind::PermissionDenied => error.help("choose a file that you may read"),
-        ErrorKind::NotFound => error.help("the file, or a directory on this path, is missing"),
+        ErrorKind::PermissionDenied => {
+            error.help("choose a readable file, or change its permissions")
+        }
+        ErrorKind::NotFound => {
+            error.help("check the path: the file or one of its directories does not exist")
+        }
         _ => error,
     };
     error.because(e)
 }
 
-/// An error that names a file that could not be written, and says what to do about this particular refusal.
+/// An error for a file that could not be written, with advice for the cause.
 pub fn explain(action: &str, path: &Path, e: io::Error) -> Error {
     let error = Error::output(action).at(path.display());
     let error = match e.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => error.help(
-            "the disk or the quota is full: free some space and run again. A hub that was begun stays \
-             in its .partial directory",
+            "the disk or quota is full: free some space and run again. An unfinished hub stays in its .partial directory",
         ),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            error.help("choose a place that you may write to")
+            error.help("choose a writable directory, or change its permissions")
         }
         ErrorKind::NotFound => {
-            error.help("the file, or a directory on this path, is missing or was removed")
+            error.help("create the directories of this path first")
         }
         _ => error,
     };
@@ -217,11 +222,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_named_and_the_reader_is_told_what_stays() {
+    fn full_disk_error_names_the_kept_files() {
         // /dev/full answers every write with "no space left on device"
         let Ok(mut full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
             return ptyproof_testkit::skips::skip(
-                ptyproof_testkit::skips::Lacks::Machine,
+                ptyproof_testkit::skips::SkipReason::Machine,
                 "this system has no /dev/full",
             );
         };
@@ -232,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_write_leaves_the_old_content() {
+    fn failed_write_keeps_the_old_content() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("taken");
         fs::create_dir(&path).unwrap();
@@ -243,7 +248,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_a_link_and_a_device_a_device() {
+    fn write_keeps_links_and_devices() {
         let dir = tempfile::tempdir().unwrap();
         let (file, link) = (dir.path().join("file"), dir.path().join("link"));
         fs::write(&file, "old").unwrap();
@@ -253,7 +258,7 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"new");
         fs::remove_file(&file).unwrap();
         let e = write_atomic(&link, b"new").unwrap_err().to_string();
-        assert!(e.contains("a link to nothing"), "{e}");
+        assert!(e.contains("a broken link"), "{e}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         if Path::new("/dev/null").exists() {
             write_atomic(Path::new("/dev/null"), b"new").unwrap();
@@ -264,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn two_writers_of_one_file_do_not_meet() {
+    fn concurrent_writers_use_distinct_temporaries() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("taken");
         let other = || write_atomic(&path, b"second");
@@ -278,11 +283,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_under_way_can_be_abandoned() {
+    fn temporaries_are_removed_on_abort() {
         let dir = tempfile::tempdir().unwrap();
         let beside = Beside::new(&dir.path().join("x")).unwrap();
         assert!(beside.path.exists());
-        // as `abandon` does with all of them, which in a test would be those of other tests too
+        // as `remove_temporaries_and_exit` does with all of them, which in a test would be those of other tests too
         let mut ours = under_way().clone();
         ours.retain(|p| p.starts_with(dir.path()));
         remove(&ours);

@@ -1,5 +1,5 @@
-//! Non-finite is an event, not an accident: a [`Census`] counts what is not a number, and where; a [`PlaneCensus`] does so
-//! for the pixels of an image.
+//! Counts of non-finite values: a [`Census`] counts NaN and infinities of an array and locates the first; a [`PlaneCensus`]
+//! does so for the pixels of an image.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl Census {
         c
     }
 
-    /// Goes on with more `values` of the same array.
+    /// Continues with more `values` of the array.
     pub fn extend(&mut self, values: impl IntoIterator<Item = f64>) {
         for v in values {
             if !v.is_finite() {
@@ -154,7 +154,7 @@ mod tests {
     use ndarray::Array2;
 
     #[test]
-    fn a_plane_says_where_it_is_not_finite() {
+    fn plane_census_gives_the_bounding_box() {
         let mut image = Array2::from_elem((6, 7), Complex64::ONE);
         assert!(PlaneCensus::of(&image.view()).is_finite());
         image[[4, 2]] = Complex64::new(f64::NEG_INFINITY, f64::INFINITY);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_census_tells_the_kinds_apart_and_names_the_first() {
+    fn census_counts_nan_and_infinities_and_the_first_index() {
         let c = Census::of([1.0, f64::INFINITY, f64::NAN, f64::NEG_INFINITY, f64::NAN]);
         assert_eq!((c.nan, c.pos_inf, c.neg_inf, c.first), (2, 1, 1, Some(1)));
         assert_eq!(c.non_finite(), 4);

@@ -89,7 +89,7 @@ impl CanvasSize {
         if (1..=Self::MAX).contains(&side) {
             Ok(Self(side))
         } else {
-            Err(Error::input("sizing a canvas")
+            Err(Error::input("computing the canvas size")
                 .got(format!("a side of {side} pixels"))
                 .need(format!("1 to {}", Self::MAX)))
         }
@@ -102,7 +102,7 @@ impl CanvasSize {
     /// If `max_offset` is not finite, is negative, or the canvas would exceed [`CanvasSize::MAX`].
     pub fn holding(n: usize, max_offset: f64) -> Result<Self> {
         let margin = ceil_index(max_offset).ok_or_else(|| {
-            Error::input("sizing a canvas")
+            Error::input("computing the canvas size")
                 .at("largest offset")
                 .got(max_offset)
                 .need(format!(
@@ -191,7 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_floor_is_the_floor() {
+    fn floor_matches_std() {
         let large = 4503599627370495.5;
         let mut values = vec![
             0.0,
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nan_offset_has_no_canvas() {
+    fn nan_offset_is_refused() {
         for bad in [f64::NAN, f64::INFINITY, -1.0, 1e6, 1e300] {
             assert!(CanvasSize::holding(64, bad).is_err(), "{bad}");
         }
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_canvas_is_monotone_in_the_offset(n in 4usize..512, a in 0.0f64..5e3, b in 0.0f64..5e3) {
+        fn canvas_is_monotone_in_the_offset(n in 4usize..512, a in 0.0f64..5e3, b in 0.0f64..5e3) {
             // law: a <= b  =>  canvas(a) <= canvas(b), and canvas(a) >= n + 2a
             let (lo, hi) = if a <= b { (a, b) } else { (b, a) };
             let (cl, ch) = (CanvasSize::holding(n, lo)?.get(), CanvasSize::holding(n, hi)?.get());

@@ -2,7 +2,7 @@
 //!
 //! *Conventions.* A finite number is a JSON number; a number that is not finite is one of the strings
 //! `"NaN"`, `"Infinity"`, `"-Infinity"` (Python's `float()` reads all three). `null` means absent and
-//! nothing else. Keys are sorted, the indent is 2, non-ASCII characters are escaped, floats are spelt
+//! nothing else. Keys are sorted, the indent is 2, non-ASCII characters are escaped, floats are spelled
 //! as Python's `repr` spells them, and there is no final newline: byte for byte what
 //! `json.dumps(value, indent=2, sort_keys=True)` writes, so that our files and the reference's diff.
 //!
@@ -32,7 +32,7 @@ use unique::UniqueKeys;
 
 /// A number of a JSON file: every `f64`, NaN and infinities included, survives the journey.
 ///
-/// Two values are equal when they are the same number or both NaN.
+/// Two values are equal if they are equal numbers or both NaN.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Real(pub f64);
 
@@ -62,7 +62,7 @@ impl PartialEq for Real {
     }
 }
 
-/// The string that stands for a number that is not finite.
+/// The string of a number that is not finite.
 pub fn tag(v: f64) -> Option<&'static str> {
     if v.is_finite() {
         None
@@ -75,7 +75,7 @@ pub fn tag(v: f64) -> Option<&'static str> {
     }
 }
 
-/// The number that a string of [`tag`] stands for.
+/// The number of a string of [`tag`].
 pub fn tagged(text: &str) -> Option<f64> {
     [f64::NAN, f64::INFINITY, f64::NEG_INFINITY]
         .into_iter()
@@ -331,7 +331,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn a_key_that_is_there_twice_is_refused_wherever_it_is() {
+    fn duplicate_key_is_refused_at_any_depth() {
         for (text, line) in [
             ("{\"a\": 1, \"a\": 2}", "line 1"),
             (
@@ -341,15 +341,15 @@ mod tests {
             ("{\"a\": {\"b\": {\"c\": 1, \"c\": 1}}}", "line 1"),
         ] {
             let e = from_text::<Value>(text).unwrap_err().to_string();
-            assert!(e.contains("a second time") && e.contains(line), "{e}");
+            assert!(e.contains("twice") && e.contains(line), "{e}");
         }
         assert!(from_text::<Value>("[{\"a\": 1}, {\"a\": 1}]").is_ok());
     }
 
     #[test]
-    fn floats_are_spelt_as_python_spells_them() {
+    fn float_format_matches_python() {
         // repr(v) of CPython 3.11
-        for (v, spelt) in [
+        for (v, spelled) in [
             (0.0, "0.0"),
             (-0.0, "-0.0"),
             (1e9, "1000000000.0"),
@@ -368,12 +368,12 @@ mod tests {
             (123.0, "123.0"),
             (f64::from(0.1f32), "0.10000000149011612"),
         ] {
-            assert_eq!(to_text(&Real(v)).unwrap(), spelt);
+            assert_eq!(to_text(&Real(v)).unwrap(), spelled);
         }
     }
 
     #[test]
-    fn keys_are_sorted_and_the_layout_is_python_s() {
+    fn keys_are_sorted_in_python_layout() {
         #[derive(Serialize)]
         struct T {
             b: Vec<u8>,
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_tokens_are_numbers_outside_strings_and_text_inside() {
+    fn bare_nan_tokens_are_numbers_outside_strings_only() {
         let text = r#"{"NaN": [NaN, -Infinity, Infinity], "s": "NaN, \"-Infinity\\", "n": -1}"#;
         let v: Value = from_text(text).unwrap();
         assert_eq!(
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_is_refused() {
+    fn non_numeric_value_is_refused() {
         for bad in [
             "null",
             "\"nan\"",
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strict_text_is_not_copied() {
+    fn strict_json_is_not_copied() {
         assert!(matches!(
             quote_bare_tokens("{\"NaN\": -1.0}"),
             Cow::Borrowed(_)
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_numbers_are_read_back() {
+    fn million_numbers_round_trip() {
         let many: Vec<Real> = (0..1_000_000)
             .map(|k| {
                 Real(if k % 1000 == 0 {
@@ -449,27 +449,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_float_comes_back_with_its_bits(v in any::<f64>()) {
+        fn every_f64_round_trips(v in any::<f64>()) {
             // read(write(v)) = v, bit for bit, NaN as NaN
             let back: Real = from_text(&to_text(&Real(v)).unwrap()).unwrap();
             prop_assert!(same(back.0, v), "{v} came back as {}", back.0);
         }
 
         #[test]
-        fn every_single_comes_back_with_its_bits(v in any::<f32>()) {
+        fn every_f32_round_trips(v in any::<f32>()) {
             let back: Real = from_text(&to_text(&Real::from(v)).unwrap()).unwrap();
             prop_assert!(same(f64::from(back.0 as f32), f64::from(v)));
         }
 
         #[test]
-        fn every_string_comes_back(s in any::<String>()) {
+        fn every_string_round_trips(s in any::<String>()) {
             let text = to_text(&s).unwrap();
             prop_assert!(text.is_ascii());
             prop_assert_eq!(from_text::<String>(&text).unwrap(), s);
         }
 
         #[test]
-        fn no_text_makes_the_reader_panic(s in "[-\"\\\\NaInfity0-9,:{}\\[\\] ]{0,40}") {
+        fn arbitrary_text_never_panics(s in "[-\"\\\\NaInfity0-9,:{}\\[\\] ]{0,40}") {
             let _ = from_text::<Value>(&s);
         }
     }

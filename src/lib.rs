@@ -7,14 +7,15 @@
 //! | [`align`] | alignment of two images up to what diffraction cannot determine |
 //! | [`score`] | figures of merit, each with its region and its known share |
 //! | [`io`] | data files: formats, in memory, inspection |
-//! | [`doctor`] | what the patterns say of what a file declares |
-//! | [`optics`] | objects, probes, scans, and what a detector sees of them |
-//! | [`assemble`] | patches onto a canvas, and back |
+//! | [`doctor`] | checks of the declared metadata against the patterns |
+//! | [`optics`] | objects, probes, scans, and simulated diffraction |
+//! | [`assemble`] | placement, extraction and stitching of patches |
 //! | [`solve`] | iterative engines |
 //! | [`records`] | histories, steps, stages, events of a run |
 //! | [`hub`], [`diff`] | run directories: reading, verifying, comparing |
+//! | [`setting`] | settings, each described once |
 //! | [`judgment`], [`error`] | the scale of verdicts; the one error type |
-//! | [`json`], [`mod@file`], [`finite`], [`geometry`], [`par`], [`rng`] | what every module stands on |
+//! | [`json`], [`mod@file`], [`finite`], [`geometry`], [`number`], [`par`], [`rng`] | shared by all modules |
 //!
 //! # Examples
 //!
@@ -32,7 +33,7 @@
 //! assert!(found.raw.rms.get() > 0.1 && found.aligned.rms.get() < 1e-9);
 //! ```
 //!
-//! A history of any program, and whether it stayed finite:
+//! A history of any program, checked for finite values:
 //!
 //! ```
 //! use ptyproof::judgment::Judgment;
@@ -49,7 +50,7 @@
 //! * **Axes.** Arrays are `[row = y, col = x]`, row-major; stacks put the pattern first, grouped
 //!   tensors the channel last. Coordinates in files are `[x, y]` in object pixels; `x` is the column
 //!   and `y` the row of the object pixel that lands on patch pixel `[N/2, N/2]`.
-//! * **Fourier transform.** Unnormalised forward transform with the minus sign; a far field is
+//! * **Fourier transform.** Unnormalized forward transform with the minus sign; a far field is
 //!   `|FFT2|^2 / N^2` with DC moved to `[N/2, N/2]`, so that Parseval's sum is the photon count.
 //! * **Domains.** Counts, amplitudes and normalized amplitudes are different types: see [`io::domain`].
 //! * **Randomness.** Seeds are values. NumPy's legacy stream reproduces published scans bit for bit;
@@ -69,11 +70,13 @@ pub mod hub;
 pub mod io;
 pub mod json;
 pub mod judgment;
+pub mod number;
 pub mod optics;
 pub mod par;
 pub mod records;
 pub mod rng;
 pub mod score;
+pub mod setting;
 pub mod solve;
 
 /// The example of the first page is compiled and run.

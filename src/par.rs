@@ -1,7 +1,7 @@
-//! Threads are a value: a [`Pool`] is passed to whoever may use it, and never changes a result.
+//! Threads are explicit: a [`Pool`] is passed to the functions that use it, and never changes a result.
 //!
 //! *Law.* Work is cut into chunks whose number depends on the problem alone, each chunk has one
-//! writer, and partial results are folded in chunk order. So 1 and n threads give the same bits.
+//! writer, and partial results are folded in chunk order. So the result is bit-identical for 1 and n threads.
 
 use crate::error::{Error, Result};
 
@@ -20,7 +20,7 @@ impl Pool {
     pub fn new(threads: usize) -> Result<Self> {
         if !(1..=1024).contains(&threads) {
             return Err(Error::usage("starting the threads")
-                .at("--threads")
+                .at("`threads`")
                 .got(threads)
                 .need("1 to 1024"));
         }

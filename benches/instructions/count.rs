@@ -1,12 +1,12 @@
-//! Instruction counts of the hot loops, held against `benches/instructions/baseline.json`.
+//! Instruction counts of the hot loops, compared with `benches/instructions/baseline.json`.
 //!
 //! `cargo run --profile count -p ptyproof-instructions -- check` counts each loop with callgrind (AVX2 kernels: callgrind has no
 //! AVX-512) on one thread and fails if one takes over 1 % more than its baseline; `-- bless` writes the baseline
 //! anew. Time depends on who else uses the machine; these counts do not, so a slow-down of a few per cent shows.
 //!
-//! *Margin.* The same program counts the same to the instruction. What is left is the C library's choice of copying
-//! routines by processor; the loops run with the plainest of them, which every processor has. Counts of another compiler are
-//! not comparable: then the check says so and passes.
+//! *Margin.* The same program counts the same to the instruction. The remaining variation is the choice of copy routines of
+//! the C library by processor; the loops run with the baseline routines. Counts of another compiler are not comparable: the
+//! check then prints that and passes.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 /// zero, far below what a second is worth.
 const MARGIN: f64 = 0.01;
 const BASELINE: &str = "benches/instructions/baseline.json";
-/// Keeps the C library from routines that only some processors have.
+/// Restricts the C library to routines of every processor.
 const PLAIN: &str = "glibc.cpu.hwcaps=-ERMS,-FSRM,-AVX2,-AVX512F,-AVX512VL";
 const LOOPS: [&str; 11] = [
     "conv3x3 forward, Winograd",

@@ -1,4 +1,4 @@
-//! Any bytes as a CXI file; the format is told by the content.
+//! Any bytes as a CXI file; the format is detected by content.
 #![no_main]
 #[path = "../../tests/laws/mod.rs"]
 mod laws;

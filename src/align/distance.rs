@@ -1,4 +1,4 @@
-//! How far two images are from one another, over what is known of both.
+//! The distance of two images over the pixels known in both.
 
 use ndarray::Array2;
 use num_complex::Complex64;
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::json::Real;
 
-/// How far two images are from one another.
+/// The distance of two images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Distance {
     /// Of the difference, relative to the first image's.
@@ -17,7 +17,7 @@ pub struct Distance {
     pub at: [usize; 2],
 }
 
-/// Both with NaN for what is not finite (a NaN says that nothing is known there), in units of the first's largest
+/// Both with NaN for non-finite pixels (unknown), in units of the largest modulus of the first
 /// modulus, so that no square is too small.
 pub(super) fn known(
     a: &Array2<Complex64>,
@@ -54,7 +54,7 @@ pub(super) struct Compared {
     pub alone: [usize; 2],
 }
 
-/// The distance of two images, over what is known (no NaN) of both. Nothing known is infinitely far.
+/// The distance of two images over the pixels known (not NaN) in both; infinite if there are none.
 pub(super) fn compare(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Compared {
     let (mut squares, mut own, mut most) = (0.0, 0.0, 0.0f64);
     let (mut worst, mut at) = (0.0, [0, 0]);

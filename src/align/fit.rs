@@ -36,7 +36,7 @@ pub(super) fn factor(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Complex64 
     }
 }
 
-/// Cubic convolution at a fraction `t` of a pixel: weights of the four neighbours.
+/// Cubic convolution at a fraction `t` of a pixel: weights of the four neighbors.
 fn weights(t: f64) -> [f64; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [
@@ -47,15 +47,15 @@ fn weights(t: f64) -> [f64; 4] {
     ]
 }
 
-/// Fractions below this are whole pixels: far finer than any position is known.
-const WHOLE: f64 = 1e-3;
+/// Shifts closer than this to a whole pixel are whole pixels: positions are never known this precisely.
+const SUBPIXEL_TOLERANCE_PX: f64 = 1e-3;
 
 /// `b` moved by `shift`; NaN where that needs pixels that are not there, or that are outside.
 fn shifted(b: &Array2<Complex64>, shift: [f64; 2]) -> Array2<Complex64> {
     let unknown = Complex64::new(f64::NAN, f64::NAN);
     let (rows, cols) = b.dim();
     let [(fy, wy, exact_y), (fx, wx, exact_x)] = shift.map(|s| {
-        let exact = (s - s.round()).abs() < WHOLE;
+        let exact = (s - s.round()).abs() < SUBPIXEL_TOLERANCE_PX;
         let floor = if exact { (-s).round() } else { (-s).floor() };
         (floor as isize, weights(-s - floor), exact)
     });
@@ -100,7 +100,7 @@ pub(super) fn moved(b: &Array2<Complex64>, fit: &Fit) -> Array2<Complex64> {
     out
 }
 
-/// The ramp between two images that lie on one another: the mean turn from pixel to pixel.
+/// The phase ramp between two overlapping images: the mean phase change from pixel to pixel.
 fn mean_ramp(a: &Array2<Complex64>, b: &Array2<Complex64>) -> [f64; 2] {
     let turn = |dy: usize, dx: usize| {
         let mut sum = Complex64::ZERO;
@@ -117,8 +117,8 @@ fn mean_ramp(a: &Array2<Complex64>, b: &Array2<Complex64>) -> [f64; 2] {
     [turn(1, 0), turn(0, 1)]
 }
 
-/// Steps of Gauss-Newton at most; a handful suffices.
-const STEPS: usize = 12;
+/// Maximum number of Gauss-Newton steps; a few usually suffice.
+const MAX_GAUSS_NEWTON_STEPS: usize = 12;
 
 /// Fits from a whole-pixel shift on.
 pub(super) fn refine(a: &Array2<Complex64>, b: &Array2<Complex64>, start: [isize; 2]) -> Fit {
@@ -129,7 +129,7 @@ pub(super) fn refine(a: &Array2<Complex64>, b: &Array2<Complex64>, start: [isize
     fit.ramp = mean_ramp(a, &moved(b, &fit));
     fit.factor = factor(a, &moved(b, &fit));
     let (mut best, mut least) = (fit, left(a, &moved(b, &fit)));
-    for _ in 0..STEPS {
+    for _ in 0..MAX_GAUSS_NEWTON_STEPS {
         let Some(step) = newton(a, &moved(b, &fit)) else {
             break;
         };
@@ -141,7 +141,7 @@ pub(super) fn refine(a: &Array2<Complex64>, b: &Array2<Complex64>, start: [isize
         // a whole shift needs no interpolation
         let mut snapped = fit;
         snapped.shift = fit.shift.map(|s| {
-            if (s - s.round()).abs() < WHOLE {
+            if (s - s.round()).abs() < SUBPIXEL_TOLERANCE_PX {
                 s.round()
             } else {
                 s
@@ -159,7 +159,7 @@ pub(super) fn refine(a: &Array2<Complex64>, b: &Array2<Complex64>, start: [isize
     best
 }
 
-/// The mean squared difference, over what is known.
+/// The mean squared difference over known pixels.
 fn left(a: &Array2<Complex64>, b: &Array2<Complex64>) -> f64 {
     let (mut sum, mut power) = (0.0, 0.0);
     for (p, q) in a.iter().zip(b).filter(|(p, q)| !(p.is_nan() || q.is_nan())) {

@@ -1,18 +1,17 @@
-//! Two complex images, compared up to what diffraction cannot tell apart: global phase and scale, a linear phase
-//! ramp, a shift, and the conjugate mirror (the twin).
+//! Alignment of two complex images up to the ambiguities of diffraction: global phase and scale, a linear phase ramp, a
+//! shift, and the conjugate mirror image (the twin).
 //!
-//! *Conventions.* A gauge says how the second image must change to be the first:
-//! `a(r) ~ scale exp(i phase) exp(i ramp (r - r0)) b(r - shift)`, with `r0` the middle of the image, axes `[y, x]`, pixels and
-//! radians per pixel; a twin is conjugated and mirrored first. Pixels that are exactly zero in both are outside; those that are
-//! not finite in either are unknown, and left out.
-//! Distances are relative: rms to the rms of the first image, worst to its largest modulus.
+//! *Conventions.* A gauge says how the second image must change to be the first: `a(r) ~ scale exp(i phase) exp(i ramp (r -
+//! r0)) b(r - shift)`, with `r0` the middle of the image, axes `[y, x]`, pixels and radians per pixel; a twin is conjugated
+//! and mirrored first. Pixels that are exactly zero in both are outside; pixels that are not finite in either are unknown
+//! and excluded. Distances are relative: rms to the rms of the first image, worst to its largest modulus.
 //!
-//! *How.* The whole-pixel shift maximises the correlation of amplitudes and of products of neighbours, both blind
+//! *How.* The whole-pixel shift maximizes the correlation of amplitudes and of products of neighbors, both blind
 //! to ramps; Gauss-Newton then fits all six numbers at once. Whole pixels are moved exactly, fractions by
 //! cubic convolution (R. Keys, doi:10.1109/TASSP.1981.1163711), which leaves some 1e-3 of a smooth image and some 1e-2 of a
 //! sharp one: a shift by a fraction of a pixel is named, but does not pass a tight gate.
 //!
-//! *Law.* An image is itself in any gauge, and no alignment is farther than none.
+//! *Law.* An image in any gauge aligns to itself with zero distance, and alignment never increases the distance.
 
 mod distance;
 mod fit;
@@ -33,7 +32,7 @@ use distance::{Compared, compare, covers, known};
 use fit::Fit;
 use register::whole_shift;
 
-/// How the second image must change to be the first.
+/// The transform that maps the second image onto the first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Gauge {
     /// Whether the second is the conjugate mirror image.
@@ -63,7 +62,7 @@ impl Gauge {
         gauge(false, &fit)
     }
 
-    /// `b` in this gauge, `[row, col]`; NaN where that needs what is not known of `b`, or lies outside it.
+    /// `b` in this gauge, `[row, col]`; NaN where that needs unknown or outside pixels of `b`.
     pub fn apply(&self, b: &Array2<Complex64>) -> Array2<Complex64> {
         let fit = Fit {
             factor: Complex64::from_polar(self.scale.get(), self.phase.get()),
@@ -78,12 +77,12 @@ impl Gauge {
     }
 }
 
-/// The twin: turned by half a turn, conjugated.
+/// The twin: turned by a rotation by 180 degrees, conjugated.
 fn mirrored(b: &Array2<Complex64>) -> Array2<Complex64> {
     b.slice(s![..;-1, ..;-1]).mapv(|z| z.conj())
 }
 
-/// What an image can be mistaken for: no gauge, but a fault.
+/// Errors of orientation or sign, which are faults and not part of a gauge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -93,7 +92,7 @@ pub enum Fault {
     FlippedX,
     /// Rows are columns.
     SwappedAxes,
-    /// Turned by half a turn, not conjugated.
+    /// Turned by a rotation by 180 degrees, not conjugated.
     HalfTurn,
     /// The sign of the phase.
     Conjugated,
@@ -110,12 +109,12 @@ impl Fault {
     ];
 
     /// In words.
-    pub fn words(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Self::FlippedY => "the sign of the y axis",
             Self::FlippedX => "the sign of the x axis",
             Self::SwappedAxes => "swapped axes",
-            Self::HalfTurn => "half a turn",
+            Self::HalfTurn => "a rotation by 180 degrees",
             Self::Conjugated => "the sign of the phase",
         }
     }
@@ -146,7 +145,7 @@ pub struct Alignment {
     pub gauge: Gauge,
     /// Pixels that only the first, or only the second, covers after the whole gauge, of those that are known.
     pub covered_alone: [usize; 2],
-    /// The fault that explains most of what is left, if one does.
+    /// The fault that explains most of the remaining difference, if one does.
     pub fault: Option<Fault>,
 }
 
@@ -171,18 +170,18 @@ impl Alignment {
     }
 }
 
-/// Above this, what is left is looked at for a [`Fault`].
+/// A larger remaining distance is searched for a [`Fault`].
 const MIN_FAULT_DISTANCE: f64 = 0.02;
-/// A fault explains a difference when so much of it, at most, is left.
-const EXPLAINED: f64 = 0.5;
-/// An ambiguity is used when so much of the difference, at most, is left: otherwise the simpler gauge stays.
+/// A fault explains a difference if at most this share of it remains.
+const MAX_FAULT_REMAINDER_SHARE: f64 = 0.5;
+/// An ambiguity is used if at most this share of the difference remains; otherwise the simpler gauge is kept.
 const MAX_REMAINING_SHARE: f64 = 0.9;
-/// A gauge must lay so much of what it knows of the second image onto the first: images that do not overlap have none.
-const OVERLAP: f64 = 0.9;
-/// And it must know so much of the smaller image: interpolation loses a rim, a shift what leaves the frame.
-const KNOWN: f64 = 0.5;
-/// A gauge is fitted on so many pixels a side, in the middle of what the images cover; distances are taken of all.
-const FITTED: usize = 512;
+/// Minimum share of the known pixels of the second image on the first: images that do not overlap have no gauge.
+const MIN_OVERLAP_SHARE: f64 = 0.9;
+/// Minimum known share of the smaller image: interpolation loses the edge, and a shift loses what leaves the frame.
+const MIN_KNOWN_SHARE: f64 = 0.5;
+/// A gauge is fitted on at most this many pixels a side, in the center of the covered area; distances use all pixels.
+const MAX_FIT_SIDE_PX: usize = 512;
 
 /// Compares two images of one shape; `None` if they differ in shape, or nothing finite is in both.
 pub fn align(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Alignment> {
@@ -211,7 +210,7 @@ pub fn align(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Alignment> 
     let best = nearest(&a, &b);
     let mut fault = None;
     if best.compared.distance.rms.get() > MIN_FAULT_DISTANCE {
-        let mut least = EXPLAINED * best.compared.distance.rms.get();
+        let mut least = MAX_FAULT_REMAINDER_SHARE * best.compared.distance.rms.get();
         for candidate in Fault::ALL {
             let undone = candidate.undo(&b);
             // rows and columns of an oblong image cannot be taken for one another
@@ -227,7 +226,7 @@ pub fn align(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Alignment> 
     Some(found(alone(&a, &b).1.distance, &best, fault))
 }
 
-/// The factor alone that takes `b` nearest to `a`, phase and scale, over what is known of both.
+/// The complex factor that minimizes the distance of `b` to `a` over the pixels known in both.
 pub fn scalar(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Gauge {
     let factor = fit::factor(a, b);
     gauge(
@@ -239,7 +238,7 @@ pub fn scalar(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Gauge {
     )
 }
 
-/// What is left after the whole gauge, relative to the first image; `None` as for [`align`].
+/// The relative distance after full alignment; `None` as for [`align`].
 pub fn distance_between(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Real> {
     let (a, b) = known(a, b);
     let raw = compare(&a, &b);
@@ -288,8 +287,8 @@ fn nearest(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Best {
         best = Best::new(fit, c, false);
     }
     if left(&best.compared) > MIN_FAULT_DISTANCE {
-        let twin =
-            fitted(a, &mirrored(b)).filter(|(_, c)| left(c) < EXPLAINED * left(&best.compared));
+        let twin = fitted(a, &mirrored(b))
+            .filter(|(_, c)| left(c) < MAX_FAULT_REMAINDER_SHARE * left(&best.compared));
         if let Some((fit, c)) = twin {
             best = Best::new(fit, c, true);
         }
@@ -307,33 +306,34 @@ fn gauge(twin: bool, f: &Fit) -> Gauge {
     }
 }
 
-/// The best whole gauge but the twin, and what it leaves; `None` if it does not lay one image onto the other.
+/// The best full gauge without the twin, and its remaining distance; `None` if the images do not overlap.
 fn fitted(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<(Fit, Compared)> {
     let (rows, cols) = middle(a, b);
     let cut = |image: &Array2<Complex64>| image.slice(s![rows.clone(), cols.clone()]).to_owned();
     let (inner_a, inner_b) = (cut(a), cut(b));
     let mut found = fit::refine(&inner_a, &inner_b, whole_shift(&inner_a, &inner_b));
-    // phases are told at the middle of the whole image
-    let centre = |whole: usize, part: &Range<usize>| {
+    // phases refer to the center of the full image
+    let center = |whole: usize, part: &Range<usize>| {
         part.start as f64 + part.len() as f64 / 2.0 - whole as f64 / 2.0
     };
-    let away = [centre(a.nrows(), &rows), centre(a.ncols(), &cols)];
+    let away = [center(a.nrows(), &rows), center(a.ncols(), &cols)];
     found.factor *= Complex64::cis(-(found.ramp[0] * away[0] + found.ramp[1] * away[1]));
     let moved = fit::moved(b, &found);
     let compared = compare(a, &moved);
     let support = |image: &Array2<Complex64>| image.iter().filter(|z| covers(**z)).count();
     let least = support(a).min(support(b)) as f64;
-    // what comes to lie where nothing is known of the first cannot be held against it
+    // pixels that move to unknown pixels of the first image do not count
     let onto = a
         .iter()
         .zip(&moved)
         .filter(|(p, q)| !p.is_nan() && covers(**q));
     let there = onto.count() as f64;
-    let lies = there >= KNOWN * least && compared.both as f64 >= OVERLAP * there;
-    lies.then_some((found, compared))
+    let overlaps =
+        there >= MIN_KNOWN_SHARE * least && compared.both as f64 >= MIN_OVERLAP_SHARE * there;
+    overlaps.then_some((found, compared))
 }
 
-/// Rows and columns that the images cover together where both are known, at most [`FITTED`] of each, from their middle.
+/// Rows and columns that the images cover together where both are known, at most [`MAX_FIT_SIDE_PX`] of each, from their middle.
 fn middle(a: &Array2<Complex64>, b: &Array2<Complex64>) -> (Range<usize>, Range<usize>) {
     let mut bounds = [[usize::MAX, 0]; 2];
     for ((y, x), p) in a.indexed_iter() {
@@ -346,7 +346,7 @@ fn middle(a: &Array2<Complex64>, b: &Array2<Complex64>) -> (Range<usize>, Range<
     }
     let [rows, cols] = bounds.map(|[low, high]| {
         let low = low.min(high);
-        let spare = (high - low).saturating_sub(FITTED);
+        let spare = (high - low).saturating_sub(MAX_FIT_SIDE_PX);
         low + spare / 2..high - spare.div_ceil(2)
     });
     (rows, cols)

@@ -1,17 +1,17 @@
-//! The whole-pixel shift between two images, whatever their phase ramps: the one at which what meets is most alike. The correlation
-//! is divided by the powers that meet, because images that fill their frame lose more of each other the farther they move
-//! (Padfield 2012, doi:10.1109/TIP.2011.2181402).
+//! The whole-pixel shift between two images, whatever their phase ramps: the shift of maximum correlation. The correlation
+//! is divided by the power of both images in the overlap, because a larger shift leaves a smaller overlap (Padfield 2012,
+//! doi:10.1109/TIP.2011.2181402).
 
 use ndarray::Array2;
 use num_complex::Complex64;
 
 use ptyproof_kernels::fft::{Fft2, Scratch};
 
-/// A shift must let so much of the power of both images meet.
-const MET: f64 = 0.5;
+/// Minimum share of the power of both images in the overlap of a shift.
+const MIN_OVERLAP_POWER_SHARE: f64 = 0.5;
 
-/// What is correlated: each is the same for an image and the image times a ramp, up to one phase factor. Its mean is taken off
-/// where it is defined; elsewhere it is zero.
+/// The correlated features: a phase ramp changes each by one global phase factor at most. The mean is subtracted where a
+/// feature is defined; elsewhere it is zero.
 fn features(image: &Array2<Complex64>) -> [Feature; 3] {
     let (rows, cols) = image.dim();
     let product = |dy: usize, dx: usize| {
@@ -51,7 +51,7 @@ impl Feature {
     }
 }
 
-/// `[y, x]` such that `b` moved by it lies on `a`. What is not known of an image counts as outside.
+/// `[y, x]` such that `b` shifted by it overlaps `a`. Unknown pixels count as outside.
 pub(super) fn whole_shift(a: &Array2<Complex64>, b: &Array2<Complex64>) -> [isize; 2] {
     let outside = |z: Complex64| if z.is_nan() { Complex64::ZERO } else { z };
     let (a, b) = (&a.mapv(outside), &b.mapv(outside));
@@ -81,14 +81,14 @@ pub(super) fn whole_shift(a: &Array2<Complex64>, b: &Array2<Complex64>) -> [isiz
             continue;
         }
         let both = correlated(spectrum(&fa.values), spectrum(&fb.values));
-        let met_a = correlated(spectrum(&pa), spectrum(&fb.cover));
-        let met_b = correlated(spectrum(&fa.cover), spectrum(&pb));
+        let power_a = correlated(spectrum(&pa), spectrum(&fb.cover));
+        let power_b = correlated(spectrum(&fa.cover), spectrum(&pb));
         let n2 = ((side * side) as f64).powi(2);
         for (k, t) in total.iter_mut().enumerate() {
-            // the powers that meet; where little does, likeness would be luck
-            let met = met_a[k].re.max(0.0) * met_b[k].re.max(0.0) / n2;
-            if met >= MET * MET * whole {
-                *t += both[k].norm() / (n2.sqrt() * met.sqrt());
+            // the power in the overlap; with little power similarity is random
+            let overlap_power = power_a[k].re.max(0.0) * power_b[k].re.max(0.0) / n2;
+            if overlap_power >= MIN_OVERLAP_POWER_SHARE * MIN_OVERLAP_POWER_SHARE * whole {
+                *t += both[k].norm() / (n2.sqrt() * overlap_power.sqrt());
             }
         }
     }

@@ -3,7 +3,7 @@
 //! *Conventions.* Offsets are in object pixels, `[x, y]`. `bigN = N + (gs - 1) * offset` is the side
 //! of an undisturbed group, `padded = bigN + jitter` the side of the canvas that groups are put on,
 //! and `required = N + ceil(2 m)` the side that holds a patch of side `N` moved by up to `m` pixels
-//! either way, about the canvas centre. *Parity*: `required - N` is rounded up to even, so that a patch
+//! either way, about the canvas center. *Parity*: `required - N` is rounded up to even, so that a patch
 //! sits in the middle of the canvas without half a pixel.
 //!
 //! *Law.* `padded >= required` after [`Jitter::grow`], and no jitter ever shrinks.
@@ -28,7 +28,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::geometry::{CanvasSize, GridSize, PatchSize, ceil_index};
 
-/// How a group lies on its canvas: patch side, group side, and the nominal step between members.
+/// Layout of a group on its canvas: patch side, group side, and the nominal step between members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// Side of a patch.
@@ -72,7 +72,7 @@ impl Layout {
         CanvasSize::new(bounded(side, "padded size = bigN + jitter")?)
     }
 
-    /// `padded - N`: what is added around one patch, both sides together.
+    /// `padded - N`: total padding around one patch, both sides together.
     ///
     /// # Errors
     /// If the padded size exceeds [`CanvasSize::MAX`].
@@ -83,9 +83,9 @@ impl Layout {
 
 fn bounded(side: Option<usize>, what: &str) -> Result<usize> {
     side.filter(|s| *s <= CanvasSize::MAX).ok_or_else(|| {
-        Error::input("sizing a canvas")
+        Error::input("computing the canvas size")
             .at(what)
-            .got("a larger side")
+            .got("a patch side N that fits")
             .need(format!("at most {} pixels", CanvasSize::MAX))
     })
 }
@@ -122,7 +122,7 @@ impl Jitter {
     }
 }
 
-/// The central `m` of `n` pixels, as they are stitched: pixel `n / 2` of a patch is pixel `m / 2` of its centre. `m <= n`.
+/// The central `m` of `n` pixels, as they are stitched: pixel `n / 2` of a patch is pixel `m / 2` of its center. `m <= n`.
 pub fn central(n: usize, m: usize) -> Range<usize> {
     let first = n / 2 - m / 2;
     first..first + m
@@ -135,14 +135,14 @@ pub fn central(n: usize, m: usize) -> Range<usize> {
 /// If `max_abs` is not finite, is negative, or the canvas would exceed [`CanvasSize::MAX`].
 pub fn required_canvas(n: PatchSize, max_abs: f64, parity: bool) -> Result<CanvasSize> {
     let room = ceil_index(2.0 * max_abs).ok_or_else(|| {
-        Error::input("sizing a canvas")
+        Error::input("computing the canvas size")
             .at("largest offset")
             .got(max_abs)
             .need(format!(
                 "a finite number from 0 to {} pixels",
                 CanvasSize::MAX / 2
             ))
-            .help("A position far outside the object is usually a unit error: positions are in object pixels.")
+            .help("check the unit of the positions: they must be in object pixels")
     })?;
     let room = if parity {
         room.next_multiple_of(2)
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_offsets_need_the_published_rooms() {
+    fn published_offsets_need_the_published_canvas_sizes() {
         // law: gs1 max 381.895 -> jitter 764, canvas 828; gs2 max 378.778 -> jitter 754, canvas 822
         for (gs, m, jitter, side) in [
             (1, 381.8949744624406, 764, 828),
@@ -176,24 +176,24 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_without_a_canvas_is_refused_with_its_value() {
+    fn unbounded_offset_is_refused_with_its_value() {
         let n = PatchSize::new(64).unwrap();
-        let mut said = String::new();
+        let mut message = String::new();
         for bad in [f64::NAN, f64::INFINITY, -1.0, 1e6, 1e300] {
-            said += &format!("{}\n", required_canvas(n, bad, true).unwrap_err());
+            message += &format!("{}\n", required_canvas(n, bad, true).unwrap_err());
             assert!(Jitter::REFERENCE.grow(layout(2), bad).is_err());
         }
-        insta::assert_snapshot!(said, @r"
-        sizing a canvas: at largest offset: got NaN, need a finite number from 0 to 8192 pixels
-        sizing a canvas: at largest offset: got inf, need a finite number from 0 to 8192 pixels
-        sizing a canvas: at largest offset: got -1, need a finite number from 0 to 8192 pixels
-        sizing a canvas: at largest offset: got 1000000, need a finite number from 0 to 8192 pixels
-        sizing a canvas: at largest offset: got 1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000, need a finite number from 0 to 8192 pixels
+        insta::assert_snapshot!(message, @r"
+        computing the canvas size: at largest offset: got NaN, need a finite number from 0 to 8192 pixels
+        computing the canvas size: at largest offset: got inf, need a finite number from 0 to 8192 pixels
+        computing the canvas size: at largest offset: got -1, need a finite number from 0 to 8192 pixels
+        computing the canvas size: at largest offset: got 1000000, need a finite number from 0 to 8192 pixels
+        computing the canvas size: at largest offset: got 1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000, need a finite number from 0 to 8192 pixels
         ");
     }
 
     #[test]
-    fn an_impossible_layout_is_an_error_not_an_overflow() {
+    fn impossible_layout_is_an_error() {
         let wild = Layout {
             offset: usize::MAX,
             ..layout(3)
@@ -205,7 +205,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_required_canvas_is_tight_even_and_monotone(half in 2usize..300, a in 0.0f64..3e3, b in 0.0f64..3e3) {
+        fn required_canvas_is_tight_even_and_monotone(half in 2usize..300, a in 0.0f64..3e3, b in 0.0f64..3e3) {
             // law: n + 2m <= req < n + 2m + 2, (req - n) even, m <= m' => req(m) <= req(m')
             let n = PatchSize::new(2 * half)?;
             let (lo, hi) = if a <= b { (a, b) } else { (b, a) };
@@ -221,7 +221,7 @@ mod tests {
         }
 
         #[test]
-        fn room_only_grows_and_then_suffices(gs in 1usize..=3, start in 0usize..900, ms in proptest::collection::vec(0.0f64..600.0, 1..8)) {
+        fn grown_canvas_is_monotone_and_sufficient(gs in 1usize..=3, start in 0usize..900, ms in proptest::collection::vec(0.0f64..600.0, 1..8)) {
             // law: j <= grow(j, m), padded(grow(j, m)) >= required(m), grow(grow(j, m), m) = grow(j, m)
             let l = layout(gs);
             let mut j = Jitter::new(start);

@@ -1,10 +1,10 @@
-//! Between patches and the canvas: how large it is, how patches get onto it, and what comes of it.
+//! Patches and the canvas: its size, placement of patches, and stitching.
 //!
 //! * [`canvas`]: sizes, in integers;
 //! * [`place`]: the linear operator patches → canvas and its adjoint;
 //! * `parallel_place`: the same operator for many patches, on threads;
 //! * [`stitch`](mod@stitch): the weighted average of overlapping patches;
-//! * [`phase_sync`]: global phases on which patches agree where they overlap.
+//! * [`phase_sync`]: synchronization of the global phases of overlapping patches.
 
 pub mod canvas;
 mod padded_rows;

@@ -1,5 +1,5 @@
-//! A canvas while it is added to, each of its rows on cache lines of its own, and how it becomes one whose rows follow
-//! each other: in the memory that it has, since clearing as much anew takes longer than moving it.
+//! A canvas during accumulation: each row starts on a cache line. It becomes a contiguous array in place, because clearing
+//! new memory takes longer than moving the rows.
 
 use ndarray::Array2;
 use rayon::prelude::*;

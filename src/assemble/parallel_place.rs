@@ -1,15 +1,15 @@
-//! Many patches onto one canvas, fast: the canvas is cut into parallel_place of rows, each with one writer.
+//! Parallel placement of many patches on one canvas: the canvas is divided into bands of rows, each with one writer.
 //!
-//! *Law.* Patches that are added together are added in the order of their columns, those of equal columns in their own;
-//! each adds to every pixel what [`moved`] says. So the bits depend neither on the number of threads nor on the instruction set,
-//! and differ from those of [`Placement::place`] and [`Placement::coverage`] by rounding alone.
+//! *Law.* The patches of one call are added in the order of their columns, and patches of equal columns in their given
+//! order; each adds the value of [`moved`] to every pixel. So the bits depend neither on the number of threads nor on the
+//! instruction set, and differ from those of [`Placement::place`] and [`Placement::coverage`] by rounding alone.
 //!
-//! *How.* Where the taps of a patch are regular ([`UniformTaps`]) whole registers of pixels are added ([`moved`]); what lies
-//! outside the patch reads as zero and adds `+0 * weight`, and a sum that began at `+0` is never `-0`: so it changes
-//! no bit. The few patches that are not regular are added tap by tap.
+//! *How.* Where the taps of a patch are regular ([`UniformTaps`]) whole registers of pixels are added ([`moved`]). Pixels
+//! outside the patch are read as zero and add `+0 * weight`; a sum that began at `+0` is never `-0`, so this changes no
+//! bit. The few patches that are not regular are added tap by tap.
 //!
-//! *Why in the order of columns.* What a thread writes to is then a strip of its band as wide as a patch, which its second-level
-//! cache holds wherever the patches come from.
+//! *Why in the order of columns.* A thread then writes to a strip of its band as wide as a patch, which fits in its
+//! second-level cache.
 //!
 //! *Memory.* The canvas and its weights, and a few numbers for each patch that is being added.
 //!
@@ -224,7 +224,7 @@ impl<'a> Writer<'a> {
         self.canvas.sums.len() / self.canvas.stride
     }
 
-    /// The rows of patch `k`, moved by `shift`, that lie in the band.
+    /// The rows of patch `k`, moved by `shift`, that are in the band.
     fn rows_of(&self, k: usize, shift: [f32; 2]) -> &'a [Complex32] {
         let Patch {
             values,
@@ -243,7 +243,7 @@ impl<'a> Writer<'a> {
             .unwrap_or_default()
     }
 
-    /// Adds what lies in the band of patch `k`, moved by `shift`.
+    /// Adds what is in the band of patch `k`, moved by `shift`.
     fn add(&mut self, k: usize, shift: [f32; 2], next: &[Complex32]) {
         let (m, pad, side) = (self.patches.m, self.pad, self.side);
         let reach = shift.map(|d| Reach::of(m, pad, side, f64::from(d)));

@@ -6,7 +6,7 @@ use ndarray::{Array3, ArrayView3, Zip, s};
 use proptest::prelude::*;
 use ptyproof_testkit::compare::zip_eq;
 
-/// What [`ParallelPlace`] should give, tap by tap: sums and weights.
+/// The expected result of [`ParallelPlace`], tap by tap: sums and weights.
 fn plain(
     m: usize,
     pad: usize,
@@ -42,7 +42,7 @@ fn plain(
 
 proptest! {
     #[test]
-    fn bands_are_the_plain_loop_to_the_bit_and_the_definition_up_to_rounding(
+    fn banded_placement_is_bit_identical_to_the_loop(
         n in prop_oneof![1usize..14, 30usize..50], cut in 0usize..14, pad in 0usize..80, grain in 0i32..3, bad in 0usize..40,
         shifts in proptest::collection::vec([-90.0f32..90.0, -90.0f32..90.0], 1..30),
     ) {
@@ -94,7 +94,7 @@ proptest! {
 }
 
 #[test]
-fn a_nan_beside_the_canvas_touches_nothing_whatever_came_before() {
+fn nan_outside_the_canvas_has_no_effect() {
     // the second patch has no column on the canvas; those of the first must not be taken for its own
     let side = CanvasSize::new(23).expect("a side");
     let mut b = ParallelPlace::new(1, 11, side);

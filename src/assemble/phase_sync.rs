@@ -1,18 +1,20 @@
-//! Global phases that overlapping patches agree on.
+//! Synchronization of the global phases of overlapping patches.
 //!
-//! A diffraction pattern says nothing of the global phase of what made it, so each patch may be turned by a phase of its own. Where patches
-//! overlap they show the same object, and the phases follow from there, up to one for all that hang together.
+//! A diffraction pattern does not determine the global phase of its exit wave, so each patch may have a different global
+//! phase. Overlapping patches show one object, which determines their relative phases, up to one global phase for each
+//! connected set of patches.
 //!
-//! *Method.* What disagrees, `sum over patches k and pixels of |u_k p_k - C|^2` with `|u_k| = 1`, is made small by turns: the canvas `C` that
-//! is best for given phases is the weighted average that [`stitch`](mod@super::stitch) makes; the phases that are best for a given canvas are
-//! `u_k = <p_k, C> / |<p_k, C>|`, each patch for itself, `C` taken off as the patch was laid on ([`Stitched::placement`](super::Stitched::placement)). Neither turn makes it larger. It
-//! ends when no patch turns by more than a milliradian, or after [`ROUNDS`].
+//! *Method.* Alternating minimization of `sum over patches k and pixels of |u_k p_k - C|^2` with `|u_k| = 1`. For given
+//! phases the best canvas `C` is the weighted average of [`stitch`](mod@super::stitch). For a given canvas the best phases
+//! are `u_k = <p_k, C> / |<p_k, C>|`, with `C` sampled by the adjoint of the placement
+//! ([`Stitched::placement`](super::Stitched::placement)). Neither step increases the sum. The iteration ends when every
+//! phase changes by less than a milliradian, or after [`MAX_ROUNDS`].
 //!
 //! *Conventions.* Patches `[patch, N, N]`, complex object values, of which the central `M x M` counts, at offsets in object pixels, as in
-//! [`mod@super::stitch`]. Phases in radians. What is not finite has no say. Memory: the patches and a canvas.
+//! [`mod@super::stitch`]. Phases in radians. Values that are not finite are ignored. Memory: the patches and a canvas.
 //!
-//! *Laws.* Patches of one object, each turned by a smooth course of phases, come back to that object up to one phase; patches that agree
-//! stay; a common factor changes no turn; threads change no bit.
+//! *Laws.* Patches of one object whose phases vary smoothly are synchronized up to one global phase; consistent patches are
+//! unchanged; a common factor changes no phase; the result does not depend on the number of threads.
 //!
 //! *Source.* Angular synchronization by alternating least squares; compare Singer 2011, DOI 10.1016/j.acha.2010.02.001.
 
@@ -25,23 +27,23 @@ use super::stitch::stitch;
 use crate::error::Result;
 use crate::geometry::Position;
 
-/// The most rounds: phases that wander over many patches settle slowly.
-pub const ROUNDS: usize = 200;
-/// A patch that turns by less, in radians, has settled.
-pub const SETTLED: f64 = 1e-3;
+/// Maximum number of rounds: phases that vary over many patches converge slowly.
+pub const MAX_ROUNDS: usize = 200;
+/// The iteration ends when every phase changes by less than this, in radians.
+pub const MIN_PHASE_STEP_RAD: f64 = 1e-3;
 
-/// How it went.
+/// The result of a synchronization.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Agreement {
+pub struct PhaseSync {
     /// Rounds done.
     pub rounds: usize,
-    /// The largest turn of the first round, radians.
+    /// The largest phase change of the first round, radians.
     pub first: f64,
-    /// The largest turn of the last round, radians.
+    /// The largest phase change of the last round, radians.
     pub last: f64,
 }
 
-/// Turns each patch so that overlaps agree. Uses the threads of the pool that it is called in.
+/// Synchronizes the global phases of the patches. Uses the threads of the current pool.
 ///
 /// # Errors
 /// As [`stitch`](fn@super::stitch::stitch).
@@ -49,8 +51,8 @@ pub fn synchronize_phases(
     patches: &mut Array3<Complex32>,
     offsets: &[Position],
     m: usize,
-) -> Result<Agreement> {
-    let mut found = Agreement {
+) -> Result<PhaseSync> {
+    let mut found = PhaseSync {
         rounds: 0,
         first: 0.0,
         last: 0.0,
@@ -76,21 +78,21 @@ pub fn synchronize_phases(
             found.first = found.last;
         }
         found.rounds += 1;
-        if found.last < SETTLED || found.rounds == ROUNDS {
+        if found.last < MIN_PHASE_STEP_RAD || found.rounds == MAX_ROUNDS {
             return Ok(found);
         }
         stitched = stitch(patches.view(), offsets, m)?;
     }
 }
 
-/// The phase that brings a patch nearest to what is on the canvas under it.
+/// The phase factor that minimizes the distance of a patch to the canvas under it.
 fn turn(patch: &ArrayView2<'_, Complex32>, under: &ArrayView2<'_, Complex32>) -> Complex64 {
     let wide = |z: &Complex32| Complex64::new(z.re.into(), z.im.into());
     let parts = patch
         .iter()
         .zip(under)
         .map(|(p, c)| wide(p).conj() * wide(c));
-    // what is not finite spoils its place, not the phases of all whom it meets
+    // a value that is not finite affects only its pixel, not the phases of overlapping patches
     let sum: Complex64 = parts.filter(|part| part.is_finite()).sum();
     let modulus = sum.norm();
     if modulus > 0.0 && modulus.is_finite() {
@@ -106,6 +108,9 @@ mod tests {
     use crate::par::Pool;
     use proptest::prelude::*;
     use ptyproof_testkit::compare::{largest, zip_eq};
+    use ptyproof_testkit::tolerance::{
+        F32_STEPS_16, F32_SUM_1024, assert_all_close, assert_close, assert_within,
+    };
 
     const N: usize = 24;
     const M: usize = 16;
@@ -113,7 +118,7 @@ mod tests {
 
     fn object(y: f64, x: f64) -> Complex32 {
         let amplitude = 1.0 + 0.3 * (0.31 * y).sin() * (0.23 * x).cos();
-        // two radians across the field: no patch has the phase of another
+        // two radians across the field: the phases of all patches differ
         let phase = 0.06 * x + 0.5 * (0.11 * y + 0.07 * x).sin();
         Complex32::from_polar(amplitude as f32, phase as f32)
     }
@@ -135,8 +140,8 @@ mod tests {
         })
     }
 
-    /// The largest phase between patches, beyond one for all.
-    fn apart(a: &Array3<Complex32>, b: &Array3<Complex32>) -> f64 {
+    /// The largest phase difference, after a global phase.
+    fn phase_error(a: &Array3<Complex32>, b: &Array3<Complex32>) -> f64 {
         let phases: Vec<f64> = zip_eq(a.outer_iter(), b.outer_iter())
             .map(|(a, b)| f64::from((a[[0, 0]] * b[[0, 0]].conj()).arg()))
             .collect();
@@ -150,27 +155,29 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
-        fn patches_of_one_object_agree_again(slope_y in -0.5f64..0.5, slope_x in -0.5f64..0.5, noise in 0.0f64..1.0, seed in 0u32..1000) {
+        fn phases_of_overlapping_patches_are_recovered(slope_y in -0.5f64..0.5, slope_x in -0.5f64..0.5, noise in 0.0f64..1.0, seed in 0u32..1000) {
             let (right, offsets) = scan();
             let by = |k: usize| {
                 slope_y * (k / SIDE) as f64 + slope_x * (k % SIDE) as f64 + noise * (f64::from(seed) + 7.3 * k as f64).sin()
             };
             let mut patches = turned(&right, by);
             let found = synchronize_phases(&mut patches, &offsets, M).unwrap();
-            // what is left of a wandering phase: turns of a milliradian, by the slowest mode of five patches across, a tenth a round
-            prop_assert!(apart(&patches, &right) < 20.0 * SETTLED, "{found:?}: {}", apart(&patches, &right));
+            // the slowest mode of five patches across decays by a tenth a round: a few milliradians remain
+            let error = phase_error(&patches, &right);
+            prop_assert!(error < 20.0 * MIN_PHASE_STEP_RAD, "{found:?}: {error}");
             for (p, q) in zip_eq(&patches, &right) {
-                prop_assert!((p.norm() - q.norm()).abs() < 1e-4);
+                assert_close!(p.norm(), q.norm(), F32_SUM_1024);
             }
         }
     }
 
     #[test]
-    fn what_agrees_stays_and_threads_change_no_bit() {
+    fn consistent_patches_are_unchanged_for_any_thread_count() {
         let (right, offsets) = scan();
         let mut patches = right.clone();
         let found = synchronize_phases(&mut patches, &offsets, M).unwrap();
-        assert!(found.rounds == 1 && found.first < 1e-6, "{found:?}");
+        assert_eq!(found.rounds, 1, "{found:?}");
+        assert_within!(found.first, F32_STEPS_16, "{found:?}");
         let by = |k: usize| (1.7 * k as f64).sin();
         let on = |threads| {
             let mut patches = turned(&right, by);
@@ -181,17 +188,18 @@ mod tests {
             (patches, found)
         };
         assert_eq!(on(1), on(3));
-        // an average of phases that disagree is less than what they are of
+        // averaging inconsistent phases reduces the amplitude
         let modulus = |p: &Array3<Complex32>| {
             let s = stitch(p.view(), &offsets, M).unwrap();
             s.canvas.iter().map(|z| f64::from(z.norm())).sum::<f64>()
         };
         let (best, raw) = (modulus(&right), modulus(&turned(&right, by)));
-        assert!(raw < 0.95 * best && (modulus(&on(1).0) / best - 1.0).abs() < 1e-4);
+        assert!(raw < 0.95 * best);
+        assert_close!(modulus(&on(1).0), best, F32_SUM_1024.as_relative());
     }
 
     #[test]
-    fn patches_and_their_middles_agree_alike_even_or_odd() {
+    fn cropped_patches_give_equal_phases() {
         let (right, offsets) = scan();
         for m in [M, M - 1] {
             let mut whole = turned(&right, |k| (1.7 * k as f64).sin());
@@ -207,22 +215,36 @@ mod tests {
     }
 
     #[test]
-    fn who_meets_nobody_stays_and_what_is_not_finite_spoils_its_place_only() {
+    fn isolated_patches_are_unchanged() {
         let (right, mut offsets) = scan();
         offsets[0] = Position::new(-300.0, -300.0);
         let mut patches = turned(&right, |k| (2.1 * k as f64).sin());
-        patches[[7, N / 2, N / 2]] = Complex32::new(f32::NAN, 0.0);
         let before = patches.clone();
         let found = synchronize_phases(&mut patches, &offsets, M).unwrap();
         assert!(found.rounds > 1 && found.last.is_finite());
-        // alone, a patch meets itself, here at a fraction of a pixel: its turns are those of rounding
-        let alone = patches.index_axis(Axis(0), 0);
+        // an isolated patch overlaps only itself, at a subpixel offset: only rounding changes its phase
+        let isolated = patches.index_axis(Axis(0), 0);
         let was = before.index_axis(Axis(0), 0);
-        assert!(zip_eq(&alone, &was).all(|(p, q)| (p - q).norm() < 1e-4));
+        assert_all_close!(&isolated, &was, F32_SUM_1024);
         let others = |p: &Array3<Complex32>| p.slice(s![1.., .., ..]).to_owned();
-        let apart = apart(&others(&patches), &others(&right));
-        assert!(apart < 20.0 * SETTLED, "{apart}, {found:?}");
+        let error = phase_error(&others(&patches), &others(&right));
+        assert!(error < 20.0 * MIN_PHASE_STEP_RAD, "{error}, {found:?}");
+    }
+
+    #[test]
+    fn nan_stays_local() {
+        let (right, offsets) = scan();
+        let mut patches = turned(&right, |k| (2.1 * k as f64).sin());
+        patches[[7, N / 2, N / 2]] = Complex32::new(f32::NAN, 0.0);
+        let found = synchronize_phases(&mut patches, &offsets, M).unwrap();
+        assert!(found.rounds > 1 && found.last.is_finite());
+        let error = phase_error(&patches, &right);
+        assert!(error < 20.0 * MIN_PHASE_STEP_RAD, "{error}, {found:?}");
         assert_eq!(patches.iter().filter(|z| z.is_nan()).count(), 1);
+    }
+
+    #[test]
+    fn no_patches_are_refused() {
         let none: [Position; 0] = [];
         let refused = synchronize_phases(&mut Array3::zeros((0, N, N)), &none, M);
         assert!(refused.unwrap_err().to_string().contains("at least one"));

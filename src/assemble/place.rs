@@ -1,9 +1,9 @@
-//! Placing patches on a canvas is linear, and taking them off again is its adjoint:
+//! Placement of patches on a canvas is linear, and extraction is its adjoint:
 //! `<place x, c> = <x, take c>`.
 //!
-//! *Conventions.* A patch of side `m` lies with its corner at `[pad, pad]` and is moved by a shift
+//! *Conventions.* A patch of side `m` has its corner at `[pad, pad]` and is moved by a shift
 //! `[dx, dy]` (content moves by `+d`): canvas pixel `[y, x]` receives the bilinear value of the padded
-//! patch at `[y - dy, x - dx]`; taps outside the patch count as zero and weights are not renormalised.
+//! patch at `[y - dy, x - dx]`; taps outside the patch count as zero and weights are not renormalized.
 //! Coordinates are formed in the scalar type of the placement, because in float32 the rounding of
 //! `y - dy` is part of the reference's result. A tap of weight zero is not read, so a NaN stays
 //! inside the footprint of its patch.
@@ -28,7 +28,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::geometry::{CanvasSize, floor_index};
 
-/// What an element of a patch must be able to do: `f32`, `f64` and their complex numbers can.
+/// Element type of a patch: `f32`, `f64` and their complex numbers.
 pub trait Element<T>: Copy + Default + AddAssign + Mul<T, Output = Self> {}
 impl<T, V: Copy + Default + AddAssign + Mul<T, Output = V>> Element<T> for V {}
 
@@ -105,7 +105,7 @@ impl<T: Float + Debug + Send + Sync> Placement<T> {
             .sum()
     }
 
-    /// Canvas rows and columns that patch `k` can touch; empty ranges where it lies outside.
+    /// Canvas rows and columns that patch `k` can touch; empty ranges where it is outside.
     ///
     /// # Panics
     /// If `k >= len()`.
@@ -151,7 +151,7 @@ impl<T: Float + Debug + Send + Sync> Placement<T> {
     pub fn take<V: Element<T>>(&self, canvas: ArrayView2<'_, V>) -> Result<Array3<V>> {
         let (h, w) = canvas.dim();
         if (h, w) != (self.side, self.side) {
-            return Err(Error::input("taking patches from a canvas")
+            return Err(Error::input("extracting patches from the canvas")
                 .got(format!("a canvas of {h} x {w}"))
                 .need(format!("{0} x {0}", self.side)));
         }
@@ -164,7 +164,7 @@ impl<T: Float + Debug + Send + Sync> Placement<T> {
         Ok(patches)
     }
 
-    /// What [`Placement::place`] gives for patches of ones: how much weight each pixel received.
+    /// The result of [`Placement::place`] for patches of ones: the weight of each pixel.
     pub fn coverage(&self) -> Array2<T> {
         let mut canvas = Array2::from_elem((self.side, self.side), T::zero());
         for k in 0..self.len() {
@@ -220,20 +220,20 @@ pub(super) fn check_side(m: usize) -> Result<()> {
     if (1..=CanvasSize::MAX).contains(&m) {
         return Ok(());
     }
-    Err(Error::input("placing patches on a canvas")
+    Err(Error::input("placing patches on the canvas")
         .got(format!("patches of side {m}"))
         .need(format!("a side from 1 to {}", CanvasSize::MAX)))
 }
 
 /// The refusal of a shift for which there is no [`Reach`].
 pub(super) fn unusable(k: usize, axis: usize, shift: impl Debug) -> Error {
-    Error::input("placing patches on a canvas")
+    Error::input("placing patches on the canvas")
         .at(format!("shift {k}, axis {}", ["x", "y"][axis]))
         .got(format!("{shift:?}"))
         .need("a finite number of pixels")
 }
 
-/// How far a moved patch can reach along one axis of a canvas.
+/// The range of a shifted patch along one axis of a canvas.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reach {
     /// The first canvas pixel that may be touched.
@@ -294,6 +294,7 @@ mod tests {
     use num_complex::Complex;
     use proptest::prelude::*;
     use ptyproof_testkit::compare::zip_eq;
+    use ptyproof_testkit::tolerance::{F64_STEPS_512, assert_close};
 
     /// A cheap, well-spread sequence in (-1, 1).
     fn wave(seed: u32, i: usize) -> f64 {
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delta_moves_by_the_shift() {
+    fn delta_moves_by_the_shift() {
         // law: delta at row 4, col 4 and shift [2, -1] -> row 3, col 6
         let p = Placement::<f64>::new(9, 0, CanvasSize::new(9).unwrap(), &[[2.0, -1.0]]).unwrap();
         let mut x = Array3::zeros((1, 9, 9));
@@ -363,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_beside_the_canvas_is_dropped_and_counted() {
+    fn patch_outside_the_canvas_is_dropped_and_counted() {
         for far in [-380.25, 380.25, -1e9] {
             let p =
                 Placement::<f32>::new(64, 5, CanvasSize::new(74).unwrap(), &[[far, 0.0]]).unwrap();
@@ -373,19 +374,19 @@ mod tests {
     }
 
     #[test]
-    fn a_shift_that_is_no_number_is_named() {
+    fn nonfinite_shift_is_refused() {
         let e = Placement::<f32>::new(
             4,
             0,
             CanvasSize::new(8).unwrap(),
             &[[0.0, 0.0], [1.0, f32::NAN]],
         );
-        insta::assert_snapshot!(e.unwrap_err(), @"placing patches on a canvas: at shift 1, axis y: got NaN, need a finite number of pixels");
+        insta::assert_snapshot!(e.unwrap_err(), @"placing patches on the canvas: at shift 1, axis y: got NaN, need a finite number of pixels");
     }
 
     proptest! {
         #[test]
-        fn taking_is_the_adjoint_of_placing(
+        fn extraction_is_the_adjoint_of_placement(
             m in 1usize..12, side in 1usize..40, seed in 0u32..1000,
             shifts in proptest::collection::vec([-30.0f64..30.0, -30.0f64..30.0], 1..6),
         ) {
@@ -396,13 +397,13 @@ mod tests {
         }
 
         #[test]
-        fn a_patch_inside_keeps_its_whole_weight(m in 1usize..20, dx in -6.0f64..6.0, dy in -6.0f64..6.0) {
+        fn interior_patch_keeps_its_weight(m in 1usize..20, dx in -6.0f64..6.0, dy in -6.0f64..6.0) {
             // law: dropped = 0  =>  sum(coverage) = m^2
             let side = CanvasSize::new(m + 12)?;
             let p = Placement::<f64>::new(m, 6, side, &[[dx, dy]])?;
             prop_assert_eq!(p.dropped(), 0);
             let area = (m * m) as f64;
-            prop_assert!((p.coverage().sum() - area).abs() <= 1e-13 * area * area);
+            assert_close!(p.coverage().sum(), area, F64_STEPS_512.scaled(area * area));
             let (rows, cols) = p.bounds(0);
             prop_assert!(rows.len() <= m + 1 && cols.len() <= m + 1);
         }

@@ -1,4 +1,4 @@
-//! Stitching is a weighted average: where patches agree, the canvas shows what they agree on.
+//! Stitching is a weighted average of the patches.
 //!
 //! `R = sum_k T_k crop(O_k) / (EPSILON + sum_k T_k 1)`: the central `M x M` of each patch, moved by
 //! `T_k` to its place relative to the mean position, over the weight that fell on each pixel.
@@ -27,11 +27,11 @@ use super::place::Placement;
 use crate::error::{Error, Result};
 use crate::geometry::{CanvasSize, Position, ceil_index};
 
-/// Added to the weight before the division (the reference's guard against 0 / 0).
+/// Added to the weight before the division (the guard of the reference against 0 / 0).
 pub const EPSILON: f32 = 1e-9;
 
-/// Weight from which a pixel counts as seen: there [`EPSILON`] changes the value by less than 1e-6.
-pub const SEEN: f32 = 1e-3;
+/// Minimum weight of a covered pixel: there [`EPSILON`] changes the value by less than 1e-6.
+pub const MIN_COVERAGE_WEIGHT: f32 = 1e-3;
 
 /// The largest canvas that [`stitch`](fn@stitch) allocates, in pixels a side: 3 GiB with its weights.
 pub const MAX_SIDE: usize = CanvasSize::MAX;
@@ -43,7 +43,7 @@ pub struct Stitched {
     pub canvas: Array2<Complex32>,
     /// `[row, col]`, the weight that fell on each pixel: the (fractional) number of patches.
     pub coverage: Array2<f32>,
-    /// Patch pixels that fell over the edge: 0 by the choice of the canvas, counted all the same.
+    /// Patch pixels outside the canvas: 0 by the choice of the canvas, but counted.
     pub dropped: usize,
     /// The mean of the offsets, in object pixels.
     pub mean: Position,
@@ -51,7 +51,7 @@ pub struct Stitched {
     pub pad: usize,
     /// Side of the central part that was used of each patch, `M`.
     pub m: usize,
-    /// How many patches were stitched.
+    /// Number of stitched patches.
     pub patches: usize,
 }
 
@@ -66,7 +66,7 @@ impl Stitched {
         )
     }
 
-    /// How patches at these offsets, those it was stitched from, lie on the canvas: their central `M x M`.
+    /// The placement of the central `M x M` of patches at these offsets, from which the canvas was stitched.
     ///
     /// # Errors
     /// If an offset is not finite.
@@ -85,9 +85,12 @@ impl Stitched {
         self.coverage.iter().filter(|w| **w > 0.0).count()
     }
 
-    /// Pixels with a weight of at least [`SEEN`].
+    /// Pixels with a weight of at least [`MIN_COVERAGE_WEIGHT`].
     pub fn seen(&self) -> usize {
-        self.coverage.iter().filter(|w| **w >= SEEN).count()
+        self.coverage
+            .iter()
+            .filter(|w| **w >= MIN_COVERAGE_WEIGHT)
+            .count()
     }
 
     /// `|R|`, float32.
@@ -226,7 +229,7 @@ impl Stitcher {
     }
 }
 
-/// Where patches lie on a canvas, and how large it is.
+/// Places of patches on a canvas, and its size.
 struct Plan {
     shifts: Vec<[f32; 2]>,
     mean: Position,
@@ -244,7 +247,7 @@ impl Plan {
         }
         if !(1..=n).contains(&m) {
             return Err(Error::usage(ACTION)
-                .at("the side M of the part used of each patch")
+                .at("the side M of the central part of each patch")
                 .got(m)
                 .need(format!("1 to {n}, the side of a patch")));
         }
@@ -300,11 +303,11 @@ fn room(shifts: &[[f32; 2]], m: usize) -> Result<(usize, CanvasSize)> {
         .filter(|p| m + 2 * p <= MAX_SIDE)
         .map(|p| CanvasSize::new(m + 2 * p).map(|side| (p, side)))
         .ok_or_else(|| {
-            Error::input("sizing a canvas")
+            Error::input("computing the canvas size")
                 .at("largest distance of a patch from the mean position")
                 .got(format!("{largest} pixels"))
                 .need(format!("a canvas of at most {MAX_SIDE} pixels a side"))
-                .help("A position far outside the object is usually a unit error: positions are in object pixels.")
+                .help("check the unit of the positions: they must be in object pixels")
         })?
 }
 

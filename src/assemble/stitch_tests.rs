@@ -3,6 +3,7 @@ use crate::assemble::Placement;
 use ndarray::{Array3, s};
 use proptest::prelude::*;
 use ptyproof_testkit::compare::{all_finite, zip_eq};
+use ptyproof_testkit::tolerance::F32_COORDINATE;
 
 fn value(i: usize) -> Complex32 {
     let t = (i as f32).mul_add(0.618_034, 0.3);
@@ -23,9 +24,9 @@ fn refusal(p: (usize, usize, usize), offsets: &[(f64, f64)], m: usize) -> String
 }
 
 #[test]
-fn what_cannot_be_stitched_is_refused_in_plain_words() {
+fn invalid_stitch_input_is_refused() {
     let two = [(0.0, 0.0), (1.0, 1.0)];
-    let said = [
+    let message = [
         refusal((0, 8, 8), &[], 4),
         refusal((2, 8, 6), &two, 4),
         refusal((2, 8, 8), &two[..1], 4),
@@ -35,20 +36,20 @@ fn what_cannot_be_stitched_is_refused_in_plain_words() {
         refusal((2, 8, 8), &[(0.0, 0.0), (1e6, 0.0)], 4),
         refusal((2, 8, 8), &[(-1e300, 0.0), (1e300, 0.0)], 4),
     ];
-    insta::assert_snapshot!(said.concat(), @r"
+    insta::assert_snapshot!(message.concat(), @r"
     stitching patches: at patches: got 0 of 8 x 8, need at least one, square
     stitching patches: at patches: got 2 of 8 x 6, need at least one, square
     stitching patches: at offsets: got 1, need one for each of 2 patches
-    stitching patches: at the side M of the part used of each patch: got 0, need 1 to 8, the side of a patch
-    stitching patches: at the side M of the part used of each patch: got 9, need 1 to 8, the side of a patch
+    stitching patches: at the side M of the central part of each patch: got 0, need 1 to 8, the side of a patch
+    stitching patches: at the side M of the central part of each patch: got 9, need 1 to 8, the side of a patch
     stitching patches: at offset 1: got (1, NaN), need finite positions in object pixels
-    sizing a canvas: at largest distance of a patch from the mean position: got 500000 pixels, need a canvas of at most 16384 pixels a side
-    sizing a canvas: at largest distance of a patch from the mean position: got NaN pixels, need a canvas of at most 16384 pixels a side
+    computing the canvas size: at largest distance of a patch from the mean position: got 500000 pixels, need a canvas of at most 16384 pixels a side
+    computing the canvas size: at largest distance of a patch from the mean position: got NaN pixels, need a canvas of at most 16384 pixels a side
     ");
 }
 
 #[test]
-fn one_patch_is_its_own_canvas_wherever_it_lies() {
+fn single_patch_is_stitched_unchanged() {
     // law: stitch({O}) = crop(O) / (1 + EPSILON), pad = 0, even at 1e6
     let o = patches(1, 8);
     let s = stitch(o.view(), &positions(&[(1e6, -1e6)]), 4).unwrap();
@@ -83,15 +84,15 @@ fn offsets(span: f64) -> impl Strategy<Value = Vec<(f64, f64)>> {
 
 proptest! {
     #[test]
-    fn agreeing_patches_show_what_they_agree_on(xy in offsets(25.0), re in -3.0f32..3.0, im in -3.0f32..3.0) {
-        // law: O_k = c  =>  R = c W / (W + 1e-9), that is c within 1e-9/W + rounding where W >= SEEN
+    fn constant_patches_stitch_to_the_constant(xy in offsets(25.0), re in -3.0f32..3.0, im in -3.0f32..3.0) {
+        // law: O_k = c  =>  R = c W / (W + 1e-9), that is c within 1e-9/W + rounding where W >= MIN_COVERAGE_WEIGHT
         let c = Complex32::new(re, im);
         let o = Array3::from_elem((xy.len(), 12, 12), c);
         let s = stitch(o.view(), &positions(&xy), 6)?;
         prop_assert_eq!(s.dropped, 0);
         prop_assert!(all_finite(s.coverage.iter().copied()) && s.seen() > 0);
         for (v, w) in zip_eq(&s.canvas, &s.coverage) {
-            if *w >= SEEN {
+            if *w >= MIN_COVERAGE_WEIGHT {
                 // 4 taps of up to 10 patches: 40 roundings of f32 on either side of the fraction
                 prop_assert!((v - c).norm() <= (EPSILON / w + 80.0 * f32::EPSILON) * c.norm());
             } else if *w == 0.0 {
@@ -101,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn threads_change_no_bit_and_parts_only_rounding(xy in offsets(60.0), cut in 0usize..10) {
+    fn stitching_is_thread_independent_and_chunk_independent_up_to_rounding(xy in offsets(60.0), cut in 0usize..10) {
         // law: stitch(A then B) = stitch(A and B) + O(eps), each the same for 1 and 3 threads
         let (o, at) = (patches(xy.len(), 9), positions(&xy));
         let cut = cut.min(xy.len());
@@ -124,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_patches_does_not_matter_up_to_rounding(xy in offsets(15.0)) {
+    fn stitching_is_order_independent_up_to_rounding(xy in offsets(15.0)) {
         // law: stitch(P O) = stitch(O) + O(eps)
         let o = patches(xy.len(), 10);
         let a = stitch(o.view(), &positions(&xy), 8)?;
@@ -133,7 +134,7 @@ proptest! {
         prop_assert_eq!(a.pad, b.pad);
         prop_assert!(all_finite(a.coverage.iter().copied()) && a.seen() > 0);
         for ((x, y), w) in zip_eq(zip_eq(&a.canvas, &b.canvas), &a.coverage) {
-            if *w >= SEEN {
+            if *w >= MIN_COVERAGE_WEIGHT {
                 // The mean itself may move by a rounding unit of an offset, times a slope of 3 / pixel.
                 prop_assert!((x - y).norm() <= 200.0 * f32::EPSILON * 4.0 * (1.0 + 1.0 / w), "{x} {y} {w}");
             }
@@ -165,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn a_nan_patch_touches_its_footprint_alone(xy in offsets(20.0), pick in 0usize..10) {
+    fn nan_patch_affects_only_its_footprint(xy in offsets(20.0), pick in 0usize..10) {
         // law: the pixels that are not finite are those where the weight of the bad patch is > 0
         let bad = pick % xy.len();
         let at = positions(&xy);
@@ -183,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn the_canvas_knows_where_it_lies(xy in offsets(30.0), m in 1usize..9) {
+    fn stitched_canvas_records_its_origin(xy in offsets(30.0), m in 1usize..9) {
         // law: the corner of the crop of patch k shows the object at offset_k - M/2, within a pixel
         let o = patches(xy.len(), 8);
         let s = stitch(o.view(), &positions(&xy), m)?;
@@ -191,7 +192,7 @@ proptest! {
             let first = s.object_position(0, 0);
             let (c, r) = (x - first.x, y - first.y);
             let half = (m / 2) as f64;
-            prop_assert!(c >= half - 1e-3 && r >= half - 1e-3);
+            prop_assert!(c >= half - F32_COORDINATE.absolute && r >= half - F32_COORDINATE.absolute);
             prop_assert!(c <= s.canvas.dim().1 as f64 && r <= s.canvas.dim().0 as f64);
         }
     }

@@ -7,7 +7,7 @@ use super::place::Reach;
 
 /// Canvas pixel `out + i` reads the patch at `from + i - 1` with weight `low[i]` and at `from + i` with `high[i]`.
 ///
-/// *Law.* The weights are the bits of [`line`](super::place::line). A weight of zero lies over no pixel of the patch,
+/// *Law.* The weights are the bits of [`line`](super::place::line). A weight of zero belongs to no pixel of the patch,
 /// unless all of `high` are zero: then it is not to be read at all.
 #[derive(Debug, Default)]
 pub(super) struct UniformTaps {
@@ -48,7 +48,7 @@ impl UniformTaps {
             high: &mut self.high,
             seen: &mut seen,
         });
-        // the patch pixel below the first coordinate; from -1 (only its upper neighbour is inside) to m - 1
+        // the patch pixel below the first coordinate; from -1 (only its upper neighbor is inside) to m - 1
         let (Ok(pad), Ok(side)) = (isize::try_from(pad), isize::try_from(m)) else {
             return false;
         };
@@ -78,7 +78,7 @@ impl UniformTaps {
     }
 }
 
-/// What the weights of a run are like.
+/// Properties of the weights of a run of taps.
 #[derive(Debug, Default)]
 struct Seen {
     regular: bool,
@@ -133,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_run_has_the_taps_of_the_definition(
+        fn uniform_taps_equal_the_definition(
             m in 1usize..20, pad in 0usize..30, d in -60.0f32..60.0, grain in 0i32..4,
         ) {
             // law: the same canvas pixels, patch pixels and weights; what is not near a pixel is regular

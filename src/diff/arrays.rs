@@ -1,8 +1,8 @@
-//! Arrays of two hubs that are no part of the image: positions, probes, whatever lies there as `.npy`.
+//! Comparison of the arrays of two hubs that are not the image: positions, probes and any other `.npy` file.
 //!
-//! *Conventions.* Element type and shape must be the same. Real numbers lie within the tolerance of the place `values`. The probe is
-//! compared mode by mode up to what diffraction cannot tell apart, each mode's distance relative to the whole probe; its scale must
-//! be the reciprocal of the object's. Other complex arrays are compared as they are.
+//! *Conventions.* Element type and shape must be equal. Real numbers are compared with the tolerance of the place `values`.
+//! The probe is compared mode by mode up to the ambiguities of diffraction, with each distance relative to the norm of all
+//! modes; its scale must be the reciprocal of the object's. Other complex arrays are compared without alignment.
 
 use ndarray::{Array2, ArrayD, Axis};
 use num_complex::{Complex32, Complex64};
@@ -37,7 +37,7 @@ pub(super) fn rows(
             same &= x == y;
             rows.push(row(file, place, &x, &y, x == y));
         }
-        // the image has a comparison of its own
+        // the image is compared separately
         if !same || [dir::AMPLITUDE, dir::PHASE].contains(&file.as_str()) {
             continue;
         }
@@ -82,7 +82,7 @@ fn row(file: &str, place: &str, a: &str, b: &str, same: bool) -> Row {
     }
 }
 
-/// Where an element lies, as people write it.
+/// The index of an element, as text.
 fn place(index: usize, shape: &[usize]) -> String {
     let mut rest = index;
     let mut at: Vec<String> = shape
@@ -119,7 +119,7 @@ fn real(file: &str, a: &ArrayD<f64>, b: &ArrayD<f64>, tolerances: &Tolerances) -
     out
 }
 
-/// Non-finite values of two complex arrays: of both at the same places, and of one alone.
+/// Non-finite values of two complex arrays: in both at equal places, and in only one.
 fn non_finite(a: &ArrayD<Complex32>, b: &ArrayD<Complex32>) -> [usize; 2] {
     // a NaN is no infinity
     let kind = |z: &Complex32| (z.is_finite(), z.is_nan());
@@ -130,12 +130,12 @@ fn non_finite(a: &ArrayD<Complex32>, b: &ArrayD<Complex32>) -> [usize; 2] {
     ]
 }
 
-/// What is said of arrays with values that are not finite; nothing of others.
+/// The result for arrays with non-finite values; `None` for others.
 fn events(out: &mut Row, [both, alone]: [usize; 2], tolerances: &Tolerances) -> bool {
     let (verdict, reason, count) = match (both, alone) {
         (0, 0) => return false,
         (n, 0) if tolerances.nan_as_golden => {
-            out.reason = format!("{n} values are not finite in both, as is wanted");
+            out.reason = format!("{n} values are not finite in both hubs, as required");
             return false;
         }
         (n, 0) => (Verdict::NotFinite, "not finite in both hubs", n),
@@ -193,7 +193,7 @@ fn measured(out: &mut Row, rms: f64, allowed: Real) {
         out.verdict = Verdict::Differs;
         out.different = out.compared;
         (out.a, out.b) = (
-            format!("{rms:e} away"),
+            format!("rms difference {rms:e}"),
             format!("{:e} allowed", allowed.get()),
         );
     }
@@ -233,15 +233,15 @@ fn probe(
     let (mut squares, mut apart) = (0.0, None);
     for (k, (p, q)) in x.iter().zip(&y).enumerate() {
         let Some(found) = align(p, q) else {
-            // neither has any light, or nothing in common
+            // both are zero, or have nothing in common
             squares += power(p).max(power(q));
             continue;
         };
         let own = power(p).sqrt();
-        // probe times c and object over c are the same
+        // probe times c and object over c are equivalent
         let scale = found.gauge.scale.get() * object - 1.0;
-        // what moves, tilts or mirrors the object does the same to the probe, and the other way round
-        if own > MAIN_MODE * whole.sqrt() {
+        // shift, phase ramp and mirroring of the object apply to the probe too
+        if own > MIN_MAIN_MODE_SHARE * whole.sqrt() {
             apart = apart.or_else(|| other_gauge(&found.gauge, gauge, p.nrows()));
         }
         let away = (found.aligned.rms.get() * own).hypot(scale * own);
@@ -259,24 +259,24 @@ fn probe(
         out.verdict = Verdict::Differs;
         out.different = out.compared;
         out.excess = Real(f64::INFINITY);
-        out.reason = "the gauge of the probe is not that of the object".into();
+        out.reason = "the probe has another gauge than the object".into();
         (out.a, out.b) = (what, String::new());
     }
     out
 }
 
-/// Share of the probe's norm that a mode must have for its own gauge to say anything.
-const MAIN_MODE: f64 = 0.3;
+/// Minimum share of the norm of the probe of a mode whose gauge is compared.
+const MIN_MAIN_MODE_SHARE: f64 = 0.3;
 /// Above these a probe has another gauge than its object: shift in pixels, ramp over the probe in radians.
 const MAX_SHIFT_PX: f64 = 0.05;
 const MAX_RAMP_RAD: f64 = 0.05;
 
-/// How the gauge of a probe contradicts that of its object: a shift is shared, a ramp is the opposite one, and so is the twin.
+/// The contradiction between the gauges of a probe and its object: shift and twin are common, the phase ramp is opposite.
 fn other_gauge(probe: &Gauge, object: Option<&Gauge>, side: usize) -> Option<String> {
     let none = Gauge::none();
     let object = object.unwrap_or(&none);
     if probe.twin != object.twin {
-        return Some("one of probe and object alone is mirrored and conjugated".into());
+        return Some("only one of probe and object is mirrored and conjugated".into());
     }
     if probe.twin {
         return None;
@@ -285,14 +285,14 @@ fn other_gauge(probe: &Gauge, object: Option<&Gauge>, side: usize) -> Option<Str
     for [own, of] in pairs(probe.shift, object.shift) {
         if (own - of).abs() > MAX_SHIFT_PX {
             return Some(format!(
-                "the probe is moved by {own:.3} pixels, the object by {of:.3}"
+                "the probe is shifted by {own:.3} px, the object by {of:.3} px"
             ));
         }
     }
     for [own, of] in pairs(probe.ramp, object.ramp) {
         if (own + of).abs() * side as f64 > MAX_RAMP_RAD {
             return Some(format!(
-                "the probe has a ramp of {own:.5} rad per pixel, the object of {of:.5}"
+                "the probe has a phase ramp of {own:.5} rad/px, the object of {of:.5} rad/px"
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! Where two runs first part: the settings that differ, and the first tensor, step or value that does.
+//! The first difference of two runs: the settings that differ, and the first tensor, step or value that differs.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::tolerance::{Step, written};
 use crate::hub::dir;
 use crate::records::stage::{Stage, Stages};
 
-/// Fields of the metadata that say what was run.
+/// Fields of the metadata that define the run.
 const SETTINGS: [&str; 20] = [
     "buffer",
     "configuration",
@@ -62,13 +62,13 @@ const METRICS: [&str; 10] = [
 pub struct First {
     /// Settings that differ: place, first hub's, second's.
     pub settings: Vec<[String; 3]>,
-    /// What was identical to the bit before the place.
+    /// Stages that are bit-identical before the place.
     pub identical: Vec<Tensor>,
     /// The first thing that differs in any bit.
     pub place: Option<Place>,
 }
 
-/// What was identical.
+/// Bit-identical stages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tensor {
     /// The stage of the run.
@@ -96,7 +96,7 @@ pub struct Place {
     pub tensor: String,
     /// Step, or epoch where steps are not recorded.
     pub step: Option<String>,
-    /// How it differs, in words.
+    /// Description of the difference.
     pub how: String,
     /// Whether nothing random or iterated came before: then no tolerance is due.
     pub deterministic: bool,
@@ -173,18 +173,18 @@ fn part(
                 ("smallest", s.min, t.min),
                 ("largest", s.max, t.max),
             ];
-            let told: Vec<String> = pairs
+            let differences: Vec<String> = pairs
                 .iter()
                 .filter(|(_, u, v)| u != v)
                 .map(|(name, u, v)| format!("{name} {:?} and {:?}", u.get(), v.get()))
                 .collect();
             let bad = (s.non_finite != t.non_finite)
                 .then(|| format!("not finite {} and {}", s.non_finite, t.non_finite));
-            let told: Vec<String> = told.into_iter().chain(bad).collect();
-            if told.is_empty() {
-                "other bits, or another order, with the same norm and range".into()
+            let differences: Vec<String> = differences.into_iter().chain(bad).collect();
+            if differences.is_empty() {
+                "different bits or order; norm and range are equal".into()
             } else {
-                told.join(", ")
+                differences.join(", ")
             }
         } else {
             format!("{} {:?} and {} {:?}", s.dtype, s.shape, t.dtype, t.shape)

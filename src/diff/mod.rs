@@ -1,4 +1,4 @@
-//! Two hubs beside one another: what differs, by how much, where first, and whether that is allowed.
+//! Comparison of two hubs: what differs, by how much, where first, and whether the tolerances allow it.
 //!
 //! *Law.* A hub agrees with itself. The verdict does not depend on which hub is named first.
 
@@ -8,6 +8,7 @@ mod row;
 mod schema;
 pub mod side;
 pub mod tolerance;
+mod widen;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -39,7 +40,7 @@ pub struct Report {
     pub a: String,
     /// The second.
     pub b: String,
-    /// How it ended: the worst of all.
+    /// The outcome: the worst of all.
     pub verdict: Verdict,
     /// Values compared: of JSON files, of arrays, pixels of the reconstructions.
     pub values: usize,
@@ -47,9 +48,9 @@ pub struct Report {
     pub first: First,
     /// The reconstructions.
     pub image: Option<Image>,
-    /// Files and quantities, the worst first.
+    /// Files and quantities, worst first.
     pub rows: Vec<Row>,
-    /// What is allowed and should be looked at all the same.
+    /// Allowed differences that deserve attention.
     pub warnings: Vec<String>,
 }
 
@@ -74,11 +75,11 @@ pub struct Image {
     pub non_finite_in_both: Option<[usize; 2]>,
     /// Distances and gauge; `None` if the shapes differ or nothing is covered.
     pub alignment: Option<Alignment>,
-    /// The same with the hubs exchanged: relative rms after alignment.
+    /// Relative rms after alignment with the hubs exchanged.
     pub exchanged_rms: Option<Real>,
     /// The largest rms allowed after alignment.
     pub allowed_rms: Real,
-    /// How it ended.
+    /// The outcome.
     pub verdict: Verdict,
 }
 
@@ -142,7 +143,7 @@ pub fn diff(a: &Path, b: &Path, tolerances: &Tolerances) -> Result<Report> {
     })
 }
 
-/// Where checkpoints lie.
+/// Where checkpoints are.
 const CHECKPOINTS: &str = "train_outputs/checkpoints/";
 
 /// Files that only one has.
@@ -161,7 +162,7 @@ fn files([a, b]: [&Side; 2]) -> Vec<Row> {
             (_, true) => Verdict::Differs,
             (_, false) => Verdict::Noted,
         };
-        let words = there.map(|t| if t { "there" } else { "missing" }.to_owned());
+        let description = there.map(|t| if t { "there" } else { "missing" }.to_owned());
         let reason = match (verdict, schema::derived(file)) {
             (Verdict::Noted, _) if there == [true, true] => {
                 schema::derived(file).unwrap_or("it is of bytes")
@@ -172,7 +173,7 @@ fn files([a, b]: [&Side; 2]) -> Vec<Row> {
             (_, Some(why)) => why,
             _ => "",
         };
-        let [x, y] = words;
+        let [x, y] = description;
         rows.push(Row {
             file: file.clone(),
             place: String::new(),
@@ -211,7 +212,7 @@ fn nothing_in_common() -> Row {
         b: "-".into(),
         excess: Real(0.0),
         widest: Real(0.0),
-        reason: "the two have no quantity in common".into(),
+        reason: "the two hubs have no quantity in common".into(),
     }
 }
 
@@ -239,7 +240,7 @@ fn stage(first: &First, tolerances: &Tolerances) -> Option<Row> {
         b: String::new(),
         excess: Real(if ignored { 0.0 } else { f64::INFINITY }),
         widest: Real(0.0),
-        reason: rule.map_or("no tolerance is due before training".into(), |r| {
+        reason: rule.map_or("no tolerance applies before training".into(), |r| {
             r.reason.clone()
         }),
     })
@@ -293,7 +294,7 @@ fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, tolerances: &Tolerances) 
         .iter()
         .flatten()
         .any(|r| r.get().is_nan() || r.get() > allowed.get());
-    // a shift of the gauge moves the covered pixels with it: then they must lie on one another
+    // a shift of the gauge moves the covered pixels too: then they must coincide
     let moved = found.alignment.as_ref().is_some_and(|x| {
         x.covered_alone == [0; 2] && (x.gauge.twin || x.gauge.shift != [Real(0.0); 2])
     });
@@ -312,8 +313,8 @@ fn image(a: &Array2<Complex64>, b: &Array2<Complex64>, tolerances: &Tolerances) 
     found
 }
 
-/// Above these a gauge has jumped: scale, phase, ramp over the image in radians, shift in pixels.
-const JUMPS: [f64; 4] = [1e-3, 1e-3, 1e-2, 1e-2];
+/// Maximum gauge changes without a warning: scale, phase, ramp over the image in radians, shift in pixels.
+const MAX_GAUGE_CHANGES: [f64; 4] = [1e-3, 1e-3, 1e-2, 1e-2];
 
 fn warnings(image: Option<&Image>, sides: [&Side; 2], tolerances: &Tolerances) -> Vec<String> {
     let mut out = Vec::new();
@@ -328,28 +329,28 @@ fn warnings(image: Option<&Image>, sides: [&Side; 2], tolerances: &Tolerances) -
         };
         let [ry, rx] = g.ramp.map(Real::get);
         let [sy, sx] = g.shift.map(Real::get);
-        jump(g.twin, "it is the conjugate mirror image (twin)".into());
+        jump(g.twin, "conjugate mirror image (twin)".into());
         jump(
-            (g.scale.get() - 1.0).abs() > JUMPS[0],
+            (g.scale.get() - 1.0).abs() > MAX_GAUGE_CHANGES[0],
             format!("scale, a factor of {:.6}", g.scale.get()),
         );
         jump(
-            g.phase.get().abs() > JUMPS[1],
+            g.phase.get().abs() > MAX_GAUGE_CHANGES[1],
             format!("global phase, {:.6} rad", g.phase.get()),
         );
         let side = i.shapes[0].map(|n| n as f64);
         jump(
-            (ry * side[0]).abs().max((rx * side[1]).abs()) > JUMPS[2],
+            (ry * side[0]).abs().max((rx * side[1]).abs()) > MAX_GAUGE_CHANGES[2],
             format!("phase ramp, {ry:.6} and {rx:.6} rad per pixel along y and x"),
         );
         jump(
-            sy.abs().max(sx.abs()) > JUMPS[3],
+            sy.abs().max(sx.abs()) > MAX_GAUGE_CHANGES[3],
             format!("shift, {sy:.3} and {sx:.3} pixels along y and x"),
         );
         if let Some(fault) = x.fault {
             out.push(format!(
-                "most of the difference goes with {}",
-                fault.words()
+                "most of the difference disappears with {}",
+                fault.description()
             ));
         }
     }
@@ -362,12 +363,12 @@ fn warnings(image: Option<&Image>, sides: [&Side; 2], tolerances: &Tolerances) -
         }
         for file in &sides[k].skipped {
             out.push(format!(
-                "{name}: {file} is no plain file, and is not compared"
+                "{name}: {file} is not a regular file and was not compared"
             ));
         }
         if !sides[k].own {
             out.push(format!(
-                "{name} has no manifest and is no hub of this program: what only one hub has is noted, not gated"
+                "{name} has no manifest, so it was not written by this program: files in only one hub are noted, not gated"
             ));
         }
     }
@@ -387,7 +388,7 @@ fn warnings(image: Option<&Image>, sides: [&Side; 2], tolerances: &Tolerances) -
         let used = places().any(|(f, p)| r.means(f, p)) || stages().any(|(f, p)| r.means(f, p));
         if !used {
             out.push(format!(
-                "a rule fits nothing in either hub: {}, {}",
+                "a rule matches nothing in either hub: {}, {}",
                 r.file, r.place
             ));
         }
@@ -417,7 +418,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn a_hub_agrees_with_itself_and_the_verdict_has_no_first_and_second(
+        fn diff_is_reflexive_and_symmetric(
             a in proptest::collection::vec(any::<f64>(), 1..5), b in proptest::collection::vec(any::<f64>(), 1..5),
             nudge in -8e-6f64..8e-6, own in any::<bool>(), equal in any::<bool>(),
             p in proptest::collection::vec(prop_oneof![Just(0.0f32), 0.1f32..2.0, Just(f32::NAN)], 1..9),
@@ -435,7 +436,7 @@ mod tests {
                 }
             }
             let t = Tolerances::default();
-            // what is not finite agrees with nothing, unless it is said to be what is wanted; what covers nothing shows nothing
+            // non-finite pixels agree with nothing unless they are required; images without covered pixels are undecided
             let itself = diff(&x, &x, &t).unwrap().verdict;
             let finite = a.iter().all(|v| v.is_finite()) && p.iter().all(|v| v.is_finite());
             let covered = p.iter().any(|v| *v != 0.0);

@@ -1,4 +1,4 @@
-//! The values of two JSON files, place by place; entries of one array make one row.
+//! Comparison of the values of two JSON files; the entries of one array form one row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +10,19 @@ use super::tolerance::{Step, Tolerances, written};
 use crate::json::Real;
 use crate::judgment::Judgment;
 
-/// How a comparison ended.
+/// The verdict of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Equal, or as far apart as is allowed.
+    /// Equal, or different by an allowed amount.
     Agrees,
-    /// Not compared, or not the same by design: for the reader to know.
+    /// Not compared, or different by design.
     Noted,
     /// There is nothing to compare.
     Undecided,
-    /// Too far apart.
+    /// The difference exceeds the tolerance.
     Differs,
-    /// Not finite in both: no golden is, unless it is said to be.
+    /// Not finite in both: a golden must state that explicitly.
     NotFinite,
     /// Finite in one and not in the other.
     NonFinite,
@@ -35,19 +35,19 @@ pub struct Row {
     pub file: String,
     /// The places in it, entries as `[*]`.
     pub place: String,
-    /// How it ended.
+    /// The outcome.
     pub verdict: Verdict,
     /// Places compared.
     pub compared: usize,
-    /// Places that are not within what is allowed.
+    /// Places outside the tolerance.
     pub different: usize,
     /// The worst place.
     pub at: String,
-    /// What the first hub has there.
+    /// The value of the first hub.
     pub a: String,
-    /// What the second has.
+    /// The value of the second hub.
     pub b: String,
-    /// How many times the allowed difference that is.
+    /// The difference in units of the allowed difference.
     pub excess: Real,
     /// The largest distance of two numbers of the row.
     pub widest: Real,
@@ -56,26 +56,26 @@ pub struct Row {
 }
 
 impl Verdict {
-    /// The same on the scale of all verdicts; what is noted gates nothing.
+    /// The verdict as a [`Judgment`]; noted rows are not gated.
     pub fn judgment(self) -> Judgment {
         match self {
-            Self::Agrees | Self::Noted => Judgment::Well,
+            Self::Agrees | Self::Noted => Judgment::Pass,
             Self::Undecided => Judgment::Undecided,
-            Self::Differs => Judgment::NotWell,
+            Self::Differs => Judgment::Fail,
             Self::NotFinite | Self::NonFinite => Judgment::NonFinite,
         }
     }
 }
 
 impl Row {
-    /// Values that were compared: none of a row that is only noted, or is about a file and not about what is in it.
+    /// Number of compared values: 0 for a row that is only noted or about a file.
     pub fn values(&self) -> usize {
         let compared = !self.place.is_empty() && self.verdict != Verdict::Noted;
         if compared { self.compared } else { 0 }
     }
 }
 
-/// What one place came to.
+/// The comparison of one place.
 pub(super) struct Point {
     pub(super) verdict: Verdict,
     pub(super) excess: f64,
@@ -191,7 +191,7 @@ fn point(
     numbers(file, place, [x, y], tolerances)
 }
 
-/// What two numbers at a place came to.
+/// The comparison of two numbers at a place.
 pub(super) fn numbers(
     file: &str,
     place: &[Step],
@@ -229,7 +229,7 @@ pub(super) fn numbers(
     Point::new(verdict, excess, reason)
 }
 
-/// How far outside a band, in halves of its width; at most 1 is inside.
+/// The distance from the center of a band in units of half its width; at most 1 is inside.
 fn beyond([low, high]: [f64; 2], v: f64) -> f64 {
     let away = (v - low.midpoint(high)).abs();
     if (low..=high).contains(&v) {

@@ -1,4 +1,4 @@
-//! What kind of thing stands where in a hub: the marks that make a comparison mean something.
+//! The kind of each file and value of a hub, which decides how it is compared.
 
 use super::tolerance::Step;
 use crate::hub::dir;
@@ -16,13 +16,13 @@ pub(super) enum Class {
 pub(super) fn derived(file: &str) -> Option<&'static str> {
     let ending = file.rsplit('.').next().unwrap_or_default();
     match ending {
-        "png" => Some("a picture of arrays that are compared"),
+        "png" => Some("an image of arrays that are compared"),
         "md" => Some("a page of numbers that are compared"),
-        "log" => Some("a log has times"),
-        "safetensors" => Some("its weights are in the stage digests"),
-        "npz" => Some("the tensors of an event"),
+        "log" => Some("a log contains times"),
+        "safetensors" => Some("its weights are compared by the stage digests"),
+        "npz" => Some("tensors of an event"),
         "npy" | "json" => None,
-        _ => Some("no file of a run"),
+        _ => Some("not a file of a run"),
     }
 }
 
@@ -57,8 +57,8 @@ pub(super) fn class(file: &str, place: &[Step]) -> Class {
             ],
         ) => Class::Volatile("path"),
         // what was typed; what came of it is in the settings
-        (dir::METADATA, ["cli_args", ..]) => Class::Volatile("command line"),
-        // a digest tells that bits differ, which the place of the first difference says better
+        (dir::METADATA, ["cli_args" | "request", ..]) => Class::Volatile("command line"),
+        // a digest shows only that bits differ; the first difference is more specific
         (dir::STAGES, [.., "sha256"]) => Class::Volatile("digest"),
         _ => Class::Value,
     }

@@ -11,20 +11,20 @@ use serde_json::Value;
 use super::tolerance::Step;
 use crate::error::{Error, Result};
 use crate::hub::dir;
-use crate::hub::manifest::{MANIFEST, no_hub, walk};
+use crate::hub::manifest::{MANIFEST, not_a_hub, walk};
 use crate::hub::reconstruction::image;
 use crate::json;
 
 /// A hub, read.
 #[derive(Debug)]
 pub struct Side {
-    /// Where it lies.
+    /// Where it is.
     pub path: PathBuf,
     /// Whether this program wrote it: then nothing may be missing.
     pub own: bool,
     /// Relative paths of its plain files.
     pub files: Vec<String>,
-    /// Those of whatever else lies there: links, pipes, devices.
+    /// Other entries: links, pipes, devices.
     pub skipped: Vec<String>,
     /// The values of each JSON file, by place.
     pub values: BTreeMap<String, Values>,
@@ -35,7 +35,7 @@ pub struct Side {
 /// Leaves by place, in the order of the file.
 pub type Values = BTreeMap<Vec<Step>, Leaf>;
 
-/// What stands at a place.
+/// The value at a place.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Leaf {
     /// Written without point or exponent.
@@ -58,7 +58,7 @@ impl Leaf {
 }
 
 impl Leaf {
-    /// Whether two leaves say the same: whole numbers to the last digit, a NaN is a NaN.
+    /// Whether two values are equal: integers exactly, NaN equals NaN.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Whole(a), Self::Whole(b)) => a == b,
@@ -80,12 +80,12 @@ impl std::fmt::Display for Leaf {
     }
 }
 
-/// JSON files that are not compared value by value: they are of bytes.
-const OF_BYTES: [&str; 2] = [MANIFEST, dir::EVENT];
+/// JSON files that are not compared value by value, because they describe bytes.
+const BYTE_LEVEL_FILES: [&str; 2] = [MANIFEST, dir::EVENT];
 
 /// Whether a file is compared value by value, or as part of the reconstruction.
 pub(super) fn compared(file: &str) -> bool {
-    (file.ends_with(".json") && !OF_BYTES.contains(&file))
+    (file.ends_with(".json") && !BYTE_LEVEL_FILES.contains(&file))
         || file == dir::AMPLITUDE
         || file == dir::PHASE
 }
@@ -93,11 +93,11 @@ pub(super) fn compared(file: &str) -> bool {
 /// Reads a hub.
 ///
 /// # Errors
-/// If it is no directory, or a file in it is not what its name says.
+/// If it is not a directory, or a file in it has unexpected contents.
 pub fn read(path: &Path) -> Result<Side> {
     let action = "reading a hub";
     if !path.is_dir() {
-        return Err(no_hub(action, path));
+        return Err(not_a_hub(action, path));
     }
     let found = walk(path)?;
     let of = |plain: bool| -> Vec<String> {
@@ -106,12 +106,12 @@ pub fn read(path: &Path) -> Result<Side> {
     };
     let (files, skipped) = (of(true), of(false));
     if files.is_empty() {
-        return Err(no_hub(action, path));
+        return Err(not_a_hub(action, path));
     }
     let mut values = BTreeMap::new();
     for file in files
         .iter()
-        .filter(|f| f.ends_with(".json") && !OF_BYTES.contains(&f.as_str()))
+        .filter(|f| f.ends_with(".json") && !BYTE_LEVEL_FILES.contains(&f.as_str()))
     {
         let at = path.join(file);
         let io = |e| Error::input(action).at(at.display()).because(e);
@@ -124,8 +124,8 @@ pub fn read(path: &Path) -> Result<Side> {
             if let Some(name) = twice {
                 return Err(Error::input(action)
                     .at(at.display())
-                    .got(format!("the stage {name} a second time"))
-                    .need("each tensor of each stage once"));
+                    .got(format!("the stage {name} twice"))
+                    .need("every tensor of every stage once"));
             }
         } else {
             flatten(value, &mut Vec::new(), &mut leaves);
@@ -140,12 +140,12 @@ pub fn read(path: &Path) -> Result<Side> {
     };
     // the reference writes neither; a hub of ours that has lost its manifest is still ours
     let ours = |p: &Vec<Step>| matches!(p.first(), Some(Step::Name(n)) if n == "config_sha256" || n == "versions");
-    let told = values
+    let own_metadata = values
         .get(dir::METADATA)
         .is_some_and(|v: &Values| v.keys().any(ours));
     Ok(Side {
         path: path.to_path_buf(),
-        own: told || has(MANIFEST),
+        own: own_metadata || has(MANIFEST),
         files,
         skipped,
         values,

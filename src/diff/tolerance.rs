@@ -1,15 +1,14 @@
-//! How far apart two numbers may be: a file that people write, or that is made from two good runs.
+//! Tolerances of a comparison: a file that is written by hand, or derived from two good runs.
 //!
-//! *Conventions.* A rule names a file of the hub and a place in it; of the rules that fit, the first counts. A place is
-//! names with dots between and `[k]` for entries; `*` stands for any one name or entry, a final `**` for all
-//! that follows. Numbers agree if they differ by at most `absolute + relative max(|a|, |b|)`, or by at most `ulps` steps
-//! of float64, or, where a `band` is given, if both lie in it. All of this is symmetric.
+//! *Conventions.* A rule names a file of the hub and a place in it; the first matching rule applies. A place is a dotted
+//! path with `[k]` for entries; `*` matches any one name or entry, a final `**` matches the rest. Numbers agree if they
+//! differ by at most `absolute + relative max(|a|, |b|)`, or by at most `ulps` steps of float64, or, where a `band` is
+//! given, if both are inside it. The comparison is symmetric.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Report, Verdict};
 use crate::error::{Error, Result};
 use crate::json::{self, Real};
 
@@ -22,14 +21,14 @@ pub const SCHEMA: &str = "ptyproof.tolerances/1";
 pub struct Tolerances {
     /// [`SCHEMA`].
     pub schema: String,
-    /// What the file is for.
+    /// Purpose of the file.
     #[serde(default)]
     pub about: String,
     /// For numbers without a rule.
     pub numbers: Allowed,
     /// The largest relative rms between reconstructions after alignment.
     pub image_rms: Real,
-    /// Whether numbers may be not finite where those of the golden are: exactly there, and of the same kind.
+    /// Whether numbers may be not finite exactly where those of the golden are, and of equal kind.
     #[serde(default, skip_serializing_if = "is_false")]
     pub nan_as_golden: bool,
     /// The exceptions.
@@ -52,7 +51,7 @@ pub struct Allowed {
     pub ulps: u64,
 }
 
-/// What holds at some places.
+/// The rule of some places.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -63,7 +62,7 @@ pub struct Rule {
     /// A difference that is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,
-    /// Where both must lie: an acceptance band over seeds.
+    /// The interval of both: an acceptance band over seeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub band: Option<[Real; 2]>,
     /// Whether the place is not compared at all.
@@ -82,7 +81,7 @@ fn is_false(v: &bool) -> bool {
 }
 
 impl Default for Tolerances {
-    /// Two runs of this program: the same bits wherever the mathematical library is the same.
+    /// Two runs of this program: bit-identical with equal mathematical libraries.
     fn default() -> Self {
         Self {
             schema: SCHEMA.into(),
@@ -136,8 +135,8 @@ impl Tolerances {
         if let Some(r) = t.rules.iter().find(|r| !r.says_one_thing()) {
             return Err(Error::input("reading tolerances")
                 .at(format!("the rule of {}, {}", r.file, r.place))
-                .got("none of `allowed`, `band` and `ignore`, or more than one")
-                .need("one of them"));
+                .got("none or several of `allowed`, `band` and `ignore`")
+                .need("exactly one of them"));
         }
         let bands = || t.rules.iter().filter_map(|r| r.band);
         let backwards = |[low, high]: &[Real; 2]| {
@@ -146,53 +145,9 @@ impl Tolerances {
         if let Some([low, high]) = bands().find(backwards) {
             return Err(Error::input("reading tolerances")
                 .got(format!("a band from {} to {}", low.get(), high.get()))
-                .need("the smaller first"));
+                .need("the lower bound first"));
         }
         Ok(t)
-    }
-
-    /// These, and room for every number in which two good runs differ more: twice their distance.
-    ///
-    /// Only numbers can be given room; texts, counts and files that differ still do.
-    pub fn widened(&self, report: &Report) -> Self {
-        let mut made = Vec::new();
-        let far = report.rows.iter().filter(|r| r.verdict == Verdict::Differs);
-        for row in far.filter(|r| !r.place.is_empty()) {
-            let (Ok(a), Ok(b)) = (row.a.parse::<f64>(), row.b.parse::<f64>()) else {
-                continue;
-            };
-            if !(a.is_finite() && b.is_finite()) {
-                continue;
-            }
-            made.push(Rule {
-                file: row.file.clone(),
-                place: row.place.clone(),
-                allowed: Some(Allowed {
-                    absolute: Real(2.0 * row.widest.get()),
-                    relative: Real(0.0),
-                    ulps: 0,
-                }),
-                band: None,
-                ignore: false,
-                reason: "twice the distance of two good runs".into(),
-            });
-        }
-        // of the rules that fit the first counts: new ones go before those under which the pair differs
-        let mut wider = self.clone();
-        wider.rules.splice(0..0, made);
-        if let Some(i) = &report.image {
-            let rms = i
-                .alignment
-                .iter()
-                .map(|x| x.aligned.rms)
-                .chain(i.exchanged_rms);
-            let most = rms
-                .map(Real::get)
-                .filter(|r| r.is_finite())
-                .fold(0.0, f64::max);
-            wider.image_rms = Real(wider.image_rms.get().max(2.0 * most));
-        }
-        wider
     }
 
     /// The first rule for a place.
@@ -216,7 +171,7 @@ impl Rule {
 }
 
 impl Allowed {
-    /// How many times the allowed difference two finite numbers are apart; at most 1 agrees.
+    /// The difference of two finite numbers in units of the allowed difference; at most 1 agrees.
     pub fn excess(&self, a: f64, b: f64) -> f64 {
         let d = (a - b).abs();
         let most = self.absolute.get() + self.relative.get() * a.abs().max(b.abs());
@@ -229,7 +184,7 @@ impl Allowed {
 
 /// Steps of float64 between two finite numbers.
 fn ulps(a: f64, b: f64) -> u64 {
-    // in this order of the bits neighbours are neighbours, across zero too
+    // in this order of the bits neighbors are neighbors, across zero too
     let order = |v: f64| {
         let bits = v.to_bits().cast_signed();
         if bits < 0 {
@@ -303,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn places_fit_their_patterns() {
+    fn path_patterns_match() {
         let p = place(&["metrics", "loss", "3", "value"]);
         assert_eq!(written(&p, false), "metrics.loss[3].value");
         assert_eq!(written(&p, true), "metrics.loss[*].value");
@@ -328,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn names_with_dots_are_names() {
+    fn dotted_names_match() {
         let p = [
             Step::Name("dead_units".into()),
             Step::Name("encoder.conv1".into()),
@@ -353,19 +308,24 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_says_one_thing() {
+    fn rule_has_exactly_one_kind() {
         let with = |fields: &str| {
             let good = json::to_text(&Tolerances::default()).unwrap();
             let rule = format!(r#""rules": [{{"file":"a","place":"b",{fields}"reason":"c"}}]"#);
             Tolerances::from_text(&good.replace("\"rules\": []", &rule))
         };
-        assert!(with("").unwrap_err().to_string().contains("one of them"));
+        assert!(
+            with("")
+                .unwrap_err()
+                .to_string()
+                .contains("exactly one of them")
+        );
         assert!(with(r#""ignore":true,"band":[0,1],"#).is_err());
         assert!(with(r#""ignore":true,"#).is_ok() && with(r#""band":[0,1],"#).is_ok());
     }
 
     #[test]
-    fn one_step_over_is_over() {
+    fn smallest_excess_exceeds_the_tolerance() {
         let exact = Allowed {
             absolute: Real(0.0),
             relative: Real(0.0),
@@ -385,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_files_are_read_and_the_default_is_the_default() {
+    fn shipped_tolerances_parse_and_default_matches() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tolerances");
         let mut files = 0;
         for entry in std::fs::read_dir(&folder).unwrap() {
@@ -398,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_allow_nonsense_are_refused() {
+    fn invalid_tolerances_are_refused() {
         let good = json::to_text(&Tolerances::default()).unwrap();
         assert_eq!(Tolerances::from_text(&good).unwrap(), Tolerances::default());
         for (from, to) in [

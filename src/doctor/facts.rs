@@ -1,18 +1,19 @@
-//! Findings of what one pass over the file saw: nothing is reconstructed for them.
+//! Findings from one pass over the file, without a reconstruction.
 
 use super::finding::{Finding, Severity};
 use crate::geometry::{CanvasSize, Position};
 use crate::io::inspect::{Inspection, PatternFacts, Pixels, ScanFacts};
+use crate::number::figure;
 
-/// Photons per pattern below which a reconstruction is a gamble.
+/// Minimum number of photons per pattern of a reliable reconstruction.
 const MIN_PHOTONS: f64 = 1e3;
-/// Linear overlap below which neighbours say little of one another, and below which they say nothing.
-const OVERLAP: [f64; 2] = [0.5, 0.1];
-/// Bytes of a canvas that no one wants: 4 GiB of complex64.
+/// Linear overlaps below which neighbors constrain each other weakly, and not at all.
+const MIN_LINEAR_OVERLAPS: [f64; 2] = [0.5, 0.1];
+/// Maximum canvas, 4 GiB of complex64.
 const MAX_CANVAS_BYTES: f64 = 4.3e9;
 
-/// All of them; `lone` are positions without company.
-pub(super) fn of(file: &Inspection, positions: &[Position], lone: &[usize]) -> Vec<Finding> {
+/// All facts; `isolated` are the indices of positions far from all others.
+pub(super) fn of(file: &Inspection, positions: &[Position], isolated: &[usize]) -> Vec<Finding> {
     let mut all = Vec::new();
     match &file.patterns {
         Some(p) => patterns(p, &mut all),
@@ -20,10 +21,10 @@ pub(super) fn of(file: &Inspection, positions: &[Position], lone: &[usize]) -> V
             Finding::new(
                 Severity::Undecided,
                 "patterns",
-                "there are no diffraction patterns in this file",
+                "this file has no diffraction patterns",
                 format!("{}, {} positions", file.format, positions.len()),
             )
-            .advise("give the file with the patterns"),
+            .advise("use the file that has the patterns"),
         ),
     }
     if let Some(s) = &file.scan {
@@ -31,7 +32,7 @@ pub(super) fn of(file: &Inspection, positions: &[Position], lone: &[usize]) -> V
             s,
             file.patterns.as_ref(),
             positions,
-            lone,
+            isolated,
             file.object,
             &mut all,
         );
@@ -43,13 +44,13 @@ pub(super) fn of(file: &Inspection, positions: &[Position], lone: &[usize]) -> V
             overlap.get(),
             s,
             p.diameter.get(),
-            "the data's probe",
+            "the probe of the file",
         ));
     }
     all
 }
 
-/// Whether neighbours share enough light.
+/// The finding about the overlap of neighbors.
 pub(super) fn overlap_of(
     overlap: f64,
     s: &ScanFacts,
@@ -58,48 +59,49 @@ pub(super) fn overlap_of(
 ) -> Option<Finding> {
     let pitch = s.pitch.map_or(f64::NAN, |p| p.mean.get());
     let evidence = format!(
-        "{whose} is {diameter:.1} pixels wide, neighbours are {pitch:.2} pixels apart: {:.0} % linear overlap",
+        "{whose} is {diameter:.1} px wide and the scan pitch is {pitch:.2} px: {:.0} % linear overlap",
         100.0 * overlap
     );
-    if overlap >= OVERLAP[0] || !overlap.is_finite() {
+    if overlap >= MIN_LINEAR_OVERLAPS[0] || !overlap.is_finite() {
         return None;
     }
-    let says = if overlap < OVERLAP[1] {
-        "neighbouring patterns hardly share light: nothing can be decided from their overlap"
+    let message = if overlap < MIN_LINEAR_OVERLAPS[1] {
+        "neighboring patterns hardly overlap: the trials cannot decide anything"
     } else {
-        "the overlap is small: 60 to 80 % is usual"
+        "the overlap is small (60 to 80 % is usual)"
     };
     Some(
-        Finding::new(Severity::Warning, "overlap", says, evidence)
-            .advise("positions may be in another unit, or the probe larger than it is said to be"),
+        Finding::new(Severity::Warning, "overlap", message, evidence)
+            .advise("check the unit of the positions and the size of the probe"),
     )
 }
 
 fn patterns(p: &PatternFacts, all: &mut Vec<Finding>) {
-    let mut add = |severity, topic, says: String, evidence: String, advice: &str| {
-        all.push(Finding::new(severity, topic, says, evidence).advise(advice));
+    let mut add = |severity, topic, message: String, evidence: String, advice: &str| {
+        all.push(Finding::new(severity, topic, message, evidence).advise(advice));
     };
     let dose = p.dose.mean.get();
     let spread = format!(
-        "{dose:.4e} per pattern, from {:.4e} to {:.4e}; the largest value is {}",
-        p.dose.min.get(),
-        p.dose.max.get(),
-        p.largest.get()
+        "{} per pattern, from {} to {}; the largest value is {}",
+        figure(dose, 4),
+        figure(p.dose.min.get(), 4),
+        figure(p.dose.max.get(), 4),
+        figure(p.largest.get(), 6)
     );
     if p.dark_patterns == p.count {
-        let says = "no pattern has any light".to_owned();
-        add(Severity::Fault, "patterns", says, spread, "");
+        let message = "all patterns are zero".to_owned();
+        add(Severity::Fault, "patterns", message, spread, "");
         return;
     }
     if dose < MIN_PHOTONS {
-        let says = "there is little light, if values are photons".to_owned();
-        let advice = "values that were scaled are fine; photons so few are not";
-        add(Severity::Warning, "dose", says, spread, advice);
+        let message = "the dose is low, if values are photon counts".to_owned();
+        let advice = "ignore this if the values were rescaled";
+        add(Severity::Warning, "dose", message, spread, advice);
     } else {
         add(
             Severity::Note,
             "dose",
-            "light per pattern".to_owned(),
+            "dose per pattern".to_owned(),
             spread,
             "",
         );
@@ -109,12 +111,12 @@ fn patterns(p: &PatternFacts, all: &mut Vec<Finding>) {
         add(
             Severity::Warning,
             "dose",
-            "patterns differ much in light".to_owned(),
+            "the dose varies strongly between patterns".to_owned(),
             format!(
-                "{} of {} have none; of the others the brightest has {ratio:.1} times the light of the faintest",
+                "{} of {} patterns are zero; among the others the largest dose is {ratio:.1} times the smallest",
                 p.dark_patterns, p.count
             ),
-            "leave out what was taken with the shutter closed, the beam lost, or the detector struck",
+            "remove frames taken with a closed shutter, without beam, or with a detector fault",
         );
     }
     if p.saturated > 0 {
@@ -123,11 +125,11 @@ fn patterns(p: &PatternFacts, all: &mut Vec<Finding>) {
             "saturation",
             "the detector looks saturated".to_owned(),
             format!(
-                "{} values are exactly {}, and few lie just below",
+                "{} values equal {} exactly, and few are just below it",
                 p.saturated,
                 p.largest.get()
             ),
-            "mark those pixels as bad where they are cut off",
+            "mark saturated pixels as bad (key bad_pixels)",
         );
     }
     let first = |p: &Pixels| {
@@ -139,14 +141,14 @@ fn patterns(p: &PatternFacts, all: &mut Vec<Finding>) {
         add(
             Severity::Fault,
             "pixels",
-            "values are not finite".to_owned(),
+            "some values are not finite".to_owned(),
             format!(
                 "{} values of {} pixels{}",
                 p.not_finite,
                 p.not_finite_pixels.count,
                 first(&p.not_finite_pixels)
             ),
-            "mark these pixels as bad (key bad_pixels); here they were left out of all patterns",
+            "mark these pixels as bad (key bad_pixels); the trials ignored them",
         );
     }
     if p.negative > 0 {
@@ -155,19 +157,19 @@ fn patterns(p: &PatternFacts, all: &mut Vec<Finding>) {
             "pixels",
             "values are negative".to_owned(),
             format!("{} values", p.negative),
-            "a background was taken off; they count as zero",
+            "probably a subtracted background; they are read as zero",
         );
     }
     for (pixels, what, advice) in [
         (
             &p.dead,
-            "pixels are dead: dark in every pattern among lit ones",
-            "mark them as bad",
+            "dead pixels: zero in every pattern although their neighbors are not",
+            "mark them as bad (key bad_pixels)",
         ),
         (
             &p.hot,
-            "pixels are hot: far brighter than all around them",
-            "mark them as bad; here they were left out",
+            "hot pixels: far brighter than all their neighbors",
+            "mark them as bad (key bad_pixels); the trials ignored them",
         ),
     ] {
         if pixels.count > 0 {
@@ -185,9 +187,9 @@ fn patterns(p: &PatternFacts, all: &mut Vec<Finding>) {
         add(
             Severity::Warning,
             "patterns",
-            "patterns repeat earlier ones to the bit".to_owned(),
+            "patterns are exact copies of earlier ones".to_owned(),
             format!("{} of {}", p.duplicates, p.count),
-            "a frame was stored twice: positions after it may belong to other patterns",
+            "a frame was stored twice: later positions may belong to other patterns",
         );
     }
 }
@@ -196,20 +198,20 @@ fn scan(
     s: &ScanFacts,
     patterns: Option<&PatternFacts>,
     positions: &[Position],
-    lone: &[usize],
+    isolated: &[usize],
     object: Option<[usize; 2]>,
     all: &mut Vec<Finding>,
 ) {
-    let mut add = |severity, topic, says: String, evidence: String, advice: &str| {
-        all.push(Finding::new(severity, topic, says, evidence).advise(advice));
+    let mut add = |severity, topic, message: String, evidence: String, advice: &str| {
+        all.push(Finding::new(severity, topic, message, evidence).advise(advice));
     };
     if let Some(p) = patterns.filter(|p| p.count != s.count) {
         add(
             Severity::Fault,
             "positions",
-            "there are not as many positions as patterns".to_owned(),
+            "the numbers of positions and patterns differ".to_owned(),
             format!("{} positions, {} patterns", s.count, p.count),
-            "nothing can be tried until each pattern has its position",
+            "the trials need one position for each pattern",
         );
     }
     if s.not_finite > 0 {
@@ -218,23 +220,20 @@ fn scan(
             "positions",
             "positions are not finite".to_owned(),
             format!("{} of {}", s.not_finite, s.count),
-            "leave these patterns out; here they were",
+            "remove these patterns; the trials ignored them",
         );
     }
     if s.duplicates > 0 {
-        let evidence = format!(
-            "{} of {} are where an earlier one is",
-            s.duplicates, s.count
-        );
+        let evidence = format!("{} of {} equal an earlier position", s.duplicates, s.count);
         let (severity, advice) = if s.duplicates * 2 > s.count {
             (
                 Severity::Fault,
-                "the positions of most patterns are lost, or in a unit so large that they were rounded",
+                "most positions are missing, or were rounded in too large a unit",
             )
         } else {
             (
                 Severity::Warning,
-                "the stage may have stood still, or two scans were joined",
+                "the stage may have stopped, or two scans were joined",
             )
         };
         add(
@@ -245,20 +244,20 @@ fn scan(
             advice,
         );
     }
-    if let Some(k) = lone.first() {
+    if let Some(k) = isolated.first() {
         let p = positions[*k];
         add(
             Severity::Warning,
             "positions",
-            "positions lie far from all others".to_owned(),
+            "some positions are far from all others".to_owned(),
             format!(
-                "{} of {}, the first is number {k} at ({}, {})",
-                lone.len(),
+                "{} of {}; the first is position {k} at ({}, {})",
+                isolated.len(),
                 s.count,
                 p.x,
                 p.y
             ),
-            "they make the canvas large for nothing: correct them, or leave these patterns out",
+            "they enlarge the canvas: correct them or remove these patterns",
         );
     }
     object_of(s, positions, object, &mut add);
@@ -284,41 +283,37 @@ fn canvas(
     let far = finite.iter().map(|p| p.max_abs()).fold(0.0, f64::max);
     let side = |most: f64| n as f64 + 2.0 * most.ceil();
     let bytes = 8.0 * side(most).powi(2);
-    let shown = |v: f64| match v {
-        v if v >= 1e9 => format!("{v:.3e}"),
-        v if v.fract() == 0.0 => format!("{v}"),
-        v => format!("{v:.2}"),
-    };
+    let shown = |v: f64| figure(v, 6);
     let evidence = format!(
-        "M >= N + 2 max(|dx|, |dy|) = {n} + 2 x {} = {} from the origin; {m} x {m} pixels about the mean position, {}",
+        "M >= N + 2 max(|dx|, |dy|) = {n} + 2 x {} = {} from the origin; {m} x {m} pixels around the mean position, {}",
         shown(far),
         shown(side(far)),
         amount(bytes),
         m = shown(side(most)),
     );
-    // from the origin it is a number, which has a bound; what is held is about the mean
+    // the size from the origin has a bound; the memory is that of a canvas around the mean
     let enormous = CanvasSize::holding(n, most).is_err() || bytes > MAX_CANVAS_BYTES;
     if CanvasSize::holding(n, far).is_err() && !enormous {
         add(
             Severity::Warning,
             "canvas",
-            "positions lie so far from the origin that a network has no canvas for them".to_owned(),
+            "positions are too far from the origin for the canvas of a network".to_owned(),
             evidence,
-            "take their mean off: `run` and `canvas-check` count a canvas from the origin",
+            "subtract their mean: `run` and `canvas-check` size the canvas from the origin",
         );
     } else if enormous {
         add(
             Severity::Warning,
             "canvas",
-            "the canvas would be enormous".to_owned(),
+            "the canvas would need more than 4 GB".to_owned(),
             evidence,
-            "positions must be in pixels of the object, not in metres, nanometres or motor steps",
+            "convert positions to object pixels; they may be in meters, nanometers or motor steps",
         );
     } else {
         add(
             Severity::Note,
             "canvas",
-            "what a canvas needs".to_owned(),
+            "required canvas".to_owned(),
             evidence,
             "",
         );
@@ -327,14 +322,14 @@ fn canvas(
         add(
             Severity::Fault,
             "positions",
-            "all positions lie within a pixel".to_owned(),
-            format!("the farthest is {most:.3e} pixels from their mean"),
-            "positions must be in pixels of the object, not in metres: divide by the size of a pixel",
+            "all positions are within one pixel".to_owned(),
+            format!("the farthest is {} pixels from their mean", figure(most, 3)),
+            "convert positions to object pixels: if they are in meters, divide by the pixel size",
         );
     }
 }
 
-/// Whether positions, and the patches about them, lie on the object of the file.
+/// Whether positions and their patches are inside the object of the file.
 fn object_of(
     s: &ScanFacts,
     positions: &[Position],
@@ -346,22 +341,23 @@ fn object_of(
     let off = positions.iter().filter(|p| p.is_finite() && !on(p)).count();
     let patches = s.outside.unwrap_or(0).saturating_sub(s.not_finite);
     let evidence = format!(
-        "{off} of {} positions lie outside its {rows} x {cols} pixels, {patches} patches reach beyond them",
+        "{off} of {} positions are outside its {rows} x {cols} pixels, {patches} patches extend beyond them",
         s.count
     );
     if off > 0 {
-        let says = "positions lie outside the object of the file: every other command refuses it"
-            .to_owned();
-        let advice = "object and positions are of different frames, or of different pixels: convert one, or leave the object out";
-        add(Severity::Fault, "object", says, evidence, advice);
+        let message =
+            "positions are outside the object of the file: every other command refuses the file"
+                .to_owned();
+        let advice = "object and positions have different origins or pixel sizes: convert one, or remove the object";
+        add(Severity::Fault, "object", message, evidence, advice);
     } else if patches > 0 {
-        let says = "patches reach beyond the object of the file".to_owned();
-        let advice = "the object may have been cut to the scan, or be of another frame; a truth is compared where both are known";
-        add(Severity::Warning, "object", says, evidence, advice);
+        let message = "patches extend beyond the object of the file".to_owned();
+        let advice = "the object may be cropped to the scan or have another origin; `score` compares the pixels known in both";
+        add(Severity::Warning, "object", message, evidence, advice);
     }
 }
 
-/// Bytes as complex64 takes them, for a person.
+/// Bytes of complex64, as text.
 fn amount(bytes: f64) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB")];
     let (unit, name) = units

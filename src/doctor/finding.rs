@@ -1,10 +1,10 @@
-//! What was found, how grave it is, and what to do about it.
+//! A finding: its severity, evidence and advice.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How grave a finding is, the gravest first.
+/// The severity of a finding, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -14,7 +14,7 @@ pub enum Severity {
     Warning,
     /// The data cannot decide it.
     Undecided,
-    /// Good to know; the data support it.
+    /// Information; the data support it.
     Note,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for Severity {
         f.write_str(match self {
             Self::Fault => "FAULT",
             Self::Warning => "warning",
-            Self::Undecided => "cannot decide",
+            Self::Undecided => "undecided",
             Self::Note => "note",
         })
     }
@@ -32,16 +32,17 @@ impl fmt::Display for Severity {
 /// One thing found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How grave.
+    /// Severity.
     pub severity: Severity,
-    /// What it is about, one word of a fixed list: `positions`, `orientation`, `twin`, `scale`, `centre`, `unit`, `dose`,
+    /// The topic, one word of a fixed list: `positions`, `orientation`, `twin`, `scale`, `center`, `unit`, `dose`,
     /// `saturation`, `pixels`, `patterns`, `overlap`, `canvas`.
     pub topic: String,
-    /// What is the case.
-    pub says: String,
-    /// The numbers it rests on.
+    /// The finding, one sentence.
+    #[serde(rename = "says")]
+    pub message: String,
+    /// The numbers that support it.
     pub evidence: String,
-    /// What to do; empty if nothing.
+    /// Advice; empty if there is none.
     pub advice: String,
 }
 
@@ -50,19 +51,19 @@ impl Finding {
     pub fn new(
         severity: Severity,
         topic: &str,
-        says: impl Into<String>,
+        message: impl Into<String>,
         evidence: impl Into<String>,
     ) -> Self {
         Self {
             severity,
             topic: topic.to_owned(),
-            says: says.into(),
+            message: message.into(),
             evidence: evidence.into(),
             advice: String::new(),
         }
     }
 
-    /// The same with what to do.
+    /// The finding with advice.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = advice.into();

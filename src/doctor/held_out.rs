@@ -1,10 +1,10 @@
-//! A few iterations under a hypothesis: how well it explains patterns, and how well it predicts held-out ones.
+//! A trial: a few iterations under a hypothesis, judged by its residual and its held-out error.
 
 use ndarray::Array2;
 use num_complex::Complex32;
 use serde::Serialize;
 
-use super::hypothesis::{Centre, Hypothesis, Power};
+use super::hypothesis::{Center, Hypothesis, Power};
 use super::orientation::Orientation;
 use super::sample::Sample;
 use crate::error::{Error, Result};
@@ -12,14 +12,14 @@ use crate::geometry::Position;
 use crate::par::Pool;
 use crate::rng::Stream;
 use crate::solve::canvas::cut;
-use crate::solve::engine::residuals;
 use crate::solve::problem::Frame;
+use crate::solve::residuals;
 use crate::solve::{Estimate, Method, Problem, Settings, Solver};
 use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
 
-/// One pattern in so many is left out, but none at the rim.
-const PERIOD: usize = 6;
-/// Patterns below which trials say nothing.
+/// One pattern in this many is held out, but none at the edge of the scan.
+const HOLD_OUT_PERIOD: usize = 6;
+/// Minimum number of patterns of a trial.
 pub(super) const MIN_PATTERNS: usize = 12;
 /// The largest canvas of a trial, pixels.
 const MAX_CANVAS_PIXELS: f64 = 16_777_216.0;
@@ -30,13 +30,13 @@ const MAX_CANVAS_PIXELS: f64 = 16_777_216.0;
 pub enum Start {
     /// The probe of the data.
     Probe,
-    /// The same turned with the positions, as it must be if not they but the patterns were turned.
+    /// The probe of the file in the orientation of the positions, for the case that the patterns were transformed.
     Turned,
     /// The guess from the mean pattern, which is its own twin.
     Guess,
 }
 
-/// What is tried.
+/// A trial: a hypothesis and its start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trial {
     pub(super) hypothesis: Hypothesis,
@@ -59,7 +59,7 @@ impl Trial {
     }
 }
 
-/// How much work a trial is.
+/// The work of a trial.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
     /// Patterns of the sample, the inmost first.
@@ -70,17 +70,17 @@ pub(super) struct Effort {
     pub(super) fold: usize,
 }
 
-/// What a trial came to.
+/// The result of a trial.
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     /// `sqrt(sum (|F| - A)^2 / sum A^2)` of the patterns that were shown.
     pub(super) fit: f64,
-    /// The same of those left out.
+    /// The error of held-out patterns.
     pub(super) overlap: f64,
     /// Error of held-out patterns: the residual over that of the mean pattern, in the three powers of the
     /// declared amplitude, their geometric mean. 0 is everything, 1 no better than no positions at all.
     pub(super) held_out_error: f64,
-    /// What was reconstructed.
+    /// The reconstruction.
     pub(super) estimate: Estimate,
 }
 
@@ -98,7 +98,7 @@ impl Layout {
         let shown: Vec<usize> = (0..count)
             .filter(|k| hidden.binary_search(k).is_err())
             .collect();
-        let middle = (trial.hypothesis.centre == Centre::Other) == sample.moved;
+        let middle = (trial.hypothesis.center == Center::Other) == sample.moved;
         // to the corner from the middle, where the light is, or from the corner under the other hypothesis
         let turn = |i: usize| if middle { shifted(i, n) } else { i };
         let turned = |at: usize| turn(at / n) * n + turn(at % n);
@@ -133,7 +133,7 @@ impl Layout {
 
 /// The indices left out of the first `count`.
 fn left_out(count: usize, fold: usize) -> impl Iterator<Item = usize> {
-    (0..count * 3 / 4).filter(move |k| k % PERIOD == fold % PERIOD)
+    (0..count * 3 / 4).filter(move |k| k % HOLD_OUT_PERIOD == fold % HOLD_OUT_PERIOD)
 }
 
 /// Positions on a canvas with a pixel to spare, under a hypothesis.
@@ -144,7 +144,7 @@ fn places(sample: &Sample, trial: &Trial, count: usize) -> Result<(Vec<Position>
         .map(|p| orientation.apply(scaled(p)))
         .collect();
     if trial.shuffled {
-        Stream::new(1, "shuffled positions", 0).shuffle(&mut places);
+        Stream::new(1, "shuffling the positions", 0).shuffle(&mut places);
     }
     let range = |of: fn(&Position) -> f64| {
         let all = places.iter().map(of);
@@ -155,7 +155,7 @@ fn places(sample: &Sample, trial: &Trial, count: usize) -> Result<(Vec<Position>
     let (n, first) = (sample.n, sample.n as f64 / 2.0 + 1.0);
     let [rows, cols] = [high, wide].map(|v| v + n as f64 + 2.0);
     if (rows * cols).is_nan() || rows * cols > MAX_CANVAS_PIXELS {
-        return Err(Error::input("laying out a trial")
+        return Err(Error::input("setting up a trial")
             .at("positions")
             .got(format!("a canvas of {rows} x {cols} pixels"))
             .need(format!("at most {MAX_CANVAS_PIXELS} pixels")));
@@ -183,7 +183,7 @@ fn turned(probe: &Array2<Complex32>, o: Orientation) -> Array2<Complex32> {
     })
 }
 
-/// How much a probe is its own twin: the largest correlation, over shifts, of `P(r)` with `conj P(-r)`. 1 if it is.
+/// Self-twin correlation of a probe: the maximum, over shifts, of the correlation of `P(r)` with `conj P(-r)`.
 pub(super) fn self_twin(probe: &Array2<Complex32>) -> f64 {
     let n = probe.nrows();
     let mut field: Vec<_> = (0..n * n)
@@ -250,7 +250,7 @@ fn form(mut v: f64, k: i32) -> f64 {
 
 /// See [`Outcome::held_out_error`].
 ///
-/// One power alone would favour a hypothesis: each fits best in its own, and a square has larger contrast than a root.
+/// One power alone would favor a hypothesis: each fits best in its own, and a square has larger contrast than a root.
 /// Where whole numbers tell the amplitude, `anchor`, the powers are `1/2`, `1` and `2` of it: the roots of an
 /// amplitude are mostly noise.
 fn held_out_error(
@@ -299,6 +299,7 @@ fn held_out_error(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ptyproof_testkit::tolerance::{F32_STEPS_16, assert_close};
 
     fn probe(n: usize) -> Array2<Complex32> {
         Array2::from_shape_fn((n, n), |(r, c)| {
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_is_turned_by_the_group() {
+    fn probe_orientations_form_a_group() {
         let p = probe(16);
         for a in Orientation::ALL {
             assert_eq!(turned(&turned(&p, a), a.inverse()), p);
@@ -317,7 +318,7 @@ mod tests {
                 assert_eq!(turned(&turned(&p, a), b), turned(&p, a.then(b)));
             }
         }
-        // a probe to the right of the middle lies below it once x and y are exchanged
+        // a probe to the right of the middle is below it once x and y are exchanged
         let mut spot = Array2::zeros((8, 8));
         spot[[4, 6]] = Complex32::ONE;
         assert_eq!(
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_focus_is_its_own_twin_and_a_defocused_probe_is_not() {
+    fn focused_probe_equals_its_twin_and_defocused_does_not() {
         let flat = probe(32).mapv(|z| Complex32::from(z.norm()));
         assert!(self_twin(&flat) > 0.9);
         let focus = Array2::from_shape_fn((32, 32), |(r, c)| {
@@ -339,12 +340,12 @@ mod tests {
             Complex32::from((-d / 30.0).exp())
         });
         // off the middle, and still its own twin
-        assert!((self_twin(&focus) - 1.0).abs() < 1e-6);
+        assert_close!(self_twin(&focus), 1.0, F32_STEPS_16);
         assert!(self_twin(&probe(32)) < 0.7, "{}", self_twin(&probe(32)));
     }
 
     #[test]
-    fn none_at_the_rim_is_left_out_and_folds_share_none() {
+    fn edge_patterns_are_never_held_out_and_folds_are_disjoint() {
         let all: Vec<Vec<usize>> = (0..3).map(|f| left_out(100, f).collect()).collect();
         for (k, fold) in all.iter().enumerate() {
             assert!(fold.len() >= 12 && fold.iter().all(|i| *i < 75));

@@ -1,4 +1,4 @@
-//! What the data might mean: one reading of positions, of the detector's centre, and of a value.
+//! A hypothesis: orientation of the positions, place of DC, and unit of the values.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use super::orientation::Orientation;
 /// Where the detector has DC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Centre {
+pub enum Center {
     /// Where it was declared to be.
     Declared,
     /// Half a detector away from there, along both axes: in the corner if the middle was declared.
     Other,
 }
 
-/// What must be done to the declared amplitude so that it is one.
+/// The power that turns the declared amplitude into the true one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Power {
@@ -57,7 +57,8 @@ pub struct Hypothesis {
     /// Of the positions.
     pub orientation: Orientation,
     /// Of the detector.
-    pub centre: Centre,
+    #[serde(rename = "centre")]
+    pub center: Center,
     /// Of a value.
     pub power: Power,
 }
@@ -66,7 +67,7 @@ impl Hypothesis {
     /// Everything is as declared.
     pub const DECLARED: Self = Self {
         orientation: Orientation::IDENTITY,
-        centre: Centre::Declared,
+        center: Center::Declared,
         power: Power::Declared,
     };
 
@@ -74,11 +75,11 @@ impl Hypothesis {
     pub fn all() -> Vec<Self> {
         let mut all = Vec::with_capacity(48);
         for power in Power::ALL {
-            for centre in [Centre::Declared, Centre::Other] {
+            for center in [Center::Declared, Center::Other] {
                 for orientation in Orientation::ALL {
                     all.push(Self {
                         orientation,
-                        centre,
+                        center,
                         power,
                     });
                 }
@@ -90,15 +91,15 @@ impl Hypothesis {
 
 impl fmt::Display for Hypothesis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let centre = match self.centre {
-            Centre::Declared => "DC as declared",
-            Centre::Other => "DC half a detector away",
+        let center = match self.center {
+            Center::Declared => "DC as declared",
+            Center::Other => "DC off by half the detector",
         };
         let power = match self.power {
             Power::Declared => "A",
             Power::Root => "sqrt A",
             Power::Square => "A^2",
         };
-        write!(f, "{}, {centre}, {power}", self.orientation)
+        write!(f, "{}, {center}, {power}", self.orientation)
     }
 }

@@ -1,16 +1,18 @@
-//! What a data file supports, contradicts and cannot decide of what is declared about it.
+//! Checks of the declared metadata of a data file: supported, contradicted or undecided.
 //!
-//! A convention that is wrong leaves every number finite and every shape right. So each reading of the file is a
-//! [`Hypothesis`], a few iterations of rPIE are run under it, and it is judged by patterns it was not shown: each is
-//! predicted from the object that its neighbors left, which only overlap under the right positions can do.
+//! A wrong convention leaves every number finite and every shape valid. So each interpretation of the file is a
+//! [`Hypothesis`]: a few iterations of rPIE are run under it, and it is judged by its error on held-out patterns. A
+//! held-out pattern is predicted from the object that its neighbors reconstructed, which works only if the positions are
+//! right and the patterns overlap.
 //!
-//! *What data cannot tell.* With `psi_k(r) = P(r) O(r + p_k)`, the fields `conj P(-r)` and `conj O(-r)` at `-p_k` have the
-//! same intensities: positions and their negatives are *twins*, and only a probe whose twin differs from it parts
-//! them. A detector moved by some pixels is a ramp on the probe: the residual stays, the centre of mass moves.
-//! Patterns transposed or mirrored are positions exchanged or negated, but for the probe, which turns with them.
+//! *Ambiguities.* With `psi_k(r) = P(r) O(r + p_k)`, the fields `conj P(-r)` and `conj O(-r)` at `-p_k` have the same
+//! intensities: positions and their negatives are *twins*, and only a probe that differs from its twin distinguishes them.
+//! A shifted detector is a phase ramp on the probe: the residual is unchanged, the center of mass moves. Transposed or
+//! mirrored patterns are equivalent to swapped or negated positions, except for the probe, which is transformed with the
+//! patterns.
 //!
-//! *Law.* The true hypothesis of a simulated scan comes first; what is named is the inverse of the fault. Threads change no
-//! bit. Nothing is decided by a margin within its own scatter.
+//! *Law.* The true hypothesis of a simulated scan ranks first; the correction is the inverse of the fault. The result does
+//! not depend on the number of threads. A margin below its scatter decides nothing.
 
 mod beam_center;
 mod examine;
@@ -26,11 +28,11 @@ mod sample;
 mod tests;
 mod verdict;
 
-pub use beam_center::{BeamCenter, WholeNumbers};
+pub use beam_center::{BeamCenter, IntegerShares};
 pub use examine::{Examination, Reconstruction, examine};
 pub use finding::{Finding, Severity};
 pub use held_out::Start;
-pub use hypothesis::{Centre, Hypothesis, Power};
+pub use hypothesis::{Center, Hypothesis, Power};
 pub use neighbor_similarity::NeighborSimilarity;
 pub use orientation::Orientation;
 pub use ranking::{Margin, Ranked, ScaleRow};

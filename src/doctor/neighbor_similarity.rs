@@ -1,24 +1,24 @@
-//! Whether patterns that are said to lie together are alike: true of every orientation, scale and unit, false of
-//! positions that are those of other patterns.
+//! Similarity of the patterns of neighboring positions: it does not depend on orientation, scale or unit, and it is absent
+//! if the positions belong to other patterns.
 
 use serde::Serialize;
 
 use super::sample::Sample;
-use crate::io::neighbours::Neighbours;
+use crate::io::neighbors::Neighbors;
 use crate::json::Real;
 use crate::rng::Stream;
 
-/// Fewer patterns than these may be of neighbours and not be alike beyond chance.
-const MANY: usize = 25;
+/// Minimum number of patterns: fewer may be similar or not by chance.
+const MIN_PATTERNS: usize = 25;
 
-/// Orders drawn at random for comparison.
-const DRAWS: usize = 24;
+/// Random orders for comparison.
+const RANDOM_ORDERS: usize = 24;
 
-/// Likeness of neighbours.
+/// Similarity of neighbors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NeighborSimilarity {
-    /// Mean squared difference of a pattern and its nearest neighbour's, over that of pairs drawn at random: 1 for
-    /// positions that say nothing.
+    /// Mean squared difference of a pattern and its nearest neighbor's, over that of pairs drawn at random: 1 for
+    /// positions without a relation to the patterns.
     pub ratio: Real,
     /// By how many standard deviations of random orders it is below 1.
     pub sigma: Real,
@@ -32,26 +32,27 @@ impl NeighborSimilarity {
             return None;
         }
         let all: Vec<usize> = (0..count).collect();
-        let nearest = Neighbours::new(&sample.positions).nearest(&all, 1);
-        let apart = |a: usize, b: usize| -> f64 {
+        let nearest = Neighbors::new(&sample.positions).nearest(&all, 1);
+        let distance = |a: usize, b: usize| -> f64 {
             let pairs = sample.pattern(a).iter().zip(sample.pattern(b));
             let sum: f32 = pairs.map(|(x, y)| (x - y) * (x - y)).sum();
             f64::from(sum)
         };
         let mean = |order: &[usize]| {
             let pairs = order.iter().zip(&nearest);
-            pairs.map(|(a, n)| apart(*a, order[*n])).sum::<f64>() / count as f64
+            pairs.map(|(a, n)| distance(*a, order[*n])).sum::<f64>() / count as f64
         };
         let own = mean(&all);
-        let drawn: Vec<f64> = (0..DRAWS as u64)
+        let drawn: Vec<f64> = (0..RANDOM_ORDERS as u64)
             .map(|k| {
                 let mut order = all.clone();
                 Stream::new(1, "kinship", k).shuffle(&mut order);
                 mean(&order)
             })
             .collect();
-        let middle = drawn.iter().sum::<f64>() / DRAWS as f64;
-        let variance = drawn.iter().map(|d| (d - middle).powi(2)).sum::<f64>() / (DRAWS - 1) as f64;
+        let middle = drawn.iter().sum::<f64>() / RANDOM_ORDERS as f64;
+        let variance =
+            drawn.iter().map(|d| (d - middle).powi(2)).sum::<f64>() / (RANDOM_ORDERS - 1) as f64;
         let (ratio, sigma) = (own / middle, (middle - own) / variance.sqrt());
         (ratio.is_finite() && sigma.is_finite()).then_some(Self {
             ratio: Real(ratio),
@@ -61,7 +62,7 @@ impl NeighborSimilarity {
 
     /// Whether so many patterns are no more alike than in a random order, of which one in 160 looks more so.
     pub(super) fn fails(&self, patterns: usize) -> bool {
-        patterns >= MANY && self.sigma.get() < 2.5
+        patterns >= MIN_PATTERNS && self.sigma.get() < 2.5
     }
 
     /// Whether positions and patterns belong together beyond chance: one in 30,000 random orders looks so.

@@ -1,6 +1,6 @@
-//! The eight ways in which a scan's axes can be told: swapped or not, each negated or not.
+//! The eight orientations of the scan axes: swapped or not, each negated or not.
 //!
-//! *Law.* They are a group, the symmetries of the square: one after the other is one of them, and each has an inverse.
+//! *Law.* They form a group, the symmetries of the square.
 
 use std::fmt;
 
@@ -73,7 +73,7 @@ impl Orientation {
         }
     }
 
-    /// The same with both axes negated: patterns alone cannot tell the two apart, see [`super`].
+    /// The orientation with both axes negated: patterns alone cannot distinguish the two, see [`super`].
     #[must_use]
     pub fn twin(self) -> Self {
         Self::new(self.swap, !self.negate_x, !self.negate_y)
@@ -104,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_eight_are_a_group_that_acts_on_positions(
+        fn orientations_form_a_group_acting_on_positions(
             a in any(), b in any(), c in any(), x in -9.0f64..9.0, y in -9.0f64..9.0,
         ) {
             let p = Position::new(x, y);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn all_eight_differ_and_twins_stand_together() {
+    fn orientations_are_distinct_and_twins_adjacent() {
         let mut all = Orientation::ALL.to_vec();
         all.sort();
         all.dedup();

@@ -1,29 +1,29 @@
-//! All hypotheses against one another: many with little work, the best of them with more, the last repeated.
+//! Ranking of the hypotheses: a short first round for all, longer rounds for the best, and repetitions for the last.
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::held_out::{self, Effort, Outcome, Start, Trial};
-use super::hypothesis::{Centre, Hypothesis, Power};
+use super::hypothesis::{Center, Hypothesis, Power};
 use super::orientation::Orientation;
 use super::sample::Sample;
 use crate::json::Real;
 use crate::par::Pool;
 
 /// Patterns and iterations of the first round.
-const FIRST: [usize; 2] = [80, 6];
+const FIRST_ROUND_SIZE: [usize; 2] = [80, 6];
 /// Iterations of the rounds after it, with all patterns of the sample.
 const ITERATIONS: usize = 10;
 /// Trials that the first round leaves, beside those that are needed for comparison.
-const LEFT: usize = 10;
+const FIRST_ROUND_SURVIVORS: usize = 10;
 /// Repetitions, each with other patterns left out and in another order.
 const FOLDS: usize = 3;
 /// Factors on the positions.
 const SCALES: [f64; 7] = [0.9, 0.95, 0.975, 1.0, 1.025, 1.05, 1.1];
 /// Factors where those explain nothing.
-const FAR_SCALES: [f64; 6] = [0.25, 0.5, 0.8, 1.25, 2.0, 4.0];
-/// What counts as explained: below this share of what the mean pattern leaves.
-pub(super) const EXPLAINED: f64 = 0.93;
+const COARSE_SCALES: [f64; 6] = [0.25, 0.5, 0.8, 1.25, 2.0, 4.0];
+/// Maximum held-out error of a decisive hypothesis (1 = mean pattern).
+pub(super) const MAX_DECISIVE_ERROR: f64 = 0.93;
 
 /// A hypothesis in its place.
 #[derive(Debug, Clone, Serialize)]
@@ -36,26 +36,27 @@ pub struct Ranked {
     pub rounds: usize,
     /// `sqrt(sum (|F| - A)^2 / sum A^2)`, `A` as the hypothesis has it, of patterns shown.
     pub fit: Real,
-    /// The same of held-out patterns, which only their neighbors predict.
+    /// The error of held-out patterns, which only their neighbors predict.
     pub overlap: Real,
-    /// Error of held-out patterns, 1 for the mean pattern; comparable among all hypotheses.
+    /// Held-out error, 1 for the mean pattern; comparable between all hypotheses.
     #[serde(rename = "unexplained")]
     pub held_out_error: Real,
     /// That of each repetition.
     pub folds: Vec<Real>,
 }
 
-/// How much worse another hypothesis is, and whether that is more than chance.
+/// How much worse another hypothesis is, and whether that is significant.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Margin {
-    /// Its held-out error over the best's, geometric mean over the repetitions.
+    /// Ratio of its held-out error to the best one, geometric mean over the repetitions.
     pub factor: Real,
-    /// By which factor that goes up and down from repetition to repetition.
+    /// Scatter of the ratio between repetitions, as a factor.
     pub scatter: Real,
-    /// Whether it is more than 4 % from 1 and twice its scatter, and on the same side in every repetition.
+    /// Whether the ratio differs from 1 by more than 4 % and twice its scatter, with one sign in every repetition.
     pub decided: bool,
-    /// The same for a difference of any size.
-    pub stands: bool,
+    /// Whether it differs from 1 by more than twice its scatter, by any amount.
+    #[serde(rename = "stands")]
+    pub significant: bool,
 }
 
 impl Margin {
@@ -64,10 +65,10 @@ impl Margin {
         self.decided && self.factor.get() > 1.0
     }
 
-    /// Whether the other is worse, if only by a little: then it must stand out of its scatter threefold.
+    /// Whether the other is worse, even by little: then the difference must exceed three times its scatter.
     pub(super) fn is_suspect(&self) -> bool {
         let [factor, scatter] = [self.factor, self.scatter].map(|v| v.get().ln());
-        self.is_worse() || (self.stands && factor > 1.01f64.ln() && factor > 3.0 * scatter)
+        self.is_worse() || (self.significant && factor > 1.01f64.ln() && factor > 3.0 * scatter)
     }
 
     fn of(best: &[f64], other: &[f64]) -> Self {
@@ -76,12 +77,12 @@ impl Margin {
         let mean = logs.iter().sum::<f64>() / count;
         let variance = logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / (count - 1.0);
         let scatter = variance.sqrt();
-        let stands = mean.abs() > 2.0 * scatter && logs.iter().all(|l| l * mean > 0.0);
+        let significant = mean.abs() > 2.0 * scatter && logs.iter().all(|l| l * mean > 0.0);
         Self {
             factor: Real(mean.exp()),
             scatter: Real(scatter.exp()),
-            decided: mean.abs() > 1.04f64.ln() && stands,
-            stands,
+            decided: mean.abs() > 1.04f64.ln() && significant,
+            significant,
         }
     }
 }
@@ -102,15 +103,15 @@ pub(super) struct Rescaled {
     pub(super) scale: f64,
     /// Of the positions as they are.
     pub(super) margin: Margin,
-    /// How many times as much is left [`FLANK`] on either side of it, on the better one: where an object is smooth, positions that are
+    /// How many times as much is left [`SCALE_NEIGHBOR_STEP`] on either side of it, on the better one: where an object is smooth, positions that are
     /// closer together explain more, and there is no best.
     pub(super) rise: f64,
 }
 
-/// How far from the best factor its flanks are looked at.
-const FLANK: f64 = 0.04;
+/// Relative distance of the factors beside the best one that are compared with it.
+const SCALE_NEIGHBOR_STEP: f64 = 0.04;
 
-/// A trial and what it came to, round by round.
+/// A trial and its results, round by round.
 #[derive(Debug, Clone)]
 struct Runner {
     trial: Trial,
@@ -146,7 +147,7 @@ impl Runner {
     }
 }
 
-/// What the race came to.
+/// The result of the ranking.
 #[derive(Debug, Clone)]
 pub(super) struct Ranking {
     /// One row for each hypothesis, the best first; those that were never run are not in it.
@@ -155,7 +156,7 @@ pub(super) struct Ranking {
     pub(super) best: Ranked,
     /// Of positions in no order.
     pub(super) shuffled: f64,
-    /// The best against the same with positions in no order.
+    /// The best hypothesis against shuffled positions.
     pub(super) null: Margin,
     /// Against the best orientation that is neither it nor its twin.
     pub(super) orientation: Margin,
@@ -205,12 +206,12 @@ impl Race<'_> {
         }
     }
 
-    /// The centre that the light is in.
-    fn centre(&self) -> Centre {
+    /// The place of DC of the sample.
+    fn center(&self) -> Center {
         if self.sample.moved {
-            Centre::Other
+            Center::Other
         } else {
-            Centre::Declared
+            Center::Declared
         }
     }
 
@@ -224,14 +225,14 @@ impl Race<'_> {
 
     /// Every orientation and unit from every start, with a part of the patterns.
     fn first(&mut self) {
-        let [patterns, iterations] = FIRST;
+        let [patterns, iterations] = FIRST_ROUND_SIZE;
         let mut work = Vec::new();
         for power in Power::ALL {
             for orientation in Orientation::ALL {
                 for start in self.starts(orientation) {
                     let hypothesis = Hypothesis {
                         orientation,
-                        centre: self.centre(),
+                        center: self.center(),
                         power,
                     };
                     let effort = Effort {
@@ -267,10 +268,11 @@ impl Race<'_> {
         order
     }
 
-    /// The best with all patterns; and the other centre, which only the data's probe can tell from a ramp on it.
+    /// The best hypothesis with all patterns, and with the other place of DC, which only the probe of the file
+    /// distinguishes from a phase ramp.
     fn second(&mut self) {
         let order = self.order();
-        let mut chosen: Vec<usize> = order[..LEFT.min(order.len())].to_vec();
+        let mut chosen: Vec<usize> = order[..FIRST_ROUND_SURVIVORS.min(order.len())].to_vec();
         chosen.extend(order.iter().copied().filter(|k| {
             let h = self.runners[*k].trial.hypothesis;
             (h.orientation, h.power) == (Orientation::IDENTITY, Power::Declared)
@@ -280,15 +282,15 @@ impl Race<'_> {
         let mut work: Vec<(Trial, Effort)> = (chosen.iter())
             .map(|k| (self.runners[*k].trial, self.effort(0)))
             .collect();
-        let other = match self.centre() {
-            Centre::Declared => Centre::Other,
-            Centre::Other => Centre::Declared,
+        let other = match self.center() {
+            Center::Declared => Center::Other,
+            Center::Other => Center::Declared,
         };
         if self.sample.probe.is_some() {
             let best = self.runners[order[0]].trial.hypothesis;
             for hypothesis in [best, Hypothesis::DECLARED] {
                 let hypothesis = Hypothesis {
-                    centre: other,
+                    center: other,
                     ..hypothesis
                 };
                 work.push((Trial::new(hypothesis, Start::Probe), self.effort(0)));
@@ -317,7 +319,7 @@ impl Race<'_> {
             .find(|k| fits(&self.runners[*k].trial))
     }
 
-    /// Those among whom it is decided, repeated; and the verdicts.
+    /// Repetitions of the trials that decide, and the verdicts.
     fn third(mut self) -> Option<Ranking> {
         let lead = self.order()[0];
         if !self.runners[lead].score().is_finite() {
@@ -404,7 +406,7 @@ impl Race<'_> {
         };
         let twin = from_probe(h.orientation)
             .zip(from_probe(h.orientation.twin()))
-            .filter(|(own, _)| own.iter().all(|v| *v < EXPLAINED))
+            .filter(|(own, _)| own.iter().all(|v| *v < MAX_DECISIVE_ERROR))
             .map(|(own, other)| Margin::of(own, other));
         let mut seen: Vec<Hypothesis> = Vec::new();
         let mut rows = Vec::new();
@@ -433,14 +435,14 @@ impl Race<'_> {
         })
     }
 
-    /// The best hypothesis with positions farther apart and closer together.
+    /// The best hypothesis with rescaled positions.
     fn scales(&self, best: &Trial, folds: &[f64]) -> (Vec<ScaleRow>, Option<Rescaled>) {
         let scaled = |scale: f64, fold: usize| (Trial { scale, ..*best }, self.effort(fold));
-        let explains = folds.iter().all(|f| *f < EXPLAINED);
+        let explains = folds.iter().all(|f| *f < MAX_DECISIVE_ERROR);
         let factors: Vec<f64> = if explains {
             SCALES.to_vec()
         } else {
-            FAR_SCALES.iter().chain(&SCALES).copied().collect()
+            COARSE_SCALES.iter().chain(&SCALES).copied().collect()
         };
         // factors, and what each leaves
         let tried = |factors: &[f64]| -> Vec<(f64, f64)> {
@@ -452,13 +454,16 @@ impl Race<'_> {
         };
         let mut rows = tried(&factors);
         let least = |rows: &[(f64, f64)]| rows.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
-        // halfway to both neighbours of the best
+        // halfway to both neighbors of the best
         if let Some((s, _)) = least(&rows) {
             rows.extend(tried(&[s * 0.9875, s * 1.0125]));
         }
         let better = least(&rows).filter(|(s, _)| *s != 1.0).map(|(s, left)| {
-            let flanks = tried(&[s * (1.0 - FLANK), s * (1.0 + FLANK)]);
-            // a side that could not be tried says nothing
+            let flanks = tried(&[
+                s * (1.0 - SCALE_NEIGHBOR_STEP),
+                s * (1.0 + SCALE_NEIGHBOR_STEP),
+            ]);
+            // a factor whose trial failed is ignored
             let rise = match flanks[..] {
                 [below, above] => below.1.min(above.1) / left,
                 _ => 1.0,

@@ -1,15 +1,16 @@
-//! Patterns that lie together, small and few enough for many trials.
+//! A sample of neighboring patterns, small enough for many trials.
 
 use std::collections::BTreeSet;
 
 use ndarray::{Array2, Array3};
 use num_complex::{Complex32, Complex64};
 
-use super::beam_center::{BeamCenter, WholeNumbers};
+use super::beam_center::{BeamCenter, IntegerShares};
 use crate::error::Result;
 use crate::geometry::Position;
-use crate::io::neighbours::Neighbours;
-use crate::io::open_file::{OpenFile, Unit};
+use crate::io::neighbors::Neighbors;
+use crate::io::open_file::OpenFile;
+use crate::io::unit::Unit;
 use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
 
 /// The largest side of a pattern in trials: of larger ones the middle is taken, which samples the object more coarsely.
@@ -18,19 +19,19 @@ pub(super) const MAX_SIDE_PX: usize = 128;
 const MAX_SAMPLE_PIXELS: usize = 3 << 20;
 /// Most patterns.
 const MAX_SAMPLE_PATTERNS: usize = 256;
-/// A pattern with more than this many times the median light, or less than the inverse, tells another story than its neighbours
+/// A pattern with more than this many times the median dose, or less than the inverse, is inconsistent with its neighbors
 /// (a beam that was lost, a detector that was struck); unless more than a tenth of them do, and the specimen is like that. So
 /// fewer than ten patterns are never judged by each other.
-const MIN_SEPARATION_STEPS: f64 = 4.0;
-/// A position is an outlier if its nearest neighbour is farther than this many times the median distance.
+const MAX_DOSE_RATIO: f64 = 4.0;
+/// A position is an outlier if its nearest neighbor is farther than this many times the median distance.
 const MAX_NEIGHBOR_DISTANCE_MEDIANS: f64 = 20.0;
 
-/// Patterns of one neighbourhood.
+/// Patterns of one neighborhood.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     /// Their side.
     pub(super) n: usize,
-    /// Declared amplitude over the largest, `[pattern, row, col]`, the light in the middle, bad pixels zero.
+    /// Declared amplitude divided by its maximum, `[pattern, row, col]`, with the beam in the center and bad pixels zero.
     pub(super) values: Vec<f32>,
     /// `(x, y)`, declared, in pixels of the object as `n` samples it; the inmost first.
     pub(super) positions: Vec<Position>,
@@ -40,12 +41,12 @@ pub(super) struct Sample {
     pub(super) probe: Option<Array2<Complex32>>,
     /// Why the data's probe is not used, if there is one.
     pub(super) probe_refused: Option<String>,
-    /// Patterns that were left out, for they have no light, or far more or less than the others.
-    pub(super) apart: usize,
-    /// Whether the light had to be moved into the middle.
+    /// Excluded patterns: zero, or of unusual dose.
+    pub(super) excluded: usize,
+    /// Whether the beam was shifted to the center.
     pub(super) moved: bool,
-    /// What the values look like.
-    pub(super) whole: WholeNumbers,
+    /// The integer test of the values.
+    pub(super) whole: IntegerShares,
     /// Pixels of the detector over pixels used, along an axis.
     pub(super) shrink: f64,
 }
@@ -79,7 +80,7 @@ impl Sample {
         contents: &mut OpenFile,
         usable: &[usize],
         hot: &[[usize; 2]],
-        light: &BeamCenter,
+        beam: &BeamCenter,
     ) -> Result<Option<Self>> {
         let positions: Vec<Position> = usable.iter().map(|k| contents.positions[*k]).collect();
         let Some(stack) = contents.stack.as_mut() else {
@@ -97,7 +98,7 @@ impl Sample {
         let indices: Vec<usize> = order.iter().map(|k| usable[*k]).collect();
 
         // where pixel (r, c) of the sample is in the file's pattern
-        let turn = light.half_away.map(|half| if half { side / 2 } else { 0 });
+        let turn = beam.off_by_half.map(|half| if half { side / 2 } else { 0 });
         let from = |at: usize, axis: usize| (at + (side - n) / 2 + turn[axis]) % side;
         let mut good = vec![true; area];
         let mask = contents.measurement.good.as_ref();
@@ -112,7 +113,7 @@ impl Sample {
         }
         let counts = stack.unit == Unit::Counts;
         let mut values = vec![0.0f32; indices.len() * area];
-        let mut whole = WholeNumbers::default();
+        let mut whole = IntegerShares::default();
         stack.each(&mut |start, batch: Array3<f32>| {
             for (k, pattern) in batch.outer_iter().enumerate() {
                 let Some(k) = slot.get(start + k).copied().filter(|k| *k != usize::MAX) else {
@@ -122,10 +123,10 @@ impl Sample {
                 for ((at, t), g) in to.iter_mut().enumerate().zip(&mut good) {
                     let v = pattern[[from(at / n, 0), from(at % n, 1)]];
                     *g &= v.is_finite();
-                    // a background taken off leaves negative counts, which say no more than zero
+                    // background subtraction leaves negative counts, which are read as zero
                     let v = if v.is_finite() { v.max(0.0) } else { 0.0 };
                     *t = if counts { v.sqrt() } else { v };
-                    whole.look(*t);
+                    whole.add(*t);
                 }
             }
             Ok(())
@@ -134,7 +135,7 @@ impl Sample {
             let bad = pattern.iter_mut().zip(&good).filter(|(_, g)| !**g);
             bad.for_each(|(v, _)| *v = 0.0);
         }
-        let apart = leave_out(&mut values, &mut order, area);
+        let excluded = leave_out(&mut values, &mut order, area);
         let largest = values.iter().fold(0.0f32, |m, v| m.max(*v));
         values.iter_mut().for_each(|v| *v /= largest);
         if largest == 0.0 {
@@ -154,21 +155,20 @@ impl Sample {
             good,
             probe,
             probe_refused,
-            apart,
-            moved: light.half_away != [false; 2],
+            excluded,
+            moved: beam.off_by_half != [false; 2],
             whole,
             shrink,
         }))
     }
 }
 
-/// Leaves out patterns that are dark or far from the median light; how many.
+/// Excludes patterns that are zero or far from the median dose; returns their number.
 fn leave_out(values: &mut Vec<f32>, order: &mut Vec<usize>, area: usize) -> usize {
-    let light = |p: &[f32]| p.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
-    let all: Vec<f64> = values.chunks_exact(area).map(light).collect();
+    let dose = |p: &[f32]| p.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+    let all: Vec<f64> = values.chunks_exact(area).map(dose).collect();
     let middle = median(all.iter().copied().filter(|l| *l > 0.0).collect());
-    let usual =
-        |l: &f64| *l * MIN_SEPARATION_STEPS >= middle && *l <= MIN_SEPARATION_STEPS * middle;
+    let usual = |l: &f64| *l * MAX_DOSE_RATIO >= middle && *l <= MAX_DOSE_RATIO * middle;
     let strange = all.iter().filter(|l| **l > 0.0 && !usual(l)).count();
     let strict = 10 * strange <= all.len();
     let keeps = |l: &f64| *l > 0.0 && (usual(l) || !strict);
@@ -191,7 +191,7 @@ fn of_probe(
     if first.dim() != (side, side) {
         let (rows, cols) = first.dim();
         return Err(format!(
-            "it is {rows} x {cols}, and patterns are {side} x {side}"
+            "it is {rows} x {cols}, but patterns are {side} x {side}"
         ));
     }
     let broken = first.iter().filter(|z| !z.is_finite()).count();
@@ -200,7 +200,7 @@ fn of_probe(
     }
     let largest = (first.iter()).fold(0.0f64, |m, z| m.max(f64::from(z.re).hypot(z.im.into())));
     if largest == 0.0 {
-        return Err("it is dark".to_owned());
+        return Err("it is zero everywhere".to_owned());
     }
     // its scale is free, but its square has to fit into float32
     let factor = if (1e-12..=1e12).contains(&largest) {
@@ -230,7 +230,7 @@ pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// Indices of finite positions with company, and of those without.
+/// Indices of finite positions with neighbors nearby, and of isolated ones.
 pub(super) fn outliers(positions: &[Position]) -> (Vec<usize>, Vec<usize>) {
     let finite: Vec<usize> = (0..positions.len())
         .filter(|k| positions[*k].is_finite())
@@ -240,14 +240,14 @@ pub(super) fn outliers(positions: &[Position]) -> (Vec<usize>, Vec<usize>) {
     }
     let places: Vec<Position> = finite.iter().map(|k| positions[*k]).collect();
     let all: Vec<usize> = (0..places.len()).collect();
-    let nearest = Neighbours::new(&places).nearest(&all, 1);
+    let nearest = Neighbors::new(&places).nearest(&all, 1);
     let far: Vec<f64> = (nearest.iter().enumerate())
         .map(|(k, n)| (places[k].x - places[*n].x).hypot(places[k].y - places[*n].y))
         .collect();
     let limit = MAX_NEIGHBOR_DISTANCE_MEDIANS * median(far.clone()).max(1.0);
-    let (lone, rest): (Vec<usize>, Vec<usize>) = all.iter().partition(|k| far[**k] > limit);
+    let (isolated, rest): (Vec<usize>, Vec<usize>) = all.iter().partition(|k| far[**k] > limit);
     let back = |v: Vec<usize>| v.into_iter().map(|k| finite[k]).collect();
-    (back(rest), back(lone))
+    (back(rest), back(isolated))
 }
 
 /// A probe as the middle `n` pixels of its far field sample it.
@@ -279,42 +279,43 @@ fn resampled(probe: &Array2<Complex32>, n: usize) -> Array2<Complex32> {
 mod tests {
     use super::*;
     use ptyproof_testkit::compare::zip_eq;
+    use ptyproof_testkit::tolerance::{F32_SUM_1024, assert_close};
 
     #[test]
-    fn a_position_far_from_all_others_is_an_outlier() {
+    fn isolated_position_is_an_outlier() {
         let mut p: Vec<Position> = (0..30)
             .map(|k| Position::new(f64::from(k % 6) * 4.0, f64::from(k / 6) * 4.0))
             .collect();
         assert_eq!(outliers(&p).1, Vec::<usize>::new());
         p[7] = Position::new(1e6, 0.0);
         p[9].y = f64::NAN;
-        let (usable, lone) = outliers(&p);
-        assert_eq!((usable.len(), lone), (28, vec![7]));
+        let (usable, isolated) = outliers(&p);
+        assert_eq!((usable.len(), isolated), (28, vec![7]));
         // equal positions have no pitch, and no outliers
         assert!(outliers(&[Position::new(3.0, 3.0); 9]).1.is_empty());
     }
 
     #[test]
-    fn patterns_that_tell_another_story_are_left_out_unless_many_do() {
-        let of = |light: &[f32]| {
-            let mut values: Vec<f32> = light.iter().flat_map(|l| [0.0, *l]).collect();
-            let mut order: Vec<usize> = (10..10 + light.len()).collect();
-            let apart = leave_out(&mut values, &mut order, 2);
+    fn minority_of_inconsistent_patterns_is_excluded() {
+        let of = |doses: &[f32]| {
+            let mut values: Vec<f32> = doses.iter().flat_map(|l| [0.0, *l]).collect();
+            let mut order: Vec<usize> = (10..10 + doses.len()).collect();
+            let excluded = leave_out(&mut values, &mut order, 2);
             assert_eq!(
-                (values.len(), order.len() + apart),
-                (2 * order.len(), light.len())
+                (values.len(), order.len() + excluded),
+                (2 * order.len(), doses.len())
             );
             for (v, k) in values.chunks_exact(2).zip(&order) {
-                assert_eq!(v[1].to_bits(), light[k - 10].to_bits());
+                assert_eq!(v[1].to_bits(), doses[k - 10].to_bits());
             }
             order
         };
-        let mut light = [1.0f32; 30];
-        assert_eq!(of(&light).len(), 30);
-        (light[3], light[7], light[20]) = (0.0, 30.0, 0.1);
-        let left = of(&light);
+        let mut doses = [1.0f32; 30];
+        assert_eq!(of(&doses).len(), 30);
+        (doses[3], doses[7], doses[20]) = (0.0, 30.0, 0.1);
+        let left = of(&doses);
         assert!(left.len() == 27 && [13, 17, 30].iter().all(|k| !left.contains(k)));
-        // half of the scan is off the specimen, and absorbs nothing
+        // half of the scan is off the specimen, without absorption
         let half: Vec<f32> = (0..30)
             .map(|k| if k % 2 == 0 { 1.0 } else { 9.0 })
             .collect();
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smooth_probe_resampled_is_the_same_probe_more_coarsely() {
+    fn resampled_smooth_probe_keeps_its_shape() {
         // every second pixel of a Gaussian whose far field fits into the middle half, and a quarter of its pixels
         let wide = |n: usize, s: f32| {
             Array2::from_shape_fn((n, n), |(r, c)| {
@@ -334,7 +335,7 @@ mod tests {
         let (got, want) = (resampled(&wide(64, 6.0), 32), wide(32, 3.0));
         let k = got[[16, 16]];
         for (g, w) in zip_eq(&got, &want) {
-            assert!((g / k - w).norm() < 1e-3, "{g} {w}");
+            assert_close!(g / k, w, F32_SUM_1024);
         }
     }
 }

@@ -1,8 +1,7 @@
-//! A run that cannot go on says so in a file: `blocked_<timestamp>.log`.
+//! The report of a run that cannot continue: `blocked_<timestamp>.log`.
 //!
-//! *Conventions.* The report lies in the partial hub if there is one, else beside the output
-//! directory; where nothing is writable the text comes back to the caller, who has a terminal. An
-//! earlier report is never overwritten.
+//! *Conventions.* The report is written to the partial hub if there is one, else beside the output directory; if neither is
+//! writable the text is returned to the caller. An earlier report is never overwritten.
 //!
 //! *Source.* Mission, requirement 9.
 
@@ -13,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-/// What is known about the failure.
+/// The report of a failure.
 #[derive(Debug, Clone)]
 pub struct Blocked {
     /// When, as passed in.
@@ -22,7 +21,7 @@ pub struct Blocked {
     pub command: String,
     /// The failure, as a sentence.
     pub error: String,
-    /// What to do about it, if known.
+    /// Advice, if there is any.
     pub help: Option<String>,
 }
 
@@ -47,9 +46,9 @@ impl Blocked {
             let _ = writeln!(t, "help:    {help}"); // a String takes every write
         }
         if there.is_empty() {
-            t.push_str("\nNothing had been written.\n");
+            t.push_str("\nNothing was written.\n");
         } else {
-            let _ = writeln!(t, "\nWritten before ({} files):", there.len());
+            let _ = writeln!(t, "\nFiles written before ({}):", there.len());
             for f in there {
                 let _ = writeln!(t, "  {f}");
             }
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_names_command_error_help_and_what_was_there() {
+    fn blocked_report_has_command_error_help_and_files() {
         let dir = tempfile::tempdir().unwrap();
         let partial = dir.path().join("hub.partial");
         fs::create_dir(&partial).unwrap();
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_report_does_not_replace_the_first() {
+    fn second_blocked_report_keeps_the_first() {
         let dir = tempfile::tempdir().unwrap();
         let output = dir.path().join("hub");
         let first = report().write(None, &output).unwrap();
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_writable_the_text_comes_back() {
+    fn unwritable_blocked_report_is_returned_as_text() {
         let nowhere = Path::new("/proc/no/such/hub");
         let text = report().write(Some(nowhere), nowhere).unwrap_err();
         assert!(text.contains("ptyproof run"));

@@ -1,12 +1,12 @@
-//! A hub appears whole or not at all: it is built in `<output>.partial` and renamed at the end.
+//! A hub is atomic: it is built in `<output>.partial` and renamed when finished.
 //!
-//! *Law.* Kill the program at any moment: there is either no hub, or the finished one, or a
-//! `.partial` directory whose `lock.json` or `INCOMPLETE.json` says so (or, in the instant before the
-//! rename, whose manifest says that nothing is missing). A hub that exists is never written to.
+//! *Law.* If the program is killed at any moment, there is no hub, the finished hub, or a `.partial` directory with
+//! `lock.json` or `INCOMPLETE.json` (or, just before the rename, with a complete manifest). An existing hub is never
+//! written to.
 //!
 //! *Conventions.* Paths inside a hub are relative, with `/`, and end up in its manifest. Files may be
 //! rewritten while the hub is partial (a history grows with the epochs), each time in one step.
-//! Dropping a [`Hub`] without [`Hub::finish`] leaves the partial directory as a kill would.
+//! Dropping a [`Hub`] without [`Hub::finish`] leaves the partial directory.
 //! Timestamps are passed in.
 //!
 //! *Source.* Mission, requirements 9 and 11; reference description, section m, for the file names.
@@ -22,11 +22,11 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 
-/// Who writes here; gone when the hub is finished.
+/// The lock of the writing process; removed when the hub is finished.
 pub const LOCK: &str = "lock.json";
 /// Why there is no finished hub; in a partial directory that was left on purpose.
 pub const INCOMPLETE: &str = "INCOMPLETE.json";
-/// What the run was and where its files are.
+/// Metadata of the run and paths of its files.
 pub const METADATA: &str = "run_metadata.json";
 /// The first number that was not finite; only where there was one.
 pub const EVENT: &str = "nonfinite_event.json";
@@ -34,9 +34,9 @@ pub const EVENT: &str = "nonfinite_event.json";
 pub const LOG: &str = "runner.log";
 /// Metrics per epoch.
 pub const HISTORY: &str = "train_outputs/history.json";
-/// Metrics per optimiser step.
+/// Metrics per optimizer step.
 pub const HISTORY_STEPS: &str = "train_outputs/history_steps.json";
-/// Digests and numbers of what stood at each stage.
+/// Digests and statistics of the tensors of each stage.
 pub const STAGES: &str = "stage_digests.json";
 /// Summary of the history.
 pub const HISTORY_SUMMARY: &str = "train_outputs/history_summary.json";
@@ -60,7 +60,7 @@ pub fn summary_markdown(scenario: &str) -> String {
     format!("{scenario}_training_summary.md")
 }
 
-/// `lock.json`: who is writing.
+/// `lock.json`: the writing process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
     /// Process number.
@@ -88,7 +88,7 @@ pub struct Incomplete {
     pub status: Status,
     /// The reason, as a sentence.
     pub reason: String,
-    /// The command that would run it again.
+    /// The command to resume it.
     pub command: String,
     /// When, as passed in.
     pub time: String,
@@ -121,8 +121,7 @@ impl Hub {
             match fs::symlink_metadata(&hub.partial) {
                 Err(_) => file::explain("starting the hub", &hub.partial, e),
                 Ok(_) => Error::usage("starting the hub").at(hub.partial.display()).because(e).help(format!(
-                    "another run is writing there, or an earlier one was killed: {}. Wait for it, or \
-                     look at it, then remove {} or resume it",
+                    "another run is writing there, or an earlier run was killed: {}. Wait for the run, or remove {} or resume it",
                     hub.owner(),
                     hub.partial.display()
                 )),
@@ -142,39 +141,43 @@ impl Hub {
             Error::input("resuming a hub")
                 .at(partial.display())
                 .got(got)
-                .need("a .partial directory that a run has left")
+                .need("a .partial directory left by a run")
         };
         let name = partial
             .file_name()
             .map(|n| n.to_string_lossy().into_owned());
         let Some(output) = name.as_deref().and_then(|n| n.strip_suffix(".partial")) else {
-            return Err(refuse("another name"));
+            return Err(refuse("a name without .partial"));
         };
         if !fs::symlink_metadata(partial).is_ok_and(|m| m.is_dir()) {
-            return Err(refuse("no directory"));
+            return Err(refuse("something else than a directory"));
         }
         let hub = Self::at(&partial.with_file_name(output))?;
         hub.check_free()?;
         match hub.read_lock() {
             Some(lock) if lock.pid != std::process::id() && alive(lock.pid) => {
                 return Err(
-                    refuse(&format!("one that process {} is writing", lock.pid)).help(format!(
-                        "wait for it; if it is another program, remove {LOCK}"
-                    )),
+                    refuse(&format!("a directory that process {} is writing", lock.pid)).help(
+                        format!(
+                            "wait for that run; if the process is another program, remove {LOCK}"
+                        ),
+                    ),
                 );
             }
             None if ![INCOMPLETE, manifest::MANIFEST]
                 .iter()
                 .any(|note| hub.partial.join(note).is_file()) =>
             {
-                return Err(refuse(&format!("neither {LOCK} nor {INCOMPLETE}")));
+                return Err(refuse(&format!(
+                    "a directory without {LOCK} or {INCOMPLETE}"
+                )));
             }
             _ => {}
         }
         for path in manifest::walk(&hub.partial)?.into_keys() {
             if path.ends_with(file::TEMPORARY) || path == INCOMPLETE || path == manifest::MANIFEST {
                 let path = hub.partial.join(path);
-                let failed = |e| file::explain("clearing a half-written file", &path, e);
+                let failed = |e| file::explain("removing a partly written file", &path, e);
                 fs::remove_file(&path).map_err(failed)?;
             }
         }
@@ -204,7 +207,7 @@ impl Hub {
     /// As [`Hub::write_bytes`], by whoever writes to the file that it is given, in pieces that need not be small.
     ///
     /// # Errors
-    /// As [`Hub::write_bytes`], and what `write` says.
+    /// As [`Hub::write_bytes`], and the error of `write`.
     pub fn write_by(
         &self,
         rel: &str,
@@ -259,9 +262,9 @@ impl Hub {
         let kept = [LOCK, INCOMPLETE, manifest::MANIFEST].contains(&rel);
         if rel.is_empty() || !plain || kept || rel.contains('\\') || rel.ends_with(file::TEMPORARY)
         {
-            return Err(Error::bug("naming a file of the hub").at(rel).need(
-                "a relative path with '/', no '..', and no name that the hub keeps for itself",
-            ));
+            return Err(Error::bug("naming a file of the hub")
+                .at(rel)
+                .need("a relative path with '/', without '..', and no reserved name"));
         }
         let path = self.partial.join(rel);
         if let Some(dir) = path.parent() {
@@ -299,13 +302,13 @@ impl Hub {
         // Replaces nothing but an empty directory: the kernel refuses a full one.
         fs::rename(&self.partial, &self.output).map_err(|e| {
             file::explain("finishing the hub", &self.output, e).help(format!(
-                "the results are complete in {}; move them by hand",
+                "the results are complete in {}; rename this directory yourself",
                 self.partial.display()
             ))
         })
     }
 
-    /// Leaves the partial directory with a note that says why and what is there; returns its path.
+    /// Leaves the partial directory with a note of the reason and the files; returns its path.
     ///
     /// # Errors
     /// If the file system refuses.
@@ -322,7 +325,8 @@ impl Hub {
         let path = self.partial.join(INCOMPLETE);
         file::write_atomic(&path, json::to_text(&note)?.as_bytes())?;
         let lock = self.partial.join(LOCK);
-        fs::remove_file(&lock).map_err(|e| file::explain("releasing the hub", &lock, e))?;
+        fs::remove_file(&lock)
+            .map_err(|e| file::explain("removing the lock of the hub", &lock, e))?;
         Ok(self.partial)
     }
 
@@ -330,14 +334,14 @@ impl Hub {
         let Some(name) = output.file_name() else {
             return Err(Error::usage("naming the hub")
                 .at(output.display())
-                .need("an output directory with a name of its own"));
+                .need("a path that ends in a directory name"));
         };
         if name.to_string_lossy().ends_with(".partial") {
             return Err(Error::usage("naming the hub")
                 .at(output.display())
-                .got("the name of a hub that is not finished")
-                .need("one that does not end in .partial")
-                .help("to go on with it: --resume with it, and --output-dir without that ending"));
+                .got("the name of an unfinished hub")
+                .need("a name that does not end in .partial")
+                .help("to continue this run, pass it to `resume`, and give `output_dir` without .partial"));
         }
         let mut partial = name.to_owned();
         partial.push(".partial");
@@ -350,14 +354,20 @@ impl Hub {
     fn check_free(&self) -> Result<()> {
         if let Some(parent) = parent(&self.output) {
             let refusal = Error::usage("starting the hub").at(self.output.display());
-            outside_hubs(parent, refusal)?;
+            refuse_inside_hub(parent, refusal)?;
         }
         let got = match fs::symlink_metadata(&self.output) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(file::explain("looking at the hub", &self.output, e)),
+            Err(e) => {
+                return Err(file::explain(
+                    "checking the output directory",
+                    &self.output,
+                    e,
+                ));
+            }
             Ok(m) if m.is_dir() => {
                 let mut entries = fs::read_dir(&self.output)
-                    .map_err(|e| file::explain("looking at the hub", &self.output, e))?;
+                    .map_err(|e| file::explain("checking the output directory", &self.output, e))?;
                 if entries.next().is_none() {
                     return Ok(());
                 }
@@ -368,8 +378,8 @@ impl Hub {
         Err(Error::usage("starting the hub")
             .at(self.output.display())
             .got(got)
-            .need("a name that is free: hubs are never overwritten")
-            .help("choose another output directory, or move the old hub away"))
+            .need("an unused name: hubs are never overwritten")
+            .help("choose another output directory, or rename the existing hub"))
     }
 
     fn lock(&self, started: &str) -> Result<()> {
@@ -388,18 +398,20 @@ impl Hub {
 
     fn owner(&self) -> String {
         match self.read_lock() {
-            Some(l) if alive(l.pid) => format!("process {} runs, started {}", l.pid, l.started),
-            Some(l) => format!("process {}, started {}, is gone", l.pid, l.started),
-            None => "it names no owner".into(),
+            Some(l) if alive(l.pid) => {
+                format!("process {} is running, started {}", l.pid, l.started)
+            }
+            Some(l) => format!("process {}, started {}, has ended", l.pid, l.started),
+            None => "the lock names no process".into(),
         }
     }
 }
 
-/// Refuses a path that lies in a finished hub, or is one: nothing is ever added to it. `refusal` names what was to be written.
+/// Refuses a path that is a finished hub or inside one. `refusal` is the error to return.
 ///
 /// # Errors
 /// If it does.
-pub fn outside_hubs(path: &Path, refusal: Error) -> Result<()> {
+pub fn refuse_inside_hub(path: &Path, refusal: Error) -> Result<()> {
     let is_hub = |p: &&Path| p.join(manifest::MANIFEST).is_file() && p.join(METADATA).is_file();
     // the folders that are there already, whatever links lead to them
     let whole = std::path::absolute(path).unwrap_or_default();
@@ -407,8 +419,8 @@ pub fn outside_hubs(path: &Path, refusal: Error) -> Result<()> {
     match there.as_deref().and_then(|p| p.ancestors().find(is_hub)) {
         None => Ok(()),
         Some(hub) => Err(refusal
-            .got(format!("a place in the hub {}", hub.display()))
-            .need("one outside: hubs are never written to")),
+            .got(format!("a path inside the hub {}", hub.display()))
+            .need("a path outside: finished hubs are never changed")),
     }
 }
 
@@ -422,7 +434,7 @@ fn parent(path: &Path) -> Option<&Path> {
     })
 }
 
-/// Whether a process runs here; where the system cannot say, it does not count as running.
+/// Whether a process is running here; `false` if the system does not report it.
 fn alive(pid: u32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
 }

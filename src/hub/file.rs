@@ -1,4 +1,4 @@
-//! Files of a hub: replaced whole or not at all, and known by their SHA-256.
+//! Files of a hub: directory flushes and SHA-256 digests.
 
 pub use crate::file::{TEMPORARY, explain, replace_by, unreadable, write_atomic};
 
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_is_the_published_one() {
+    fn sha256_matches_the_test_vector() {
         // FIPS 180-4 example: SHA-256("abc")
         let want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest_text("abc"), want);

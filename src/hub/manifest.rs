@@ -1,7 +1,7 @@
-//! The manifest names every byte of a hub: one changed, missing or added file is a [`Problem`].
+//! The manifest lists every file of a hub: a changed, missing or added file is a [`Problem`].
 //!
 //! *Conventions.* `manifest.json` lists all files but itself, sorted by path, paths relative to the hub
-//! with `/`, with their length and SHA-256. Only plain files belong into a hub: anything else (a link,
+//! with `/`, with their length and SHA-256. Only regular files belong in a hub: anything else (a link,
 //! a socket, a name that is not UTF-8) is reported as extra.
 
 use crate::error::{Error, Result};
@@ -67,7 +67,7 @@ impl fmt::Display for Problem {
 }
 
 /// Why `dir` cannot be read as a hub: there is no directory, or nothing of use in it.
-pub(crate) fn no_hub(action: &'static str, dir: &Path) -> Error {
+pub(crate) fn not_a_hub(action: &'static str, dir: &Path) -> Error {
     Error::input(action)
         .at(dir.display())
         .got(match (dir.is_dir(), dir.exists()) {
@@ -115,7 +115,7 @@ impl Manifest {
             if !plain {
                 return Err(Error::input("listing the files of the hub")
                     .at(dir.join(&path).display())
-                    .need("plain files with UTF-8 names only"));
+                    .need("only regular files with UTF-8 names"));
             }
             if path != MANIFEST {
                 let (bytes, sha256) = file::digest(&dir.join(&path))?;
@@ -171,13 +171,13 @@ pub fn verify(dir: &Path) -> Result<Vec<Problem>> {
                 problems.insert(path.clone(), Problem::Missing { path });
                 continue;
             }
-            Some(false) => "it is no longer a plain file".into(),
+            Some(false) => "it is no longer a regular file".into(),
             Some(true) => {
                 let (b, s) = file::digest(&dir.join(&path))?;
                 if b != bytes {
-                    format!("{b} bytes, listed with {bytes}")
+                    format!("{b} bytes, but {bytes} in the manifest")
                 } else if s != sha256 {
-                    "same length, other bytes (SHA-256 differs)".into()
+                    "equal length, different SHA-256".into()
                 } else {
                     continue;
                 }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untouched_hub_is_intact() {
+    fn unmodified_hub_verifies() {
         let dir = hub();
         assert_eq!(verify(dir.path()).unwrap(), []);
         let m = Manifest::read(dir.path()).unwrap();
@@ -230,29 +230,29 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_a_shorter_and_an_added_file_are_told_apart() {
+    fn missing_truncated_and_added_files_are_distinguished() {
         let dir = hub();
         fs::remove_file(dir.path().join("sub/a b.json")).unwrap();
         fs::write(dir.path().join("z.npy"), "short").unwrap();
         fs::write(dir.path().join("new"), "").unwrap();
-        let told: Vec<_> = verify(dir.path())
+        let problems: Vec<_> = verify(dir.path())
             .unwrap()
             .iter()
             .map(Problem::to_string)
             .collect();
         assert_eq!(
-            told,
+            problems,
             [
                 "new is not in the manifest",
                 "sub/a b.json is missing",
-                "z.npy has changed: 5 bytes, listed with 100",
+                "z.npy has changed: 5 bytes, but 100 in the manifest",
             ]
         );
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_link_does_not_belong_into_a_hub() {
+    fn link_in_a_hub_is_refused() {
         let dir = hub();
         std::os::unix::fs::symlink("/", dir.path().join("root")).unwrap();
         assert!(Manifest::of(dir.path()).is_err());

@@ -1,4 +1,4 @@
-//! `run_metadata.json` tells what a run was, so that its consumers need not open the other files.
+//! `run_metadata.json` describes a run, so that consumers need not open the other files.
 //!
 //! *Conventions.* Every field of the reference's file is here under its name, then ours. Paths are
 //! relative to the hub, with `/`. Absent is `null`; a number that is not finite is a string (see
@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The colour range of the amplitude picture.
+/// The color range of the amplitude picture.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AmplitudeRange {
-    /// Value of the first colour.
+    /// Value of the first color.
     pub vmin: Real,
-    /// Value of the last colour, at least `1e-9`.
+    /// Value of the last color, at least `1e-9`.
     pub vmax: Real,
 }
 
@@ -66,9 +66,9 @@ pub struct ProfileRecord {
 /// A profile field that gave way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// What the profile says.
+    /// The value of the profile.
     pub preferred: Value,
-    /// What was used.
+    /// The value used instead.
     #[serde(rename = "override")]
     pub used: Value,
     /// Why: `cli_override`, or `command_override` where the command chose it.
@@ -80,11 +80,11 @@ pub struct Skipped {
 pub struct Override {
     /// The field.
     pub field: String,
-    /// What it would have been.
+    /// The default value.
     pub displaced: Value,
-    /// What it is.
+    /// The value used.
     pub value: Value,
-    /// Who says so: a flag, the command, a file.
+    /// The source of the override: a flag, the command, a file.
     pub source: String,
 }
 
@@ -93,7 +93,7 @@ pub struct Override {
 pub struct HistoryRecord {
     /// Metrics per epoch.
     pub history_json: String,
-    /// What is not finite in them.
+    /// Metrics that are not finite.
     pub nan_overview: NanOverview,
     /// Their summary.
     pub summary_json: String,
@@ -121,20 +121,20 @@ pub struct Seeds {
     pub seed: u64,
 }
 
-/// What [`RunMetadata::made_by`] says of a hub that an iterative engine made.
+/// The value of [`RunMetadata::made_by`] for a hub of an iterative engine.
 pub const RECONSTRUCT: &str = "reconstruct";
 
 /// `run_metadata.json`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunMetadata {
     // The reference's fields.
-    /// Colour range of `amplitude.png`.
+    /// Color range of `amplitude.png`.
     pub amp_png_range: AmplitudeRange,
     /// Where the results are.
     pub artifacts: Artifacts,
     /// Least distance of scan positions from the object's rim, pixels.
     pub buffer: Real,
-    /// The command line, field by field; `null` where nothing was given.
+    /// What was asked, as the reference has it: one flat list, `null` where nothing was given.
     pub cli_args: BTreeMap<String, Value>,
     /// Wall time of the run.
     pub elapsed_seconds: Real,
@@ -142,7 +142,7 @@ pub struct RunMetadata {
     pub group_count: u64,
     /// Groups of the inference at most; 0: no limit but `group_count`.
     pub group_limit: Option<u64>,
-    /// Neighbours that a group chooses from.
+    /// Neighbors that a group chooses from.
     pub neighbor_count: u64,
     /// Epochs asked for.
     pub nepochs: u64,
@@ -150,7 +150,7 @@ pub struct RunMetadata {
     pub nphotons: Real,
     /// Seed of the object.
     pub object_seed: u64,
-    /// Whether the probe branch outside the centre is used; absent: the scenario's default.
+    /// Whether the probe branch outside the center is used; absent: the scenario's default.
     pub probe_big: Option<bool>,
     /// Whether the probe is masked; absent: the scenario's default.
     pub probe_mask: Option<bool>,
@@ -158,7 +158,7 @@ pub struct RunMetadata {
     pub probe_mode: String,
     /// Scale of the probe.
     pub probe_scale: Real,
-    /// What became of the profile.
+    /// The outcome of the profile.
     pub profile: ProfileRecord,
     /// The scenario.
     pub scenario: String,
@@ -181,7 +181,7 @@ pub struct RunMetadata {
     pub training_history: Option<HistoryRecord>,
     /// `history.json`.
     pub training_history_path: Option<String>,
-    /// What is not finite in it.
+    /// Metrics that are not finite.
     pub training_nan_overview: Option<NanOverview>,
     /// The readable summary.
     pub training_summary_markdown_path: Option<String>,
@@ -189,20 +189,20 @@ pub struct RunMetadata {
     pub training_summary_path: Option<String>,
 
     // Ours.
-    /// What was trained, with which numerics, seed and files: all that a result depends on before
+    /// The configuration: data, numerics, seed and files, on which the results depend before
     /// inference.
     #[serde(default)]
     pub configuration: Value,
-    /// SHA-256 of `configuration` with sorted keys and no spaces; equal for runs that were asked the same.
+    /// SHA-256 of `configuration` with sorted keys and no spaces; equal for runs with equal settings.
     #[serde(default)]
     pub config_sha256: Option<String>,
-    /// What was lost on the way, by name: patches dropped, pixels outside, values floored.
+    /// Counts of losses, by name: patches dropped, pixels outside, values floored.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
-    /// Model of the processor, where the system says.
+    /// Processor model, if the system reports it.
     #[serde(default)]
     pub cpu: Option<String>,
-    /// What a person should know about the data.
+    /// Notes about the data.
     #[serde(default)]
     pub data_notes: Vec<String>,
     /// The command that made the hub: [`RECONSTRUCT`]; empty for `run`.
@@ -214,7 +214,7 @@ pub struct RunMetadata {
     /// Everything that displaced a default, in the order in which it was applied.
     #[serde(default)]
     pub overrides: Vec<Override>,
-    /// Most memory held at once, where the system says.
+    /// Peak memory, if the system reports it.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,
     /// All seeds.
@@ -223,6 +223,9 @@ pub struct RunMetadata {
     /// `complete`, or what went wrong.
     #[serde(default)]
     pub status: String,
+    /// What was asked of the run, from which it can be repeated; null in hubs of version 1, which have `cli_args` alone.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub request: Value,
     /// Worker threads; they never change a result.
     #[serde(default)]
     pub threads: u64,
@@ -236,7 +239,7 @@ pub struct RunMetadata {
 
 impl RunMetadata {
     /// Refers to the history files, and carries their NaN overview in both of the reference's places.
-    pub fn refer_to_history(
+    pub fn set_history(
         &mut self,
         history_path: &str,
         summary_path: &str,
@@ -289,7 +292,7 @@ mod tests {
     use crate::json::{from_text, to_text};
 
     #[test]
-    fn a_counter_adds_up() {
+    fn counters_accumulate() {
         let mut m = RunMetadata::default();
         m.count("dropped_patches", 2);
         m.count("dropped_patches", 3);
@@ -297,9 +300,9 @@ mod tests {
     }
 
     #[test]
-    fn the_history_is_referred_to_where_the_reference_does() {
+    fn history_path_matches_the_reference_layout() {
         let mut m = RunMetadata::default();
-        m.refer_to_history("t/h.json", "t/s.json", "s.md", &NanOverview::default());
+        m.set_history("t/h.json", "t/s.json", "s.md", &NanOverview::default());
         let v: Value = from_text(&to_text(&m).unwrap()).unwrap();
         assert_eq!(v["training_history_path"], "t/h.json");
         assert_eq!(
@@ -310,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_comes_back() {
+    fn metadata_round_trips() {
         let mut m = RunMetadata {
             nphotons: Real(f64::INFINITY),
             buffer: Real(f64::NAN),

@@ -1,4 +1,4 @@
-//! The artifact directory as a type: it appears whole, or not at all.
+//! The run directory as a type, written atomically.
 
 pub mod blocked;
 pub mod dir;

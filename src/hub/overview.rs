@@ -1,4 +1,4 @@
-//! The NaN overview: which metrics are not finite, since when, and which was the first.
+//! The NaN overview: metrics that are not finite, their first place, and the first of them.
 //!
 //! *Conventions.* It is part of `history_summary.json` and, so that nobody has to open that, of
 //! `run_metadata.json`. *Not finite* is NaN or an infinity.

@@ -1,4 +1,4 @@
-//! The reconstruction of a hub, this program's or the reference's, as one complex image; and the probe that an engine left there.
+//! The reconstruction of a hub of this program or of the reference as one complex image, and the probe of an engine.
 
 use std::path::Path;
 
@@ -20,8 +20,8 @@ pub fn image(hub: &Path) -> Result<Array2<Complex64>> {
         return Err(Error::input(action)
             .at(hub.join(dir::AMPLITUDE).display())
             .got("nothing")
-            .need("the amplitude as an array")
-            .help("a hub that keeps only statistics of its images cannot be compared by pixel"));
+            .need("the amplitude array")
+            .help("this hub has only statistics of its images, so pixels cannot be compared"));
     }
     let [amplitude, phase] = [dir::AMPLITUDE, dir::PHASE].map(|f| read_plane(hub.join(f)));
     let (amplitude, phase) = (amplitude?, phase?);
@@ -29,7 +29,7 @@ pub fn image(hub: &Path) -> Result<Array2<Complex64>> {
         return Err(Error::input(action)
             .at(hub.join(dir::PHASE).display())
             .got(format!("{:?}", phase.dim()))
-            .need(format!("the amplitude's shape, {:?}", amplitude.dim())));
+            .need(format!("the shape of the amplitude, {:?}", amplitude.dim())));
     }
     Ok(ndarray::Zip::from(&amplitude)
         .and(&phase)
@@ -64,7 +64,7 @@ pub fn probe(hub: &Path) -> Result<Array3<Complex32>> {
         Error::input("reading the probe of a hub")
             .at(path.display())
             .got(got)
-            .need("complex modes, [mode, row, col], as `reconstruct` leaves them")
+            .need("complex modes, [mode, row, col], as `reconstruct` writes them")
     };
     let modes = match read_npy(&path)? {
         Values::Complex(a) => a,

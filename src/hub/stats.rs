@@ -1,8 +1,8 @@
-//! `stats.json`: what the reconstruction and its canvas look like in a dozen numbers.
+//! `stats.json`: statistics of the reconstruction and its canvas.
 //!
 //! *Conventions.* Statistics skip NaN (not infinities) and are the population's; they are summed in
 //! float64 in array order. Of an array with nothing but NaN they are NaN, of one with covered pixels
-//! NaN and the others 0 they are 0: `nan_count` is what tells. `required_canvas` is
+//! NaN and the others 0 they are 0: use `nan_count`. `required_canvas` is
 //! `ceil(N + 2 max|offset|)` without parity; `axis_max_abs` is `[x, y]`.
 //!
 //! *Source.* Reference description, sections h and m. The reference's means are summed in float32.
@@ -43,7 +43,7 @@ impl ArrayStats {
     }
 }
 
-/// How far the groups lie from the origin.
+/// Statistics of the offsets of the groups.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OffsetStats {
     /// Greatest `|x|` and `|y|`, pixels.
@@ -119,7 +119,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn covered_pixels_that_are_nan_leave_zeros_behind() {
+    fn nan_pixels_are_counted_and_zeroed() {
         // the reference's collapsed run of 2026-01-20T063500Z: nan_count 23065 and all else 0
         let s = ArrayStats::of(&[0.0, f32::NAN, 0.0]);
         assert_eq!((s.max, s.std, s.nan_count), (Real(0.0), Real(0.0), 1));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_required_canvas_is_that_of_the_reference() {
+    fn required_canvas_matches_the_reference() {
         // stats.json of 2026-01-20T071800Z, gs1_ideal and gs2_ideal
         for (x, y, padded, want) in [
             (377.02992320243726, 381.8949744624406, 828, 828),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_that_are_not_finite_fit_nowhere() {
+    fn nonfinite_offsets_do_not_fit() {
         let none = || ArrayStats::of(&[]);
         let o = OffsetStats::of([[f64::NAN, 1.0], [2.0, 3.0]]);
         assert!(o.max_abs.0.is_nan());
@@ -153,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_mean_lies_between_the_extremes(v in prop::collection::vec(-1e3f32..1e3, 1..200)) {
+        fn mean_is_between_min_and_max(v in prop::collection::vec(-1e3f32..1e3, 1..200)) {
             // min - slack <= mean <= max + slack, slack = n eps max|v| (error of a plain sum)
             let s = ArrayStats::of(&v);
             let slack = v.len() as f64 * f64::EPSILON * 1e3;

@@ -1,9 +1,9 @@
-//! Whether a hub is whole: everything is there, has the bytes it had, can be read, and agrees with itself.
+//! Verification of a hub: every file is present, unchanged, readable, and consistent with the others.
 //!
-//! *Law.* A hub of which nothing was read is not whole. What is not finite is an event of its own, and wins over what is wrong.
+//! *Law.* A hub of which nothing was read never passes. Values that are not finite are events, which outrank problems.
 //!
-//! *Conventions.* A hub without a manifest, the reference's say, is held to the same list: what is missing is told, and
-//! whatever is there is checked.
+//! *Conventions.* A hub without a manifest, for example of the reference, needs the same files: missing files are reported,
+//! and present files are checked.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::hub::dir;
-use crate::hub::manifest::{self, MANIFEST, no_hub, walk};
+use crate::hub::manifest::{self, MANIFEST, not_a_hub, walk};
 use crate::hub::metadata::{RECONSTRUCT, RunMetadata};
 use crate::json;
 use crate::judgment::Judgment;
@@ -23,29 +23,29 @@ use crate::judgment::Judgment;
 mod arrays;
 mod records;
 
-/// What a look at a hub found.
+/// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verification {
     /// Files that were looked at.
     pub files: usize,
     /// Values that were read: elements of arrays, numbers of histories.
     pub values: usize,
-    /// What is wrong, file by file.
+    /// Problems, sorted by file.
     pub problems: Vec<Problem>,
-    /// What is not finite, file by file.
+    /// Values that are not finite, sorted by file.
     pub events: Vec<Problem>,
     /// Pixels of the reconstruction that are not finite.
     pub non_finite: usize,
 }
 
 impl Verification {
-    /// How it ended.
+    /// The outcome.
     pub fn judgment(&self) -> Judgment {
         let finite = match self.events.is_empty() {
             true => Judgment::holds(true, self.values),
             false => Judgment::NonFinite,
         };
-        Judgment::gravest([
+        Judgment::worst([
             Judgment::holds(self.problems.is_empty(), self.files),
             finite,
         ])
@@ -63,12 +63,12 @@ impl Verification {
 pub struct Problem {
     /// Relative to the hub.
     pub file: String,
-    /// What is wrong.
+    /// The problem.
     pub what: String,
 }
 
-/// What every complete hub has, but the checkpoint and the page.
-const NEEDED: [&str; 13] = [
+/// Files of every complete hub, without checkpoint and summary page.
+const REQUIRED_FILES: [&str; 13] = [
     MANIFEST,
     dir::METADATA,
     dir::LOG,
@@ -122,7 +122,7 @@ impl Numbers {
     }
 }
 
-struct Look<'a> {
+struct Checker<'a> {
     hub: &'a Path,
     files: BTreeSet<String>,
     problems: Vec<Problem>,
@@ -137,15 +137,15 @@ struct Look<'a> {
 pub fn verify(hub: &Path) -> Result<Verification> {
     let action = "verifying a hub";
     if !hub.is_dir() {
-        return Err(no_hub(action, hub));
+        return Err(not_a_hub(action, hub));
     }
     let found = walk(hub)?;
     let plain = found.iter().filter(|(_, plain)| **plain);
     let files: BTreeSet<String> = plain.map(|(f, _)| f.clone()).collect();
     if found.is_empty() {
-        return Err(no_hub(action, hub));
+        return Err(not_a_hub(action, hub));
     }
-    let mut look = Look {
+    let mut checker = Checker {
         hub,
         files,
         problems: Vec::new(),
@@ -153,39 +153,39 @@ pub fn verify(hub: &Path) -> Result<Verification> {
         values: 0,
     };
     for (file, _) in found.iter().filter(|(_, plain)| !**plain) {
-        look.tell(file, "no plain file: a link, a pipe or a device");
+        checker.problem(file, "not a regular file: a link, a pipe or a device");
     }
-    look.presence();
-    look.bytes();
-    look.json();
-    look.pictures();
-    let non_finite = look.image();
-    look.other_arrays();
-    look.history();
-    look.residual();
-    look.metadata();
-    for list in [&mut look.problems, &mut look.events] {
+    checker.presence();
+    checker.bytes();
+    checker.json();
+    checker.pictures();
+    let non_finite = checker.image();
+    checker.other_arrays();
+    checker.history();
+    checker.residual();
+    checker.metadata();
+    for list in [&mut checker.problems, &mut checker.events] {
         list.sort();
         list.dedup();
     }
     Ok(Verification {
-        files: look.files.len(),
-        values: look.values,
-        problems: look.problems,
-        events: look.events,
+        files: checker.files.len(),
+        values: checker.values,
+        problems: checker.problems,
+        events: checker.events,
         non_finite,
     })
 }
 
-impl Look<'_> {
-    fn tell(&mut self, file: &str, what: impl Into<String>) {
+impl Checker<'_> {
+    fn problem(&mut self, file: &str, what: impl Into<String>) {
         self.problems.push(Problem {
             file: file.into(),
             what: what.into(),
         });
     }
 
-    fn tell_event(&mut self, file: &str, what: impl Into<String>) {
+    fn event(&mut self, file: &str, what: impl Into<String>) {
         self.events.push(Problem {
             file: file.into(),
             what: what.into(),
@@ -193,10 +193,10 @@ impl Look<'_> {
     }
 
     fn presence(&mut self) {
-        // an iterative engine has no optimiser steps and no network, but a probe
+        // an iterative engine has a probe, but no optimizer steps and no network
         let metadata = self.parsed::<RunMetadata>(dir::METADATA);
         let engine = metadata.is_some_and(|m| m.made_by == RECONSTRUCT);
-        let needed = NEEDED
+        let needed = REQUIRED_FILES
             .iter()
             .filter(|f| !engine || **f != dir::HISTORY_STEPS);
         for file in needed
@@ -206,36 +206,36 @@ impl Look<'_> {
             .copied()
             .collect::<Vec<_>>()
         {
-            self.tell(file, "missing");
+            self.problem(file, "missing");
         }
         let ends = |end: &str| self.files.iter().any(|f| f.ends_with(end));
         let (page, checkpoint) = (ends("_training_summary.md"), ends(".safetensors"));
         if !page {
-            self.tell("*_training_summary.md", "missing");
+            self.problem("*_training_summary.md", "missing");
         }
         if !(checkpoint || engine || self.is_golden()) {
-            self.tell("train_outputs/checkpoints", "no checkpoint");
+            self.problem("train_outputs/checkpoints", "no checkpoint");
         }
         if self.files.contains(dir::EVENT) {
-            self.tell_event(dir::EVENT, "the run met a number that was not finite");
+            self.event(dir::EVENT, "the run produced a number that is not finite");
         }
         for file in &self.files.clone() {
             if fs::metadata(self.hub.join(file)).is_ok_and(|m| m.len() == 0) {
-                self.tell(file, "an empty file");
+                self.problem(file, "an empty file");
             }
         }
         if self.files.contains(dir::INCOMPLETE) {
-            self.tell(
+            self.problem(
                 dir::INCOMPLETE,
-                "the run did not end well; the file says why",
+                "the run did not finish; this file has the reason",
             );
         }
         if self.files.contains(dir::LOCK) {
-            self.tell(dir::LOCK, "a run is at work here, or died here");
+            self.problem(dir::LOCK, "a run is active here, or was killed");
         }
     }
 
-    /// Whether the weights are known by their digests and no checkpoint was ever listed: a golden is kept so.
+    /// Whether the weights are recorded by digests only and no checkpoint was listed, as in a golden.
     fn is_golden(&self) -> bool {
         let listed = self
             .text(MANIFEST)
@@ -255,19 +255,19 @@ impl Look<'_> {
                 for p in problems {
                     let (file, what) = match &p {
                         manifest::Problem::Missing { path } => {
-                            (path, "in the manifest, but missing".to_owned())
+                            (path, "listed in the manifest, but missing".to_owned())
                         }
                         manifest::Problem::Changed { path, how } => {
-                            (path, format!("not as in the manifest: {how}"))
+                            (path, format!("differs from the manifest: {how}"))
                         }
                         manifest::Problem::Extra { path } => {
                             (path, "not in the manifest".to_owned())
                         }
                     };
-                    self.tell(file, what);
+                    self.problem(file, what);
                 }
             }
-            Err(e) => self.tell(MANIFEST, e.to_string()),
+            Err(e) => self.problem(MANIFEST, e.to_string()),
         }
     }
 
@@ -281,22 +281,22 @@ impl Look<'_> {
             let text = match fs::read_to_string(self.hub.join(&file)) {
                 Ok(text) => text,
                 Err(e) => {
-                    self.tell(&file, e.to_string());
+                    self.problem(&file, e.to_string());
                     continue;
                 }
             };
             match json::from_text::<Value>(&text) {
-                Err(e) => self.tell(&file, e.to_string()),
+                Err(e) => self.problem(&file, e.to_string()),
                 Ok(value) => {
                     if serde_json::from_str::<Value>(&text).is_err() {
-                        self.tell(&file, "not strict JSON: a bare NaN or Infinity");
+                        self.problem(&file, "not strict JSON: it contains a bare NaN or Infinity");
                     }
                     let mut numbers = Numbers::default();
                     numbers.walk(&value, &mut Vec::new());
                     self.values += numbers.count;
                     if let Some(at) = numbers.first {
                         let (bad, of) = (numbers.bad, numbers.count);
-                        self.tell_event(
+                        self.event(
                             &file,
                             format!("{bad} of {of} numbers are not finite, the first at {at}"),
                         );
@@ -306,7 +306,7 @@ impl Look<'_> {
         }
     }
 
-    /// The value of a JSON file, if it is there and fits; what does not fit is told.
+    /// The value of a JSON file, if it exists and parses; a parse error is a problem.
     fn parsed<T: DeserializeOwned>(&mut self, file: &str) -> Option<T> {
         if !self.files.contains(file) {
             return None;
@@ -315,7 +315,7 @@ impl Look<'_> {
         match json::from_text(&text) {
             Ok(v) => Some(v),
             Err(e) => {
-                self.tell(file, e.to_string());
+                self.problem(file, e.to_string());
                 None
             }
         }

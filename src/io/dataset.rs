@@ -1,7 +1,6 @@
-//! A scan as it was measured or simulated: patterns, where each was taken, and what is known of
-//! the probe and the object.
+//! A measured or simulated scan: patterns, positions, and optionally probe and object.
 //!
-//! *Law.* A [`Dataset`] that exists is whole: as many positions and scan indices as patterns, every
+//! *Law.* Every [`Dataset`] is valid: as many positions and scan indices as patterns, every
 //! number finite, every amplitude at least zero and one of them above, square patterns of an even
 //! side, a probe of that side, and every position on the object where the object is known.
 //!
@@ -22,7 +21,7 @@ use crate::io::measurement::Measurement;
 /// A whole and checked scan; made by [`Dataset::new`] alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    /// What the data are called in messages and reports.
+    /// The name of the data in messages and reports.
     pub name: String,
     /// Amplitudes, `[pattern, row, col]`, float32, arbitrary unit, DC at `[N/2, N/2]`.
     pub patterns: Patterns<Raw>,
@@ -39,7 +38,7 @@ pub struct Dataset {
     side: PatchSize,
 }
 
-/// What the parts of a data set are called in messages: in memory, or in a file.
+/// Names of the parts of a data set in messages: in memory, or in a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Labels {
     pub(crate) action: String,
@@ -74,7 +73,7 @@ impl Dataset {
     /// each pattern, `probe` is `N x N`, `object` is `H x W`.
     ///
     /// # Errors
-    /// If the law of this module does not hold: the error says which part, the first place in it,
+    /// If the law of this module is violated: the error has the array, the first place in it,
     /// how many there are, and what was needed.
     pub fn new(
         name: impl Into<String>,
@@ -91,7 +90,7 @@ impl Dataset {
         )
     }
 
-    /// [`Dataset::new`], with the names that the parts have for the person who reads the error.
+    /// [`Dataset::new`], with the names of the arrays in error messages.
     pub(crate) fn checked(
         labels: &Labels,
         name: String,
@@ -110,7 +109,7 @@ impl Dataset {
                 return Err(labels
                     .error(&labels.probe)
                     .got(format!("{} x {} pixels", p.nrows(), p.ncols()))
-                    .need(format!("{n} x {n}, as the patterns are")));
+                    .need(format!("{n} x {n}, the size of the patterns")));
             }
             check_complex(labels.error(&labels.probe), p)?;
         }
@@ -129,7 +128,7 @@ impl Dataset {
         })
     }
 
-    /// The same with what else is known of the measurement.
+    /// The data set with further metadata of the measurement.
     ///
     /// # Errors
     /// If the law of [`crate::io::measurement`] is broken.
@@ -155,7 +154,7 @@ impl Dataset {
         self.patterns.is_empty()
     }
 
-    /// The height and width `(H, W)` of the object in pixels, where it is known: positions lie in
+    /// The height and width `(H, W)` of the object in pixels, where it is known: positions are in
     /// `0 <= x < W`, `0 <= y < H`.
     pub fn object_bounds(&self) -> Option<(usize, usize)> {
         self.object.as_ref().map(Array2::dim)
@@ -175,7 +174,7 @@ impl Dataset {
         )
     }
 
-    /// The patterns `indices` of this data set, in that order, with the same probe and object.
+    /// The patterns `indices` of this data set, in that order, with its probe and object.
     /// An index may occur more than once.
     ///
     /// # Errors
@@ -215,7 +214,7 @@ fn check_sizes(
     if count == 0 {
         return Err(labels
             .error(&labels.patterns)
-            .got(format!("no pattern, {shape}"))
+            .got(format!("no patterns, {shape}"))
             .need("at least one"));
     }
     if rows != cols {
@@ -229,7 +228,7 @@ fn check_sizes(
             .error(&labels.patterns)
             .got(format!("N = {rows}, {shape}"))
             .need(format!("an even N from 4 to {}", PatchSize::MAX))
-            .help("Crop or pad the patterns to an even side, with DC at [N/2, N/2].")
+            .help("crop or pad the patterns to an even side, with DC at [N/2, N/2]")
     })?;
     for (label, length) in [
         (&labels.positions, positions),
@@ -286,23 +285,21 @@ fn check_pixels(labels: &Labels, patterns: &Patterns<Raw>) -> Result<()> {
         return Err(refuse("non-finite", found)
             .not_finite()
             .need("finite amplitudes")
-            .help("Set masked or dead pixels to zero, or leave the patterns out."));
+            .help("set masked or dead pixels to zero, or remove these patterns"));
     }
     if let Some(found) = find_pixels(patterns, |v| v < 0.0) {
         return Err(refuse("negative", found)
             .need("amplitudes of at least zero")
-            .help(
-                "Amplitude is the square root of the counts after the background is taken off.",
-            ));
+            .help("the amplitude is the square root of the counts after background subtraction"));
     }
     if patterns.values().iter().all(|&v| v == 0.0) {
         return Err(Error::undecided(labels.action.clone())
             .at(&labels.patterns)
             .got(format!(
-                "zero in every pixel of {} patterns",
+                "zero in every pixel of all {} patterns",
                 patterns.len()
             ))
-            .need("a pixel above zero"));
+            .need("at least one pixel above zero"));
     }
     Ok(())
 }
@@ -337,7 +334,7 @@ fn check_positions(
                     "0 <= x < {w} and 0 <= y < {h}, the size of `{}`",
                     labels.object
                 ))
-                .help("x is the column and y the row; positions in metres or with another origin must be converted to object pixels first."));
+                .help("x is the column and y the row; convert positions in meters or with another origin to object pixels first"));
         }
     }
     Ok(())
@@ -360,7 +357,7 @@ pub(crate) fn check_complex(error: Error, a: &Array2<Complex32>) -> Result<()> {
     Err(error
         .not_finite()
         .got(format!(
-            "{v} in row {r}, col {c} ({count} of {} pixels not finite: {census})",
+            "{v} at row {r}, col {c} ({count} of {} pixels not finite: {census})",
             a.len()
         ))
         .need("finite values"))

@@ -3,9 +3,9 @@
 //! | domain | unit | where |
 //! |---|---|---|
 //! | [`Counts`] | photons per pixel | expected intensity, photon counts |
-//! | [`CountAmplitude`] | sqrt(photons) | what an ideal detector's square root gives |
+//! | [`CountAmplitude`] | sqrt(photons) | square root of ideal counts |
 //! | [`Raw`] | arbitrary amplitude | as stored in a file; for simulated data sqrt(photons) / s_sim |
-//! | [`Normalized`] | amplitude, mean over patterns of the sum of squares = (N/2)^2 | what the network proper sees |
+//! | [`Normalized`] | amplitude, mean over patterns of the sum of squares = (N/2)^2 | input of the layers |
 //! | [`Model`] | sqrt(photons) at the nominal dose | network input and label, s times [`Normalized`] |
 //!
 //! *Source.* Reference description, section e.

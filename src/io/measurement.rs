@@ -1,9 +1,9 @@
-//! What else is known of a measurement: lengths, energy, bad pixels, further modes of the probe.
+//! Metadata of a measurement: lengths, energy, bad pixels, further modes of the probe.
 //!
 //! *Law.* Lengths and energies are finite and above zero; the mask has the patterns' size and a good
 //! pixel; modes have the probe's size and are finite. What is not known is absent, never zero.
 //!
-//! *Source.* Far field geometry: a detector of `N` pixels of `d` metres at `z` metres samples the
+//! *Source.* Far field geometry: a detector of `N` pixels of `d` meters at `z` meters samples the
 //! object at `lambda z / (N d)`. `h c` is exact in SI units since 2019.
 
 use ndarray::{Array2, Array3};
@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// `h c` in electronvolt metres.
+/// `h c` in electronvolt meters.
 const HC_EV_M: f64 = 6.626_070_15e-34 * 299_792_458.0 / JOULE_PER_EV;
 /// One electronvolt in joule.
 pub const JOULE_PER_EV: f64 = 1.602_176_634e-19;
 
-/// The lengths of a pixel in metres.
+/// The lengths of a pixel in meters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct PixelSize {
     /// Along a row: the width.
@@ -33,12 +33,12 @@ impl PixelSize {
     }
 }
 
-/// A number that says something: finite and above zero.
+/// A valid number: finite and above zero.
 pub(crate) fn known(v: f64) -> Option<f64> {
     (v.is_finite() && v > 0.0).then_some(v)
 }
 
-/// What engines and other formats need beside patterns, positions, probe and object.
+/// Metadata for engines and other formats, besides patterns, positions, probe and object.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Measurement {
     /// Modes of the probe beyond the first, `[mode, row, col]`, `N x N` each, complex64, in the
@@ -46,11 +46,11 @@ pub struct Measurement {
     pub further_modes: Option<Array3<Complex32>>,
     /// Which pixels of the detector to believe, `[row, col]`, `N x N`, true = good; DC at `[N/2, N/2]`.
     pub good: Option<Array2<bool>>,
-    /// The object's pixel, in metres.
+    /// The object's pixel, in meters.
     pub pixel_m: Option<PixelSize>,
-    /// The detector's pixel, in metres.
+    /// The detector's pixel, in meters.
     pub detector_pixel_m: Option<PixelSize>,
-    /// From the object to the detector, in metres.
+    /// From the object to the detector, in meters.
     pub distance_m: Option<f64>,
     /// The energy of a photon, in electronvolt.
     pub photon_energy_ev: Option<f64>,
@@ -62,7 +62,7 @@ impl Measurement {
         self.good.iter().flatten().filter(|g| !**g).count()
     }
 
-    /// The wavelength in metres, `h c / E`, where the energy is known.
+    /// The wavelength in meters, `h c / E`, where the energy is known.
     pub fn wavelength_m(&self) -> Option<f64> {
         self.photon_energy_ev.map(|e| HC_EV_M / e)
     }
@@ -91,7 +91,7 @@ impl Measurement {
         match &self.good {
             Some(g) if g.dim() != (rows, cols) => Err(error("mask of good pixels")
                 .got(format!("{} x {} pixels", g.nrows(), g.ncols()))
-                .need(format!("{rows} x {cols}, as the patterns are"))),
+                .need(format!("{rows} x {cols}, the size of the patterns"))),
             _ => Ok(()),
         }
     }
@@ -103,7 +103,7 @@ impl Measurement {
             if (rows, cols) != (side, side) {
                 return Err(error("further modes of the probe")
                     .got(format!("{rows} x {cols} pixels"))
-                    .need(format!("{side} x {side}, as the patterns are")));
+                    .need(format!("{side} x {side}, the size of the patterns")));
             }
             let bad = |v: &&Complex32| !(v.re.is_finite() && v.im.is_finite());
             if let Some(v) = m.iter().find(bad) {
@@ -120,18 +120,20 @@ impl Measurement {
             return Err(error("mask of good pixels")
                 .got("no good pixel")
                 .need("at least one")
-                .help("a mask of bad pixels (1 = bad) may have been read as one of good pixels"));
+                .help(
+                    "a mask of bad pixels (1 = bad) may have been used as a mask of good pixels",
+                ));
         }
         let pixel = |p: Option<PixelSize>| p.map_or([None; 2], |p| [Some(p.x), Some(p.y)]);
         let [px, py] = pixel(self.pixel_m);
         let [dx, dy] = pixel(self.detector_pixel_m);
         for (what, value) in [
-            ("width of an object pixel in metres", px),
-            ("height of an object pixel in metres", py),
-            ("width of a detector pixel in metres", dx),
-            ("height of a detector pixel in metres", dy),
-            ("distance in metres", self.distance_m),
-            ("photon energy in electronvolt", self.photon_energy_ev),
+            ("width of an object pixel in meters", px),
+            ("height of an object pixel in meters", py),
+            ("width of a detector pixel in meters", dx),
+            ("height of a detector pixel in meters", dy),
+            ("distance in meters", self.distance_m),
+            ("photon energy in electronvolts", self.photon_energy_ev),
         ] {
             if let Some(v) = value
                 && known(v).is_none()
@@ -149,9 +151,10 @@ impl Measurement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ptyproof_testkit::tolerance::{DECIMALS_9, F64_STEPS_64, assert_close};
 
     #[test]
-    fn the_pixel_of_a_published_geometry() {
+    fn object_pixel_matches_a_published_geometry() {
         // lambda = 12.39841984 keV Angstrom / E: 10 keV is 1.23984198 Angstrom
         let mut m = Measurement {
             photon_energy_ev: Some(1e4),
@@ -159,21 +162,23 @@ mod tests {
             detector_pixel_m: PixelSize::known(75e-6, 150e-6),
             ..Measurement::default()
         };
-        assert!((m.wavelength_m().unwrap() / 1.239_841_984e-10 - 1.0).abs() < 1e-9);
+        let printed = 1.239_841_984;
+        assert_close!(m.wavelength_m().unwrap() * 1e10, printed, DECIMALS_9);
         m.complete(128);
         let p = m.pixel_m.unwrap();
-        assert!((p.x / (1.239_841_984e-10 * 2.0 / (128.0 * 75e-6)) - 1.0).abs() < 1e-9);
-        assert!((p.x / p.y - 2.0).abs() < 1e-12);
+        let want = printed * 1e-10 * 2.0 / (128.0 * 75e-6);
+        assert_close!(p.x, want, DECIMALS_9.as_relative());
+        assert_close!(p.x / p.y, 2.0, F64_STEPS_64);
     }
 
     #[test]
-    fn a_mask_without_a_good_pixel_is_refused() {
+    fn mask_without_good_pixels_is_refused() {
         let m = Measurement {
             good: Some(Array2::from_elem((4, 4), false)),
             ..Measurement::default()
         };
-        let said = m.check(4, |at| Error::input(at)).unwrap_err().to_string();
-        assert!(said.contains("no good pixel"), "{said}");
+        let message = m.check(4, |at| Error::input(at)).unwrap_err().to_string();
+        assert!(message.contains("no good pixel"), "{message}");
         assert!(
             Measurement::default()
                 .check(4, |at| Error::input(at))

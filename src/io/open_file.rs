@@ -1,44 +1,25 @@
-//! What a file holds, whoever wrote it, before its patterns are in memory.
+//! An open data file of any format; its patterns are still on disk.
 //!
 //! *Law.* Patterns come in batches, `[pattern, row, col]`, DC at `[N/2, N/2]`, whatever their order in
-//! the file; so a file larger than memory can be looked at, and written in another format.
+//! the file; so a file larger than memory can be inspected and converted.
 //!
-//! *Conventions.* [`Unit`] says what a value is; [`OpenFile::into_dataset`] turns counts into
-//! amplitude, `sqrt(counts)`. A negative count, which a background taken off leaves, becomes 0 and is
-//! said in the notes; so does anything that is no amplitude in a pixel that the mask calls bad.
-
-use std::fmt;
+//! *Conventions.* [`Unit`] is the unit of a value; [`OpenFile::into_dataset`] turns counts into amplitude, `sqrt(counts)`.
+//! A negative count, left by background subtraction, becomes 0 with a note; so does an invalid amplitude in a bad pixel.
 
 use ndarray::{Array2, Array3, ArrayViewMut2, Axis};
 use num_complex::Complex32;
+use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::geometry::Position;
 use crate::io::dataset::{Dataset, Labels, check_complex};
 use crate::io::domain::Patterns;
-use crate::io::formats::Format;
+use crate::io::format::Format;
 use crate::io::measurement::Measurement;
+use crate::io::unit::Unit;
 
 /// Bytes of patterns that are in memory at a time, about.
 const BATCH_BYTES: usize = 1 << 24;
-
-/// What a stored value of a pattern is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Photons, or something proportional to them.
-    Counts,
-    /// The square root of counts, or something proportional to it.
-    Amplitude,
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Counts => "counts",
-            Self::Amplitude => "amplitude",
-        })
-    }
-}
 
 /// Takes a batch: the index of its first pattern, and the values `[pattern, row, col]` as stored.
 pub type BatchSink<'a> = dyn FnMut(usize, Array3<f32>) -> Result<()> + 'a;
@@ -48,7 +29,7 @@ pub trait Source: fmt::Debug + Send {
     /// Hands over all patterns in order, at most `batch` at a time.
     ///
     /// # Errors
-    /// If the file is damaged, or what `take` says.
+    /// If the file is damaged, or the error of `take`.
     fn each(&mut self, batch: usize, take: &mut BatchSink<'_>) -> Result<()>;
 
     /// The patterns `start .. start + count`.
@@ -80,11 +61,11 @@ impl Source for InMemory {
 /// The patterns of a file.
 #[derive(Debug)]
 pub struct Stack {
-    /// How many there are.
+    /// The number of patterns.
     pub count: usize,
     /// Rows and columns of each.
     pub size: (usize, usize),
-    /// What a value is.
+    /// The unit of a value.
     pub unit: Unit,
     /// The element type in the file, as its format calls it.
     pub dtype: String,
@@ -107,12 +88,12 @@ impl Stack {
     /// Hands over all patterns in order, in batches, as stored but with DC at `[N/2, N/2]`.
     ///
     /// # Errors
-    /// If the file is damaged, or what `take` says.
+    /// If the file is damaged, or the error of `take`.
     pub fn each(&mut self, take: &mut BatchSink<'_>) -> Result<()> {
         let (batch, corner) = (self.batch(), self.corner);
         self.source.each(batch, &mut |start, mut values| {
             if corner {
-                values.outer_iter_mut().for_each(centre);
+                values.outer_iter_mut().for_each(center);
             }
             take(start, values)
         })
@@ -132,14 +113,14 @@ impl Stack {
         }
         let mut values = self.source.range(start, count)?;
         if self.corner {
-            values.outer_iter_mut().for_each(centre);
+            values.outer_iter_mut().for_each(center);
         }
         Ok(values)
     }
 }
 
 /// Moves DC from `[0, 0]` to `[rows/2, cols/2]`.
-fn centre(mut pattern: ArrayViewMut2<'_, f32>) {
+fn center(mut pattern: ArrayViewMut2<'_, f32>) {
     let (rows, cols) = pattern.dim();
     let old = pattern.to_owned();
     for ((r, c), v) in old.indexed_iter() {
@@ -163,7 +144,7 @@ pub struct OpenFile {
     pub format: Format,
     /// Which generation of it, in words; may be empty.
     pub generation: String,
-    /// What the data are called.
+    /// The name of the data.
     pub name: String,
     /// The patterns, if the format has any.
     pub stack: Option<Stack>,
@@ -183,7 +164,7 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
-    /// What `dataset` holds, to be written.
+    /// The contents of `dataset`, for writing.
     pub fn of(dataset: &Dataset) -> Self {
         let mut measurement = dataset.measurement.clone();
         let further = measurement.further_modes.take();
@@ -228,9 +209,9 @@ impl OpenFile {
     pub fn into_dataset(mut self) -> Result<DataFile> {
         let Some(mut stack) = self.stack.take() else {
             return Err(Error::input(self.labels.action)
-                .got(format!("{}, without diffraction", self.format))
+                .got(format!("{}, without patterns", self.format))
                 .need("diffraction patterns")
-                .help("a product holds probe, object and positions only; give the file with the patterns as the data"));
+                .help("a product holds only probe, object and positions; use the file with the patterns as the data"));
         };
         let mut make = Amplitudes::new(&stack, self.measurement.good.as_ref());
         let (rows, cols) = stack.size;
@@ -373,21 +354,21 @@ impl Amplitudes {
             .because_of(f64::from(*v))
             .got(v)
             .need("finite amplitudes of at least zero")
-            .help("mark the pixel as bad, or leave the pattern out"))
+            .help("mark the pixel as bad, or remove the pattern"))
     }
 
-    /// What happened, in sentences.
+    /// Notes, one sentence each.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.masked > 0 {
             notes.push(format!(
-                "{} values of bad pixels in {} are not finite or negative; they are zero now",
+                "{} non-finite or negative values of bad pixels in {} were set to zero",
                 self.masked, self.place
             ));
         }
         if self.negative > 0 {
             notes.push(format!(
-                "{} counts in {} are negative, down to {}; they are zero now",
+                "{} negative counts in {}, down to {}, were set to zero",
                 self.negative, self.place, self.least
             ));
         }
@@ -395,23 +376,23 @@ impl Amplitudes {
     }
 }
 
-/// Floats of this size and above have no fraction: they say nothing of counts.
-const WHOLE_ANYWAY: f32 = 16_777_216.0;
+/// Floats from this size on are always integers, so they give no evidence of counts.
+const MIN_INTEGER_ONLY_FLOAT: f32 = 16_777_216.0;
 
-/// The unit of patterns whose file does not say it: whole numbers, one of them 2 or more, are
-/// counts (amplitudes of counts 2, 3, 5 would not be whole); where all are 0 or 1 both are the same. Numbers of 2^24 and more, which
-/// are whole in float32 whatever they are, do not count.
+/// The unit of patterns if the file does not state it: integers, one of them 2 or more, are counts (amplitudes of counts 2,
+/// 3, 5 would not be whole); where all are 0 or 1 both are the same. Numbers of 2^24 and more, which are whole in float32
+/// whatever they are, do not count.
 ///
 /// # Errors
 /// If the patterns cannot be read.
 pub(crate) fn guess_unit(stack: &mut Stack, notes: &mut Vec<String>) -> Result<Unit> {
     let (mut telling, mut largest) = (0.0f32, 0.0f32);
     let mut whole = true;
-    let stop = || Error::bug("guessing the unit");
+    let stop = || Error::bug("detecting the unit");
     let seen = stack.each(&mut |_, batch| {
         for &v in batch.iter().filter(|v| v.is_finite()) {
             largest = largest.max(v);
-            if v.abs() >= WHOLE_ANYWAY {
+            if v.abs() >= MIN_INTEGER_ONLY_FLOAT {
                 continue;
             }
             if v.fract() != 0.0 {
@@ -427,7 +408,7 @@ pub(crate) fn guess_unit(stack: &mut Stack, notes: &mut Vec<String>) -> Result<U
     }
     Ok(if whole && telling >= 2.0 {
         notes.push(format!(
-            "{} has whole numbers only, up to {largest}: read as counts, their square roots are the amplitude",
+            "{} has only integers, up to {largest}: read as counts, with the square root as amplitude",
             stack.place
         ));
         Unit::Counts

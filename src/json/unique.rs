@@ -1,6 +1,6 @@
 //! JSON in which no object has a key twice.
 //!
-//! *Law.* Of two values under one key a parser takes the last, and nobody knows: such a text is refused.
+//! *Law.* A parser would silently use the last of two values of one key, so such a text is refused.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -60,7 +60,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         while let Some(key) = map.next_key::<String>()? {
             map.next_value::<UniqueKeys>()?;
             if let Some(twice) = seen.replace(key) {
-                let what = format!("the key {twice:?} a second time");
+                let what = format!("the key {twice:?} twice");
                 return Err(serde::de::Error::custom(what));
             }
         }

@@ -1,4 +1,4 @@
-//! What is illuminated, with what and where, and what a detector sees of it.
+//! Objects, probes, scans, and simulated diffraction.
 
 pub mod filter;
 pub mod object;

@@ -1,8 +1,8 @@
-//! Synthetic objects: what the photons pass through.
+//! Synthetic objects.
 //!
 //! *Conventions.* `[row, col]`, complex64, real and positive unless a phase is asked for.
 //! [`lines`] is the reference's to the last digit; [`grf`], [`points`] and [`diagonals`] follow its
-//! description with this project's own arithmetic, drawn from the same NumPy stream.
+//! description with arithmetic of this project, drawn from that NumPy stream.
 //!
 //! *Source.* Reference description, section a.
 
@@ -14,13 +14,13 @@ use crate::rng::NumpyLegacy;
 use ptyproof_kernels::fft::{Fft2, Scratch};
 
 /// Lines drawn in a `lines` object.
-const LINES: usize = 400;
+const LINE_COUNT: usize = 400;
 /// Lines of each direction in a `diagonals` object.
-const DIAGONALS: usize = 40;
+const DIAGONALS_PER_DIRECTION: usize = 40;
 /// Power spectrum's exponent of a `grf` object: amplitude falls as `k^-0.2`, power as `k^-0.4`.
 const GRF_POWER: f64 = -0.4;
 
-/// What a `lines` object was made of, for those who check it step by step.
+/// Intermediate results of a `lines` object, for step-by-step checks.
 #[derive(Debug, Clone)]
 pub struct Lines {
     /// Ends of the lines, `[r0, c0, r1, c1]`, on a canvas of twice the object's side.
@@ -42,7 +42,7 @@ pub fn lines(size: usize, rng: &mut NumpyLegacy) -> Lines {
         clippy::cast_sign_loss,
         reason = "numpy's int()"
     )]
-    let endpoints: Vec<[usize; 4]> = (0..LINES)
+    let endpoints: Vec<[usize; 4]> = (0..LINE_COUNT)
         .map(|_| std::array::from_fn(|_| (side as f64 * rng.random_sample()) as usize))
         .collect();
     for &[r0, c0, r1, c1] in &endpoints {
@@ -148,7 +148,7 @@ pub fn points(size: usize, rng: &mut NumpyLegacy) -> Array2<Complex32> {
 pub fn diagonals(size: usize, rng: &mut NumpyLegacy) -> Array2<Complex32> {
     let mut canvas = Array2::zeros((size, size));
     let side = u32::try_from(size).unwrap_or(u32::MAX);
-    for _ in 0..DIAGONALS {
+    for _ in 0..DIAGONALS_PER_DIRECTION {
         let [column, row, shift] = [0; 3].map(|_| rng.below(side) as usize);
         for k in 0..size {
             canvas[[k, column]] += 1.0;
@@ -186,9 +186,10 @@ fn narrow(v: f64) -> f32 {
 mod tests {
     use super::*;
     use ptyproof_testkit::compare::{non_empty, zip_eq};
+    use ptyproof_testkit::tolerance::{F32_STEPS_16, assert_close};
 
     #[test]
-    fn a_line_has_both_its_ends_and_one_pixel_per_step() {
+    fn line_has_both_ends_and_one_pixel_per_step() {
         for (to, pixels) in [((0, 0), 1), ((3, 9), 10), ((9, 3), 10), ((7, 7), 8)] {
             let mut canvas = Array2::zeros((10, 10));
             draw_line(&mut canvas, (0, 0), to, |v| *v += 1.0);
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_object_is_finite_positive_and_its_seeds_own() {
+    fn objects_are_finite_positive_and_seed_dependent() {
         for make in [grf, points, diagonals, |n, r: &mut NumpyLegacy| {
             lines(n, r).object
         }] {
@@ -211,14 +212,14 @@ mod tests {
             assert!(non_empty(&a).all(|z| z.re.is_finite() && z.re >= 0.0 && z.im == 0.0));
             let p = with_phase(&a);
             for (z, w) in zip_eq(&a, &p) {
-                assert!((z.norm() - w.norm()).abs() < 1e-5 * (1.0 + z.norm()));
+                assert_close!(z.norm(), w.norm(), F32_STEPS_16.or_relative());
                 assert!(w.arg().abs() <= std::f32::consts::PI);
             }
         }
     }
 
     #[test]
-    fn a_grf_has_its_power_law() {
+    fn grf_has_its_power_law() {
         // mean power at low against high radii: (k1 / k2)^-0.4, with sigma 1 undone by its transfer
         let n = 128;
         let o = grf(n, &mut NumpyLegacy::new(5));

@@ -12,19 +12,19 @@ use crate::optics::filter::gaussian;
 /// The reference's `default_probe_scale`, which sets the idealized probe's width.
 pub const DEFAULT_PROBE_SCALE: f64 = 0.7;
 
-/// What is added to every pixel of the idealized probe, so that none is zero.
+/// Added to every pixel of the idealized probe, so that none is zero.
 const BACKGROUND: f64 = 1e-9;
 
 /// The one-dimensional window the idealized probe is cut from: a Gaussian of standard deviation
-/// `n / (default_scale * pi^2)`, centred between the two middle pixels, divided by its maximum.
+/// `n / (default_scale * pi^2)`, centered between the two middle pixels, divided by its maximum.
 pub fn lowpass(n: PatchSize, default_scale: f64) -> Vec<f64> {
     let n = n.get() as f64;
     let deviation = n / (default_scale * std::f64::consts::PI.powi(2));
-    let centre = (n - 1.0) / 2.0;
+    let center = (n - 1.0) / 2.0;
     let values: Vec<f64> = (0..)
         .map(f64::from)
         .take_while(|i| *i < n)
-        .map(|i| (-0.5 * ((i - centre) / deviation).powi(2)).exp())
+        .map(|i| (-0.5 * ((i - center) / deviation).powi(2)).exp())
         .collect();
     let most = values.iter().copied().fold(0.0, f64::max);
     values.iter().map(|v| v / most).collect()
@@ -43,7 +43,7 @@ pub fn idealized(n: PatchSize, default_scale: f64) -> Array2<Complex32> {
     gaussian(&disk(n, default_scale), 1.0).mapv(|v| Complex32::new(narrow(v + BACKGROUND), 0.0))
 }
 
-/// The circular mask of radius `N / 4` about the centre of the pattern: 1 inside, 0 outside.
+/// The circular mask of radius `N / 4` about the center of the pattern: 1 inside, 0 outside.
 pub fn mask(n: PatchSize) -> Array2<f32> {
     let n = n.get();
     let at = |i: usize| i as f64 - n as f64 / 2.0 + 0.5;
@@ -75,7 +75,7 @@ pub fn normalize_guess(
         return Err(Error::input("normalizing the probe")
             .because_of(factor)
             .got(format!(
-                "a mean amplitude of {} under the mask",
+                "a mean amplitude of {} inside the mask",
                 factor / probe_scale
             ))
             .need("a finite mean amplitude above zero"));
@@ -101,34 +101,35 @@ fn narrow(v: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ptyproof_testkit::compare::{largest, zip_eq};
+    use ptyproof_testkit::compare::largest;
+    use ptyproof_testkit::tolerance::{DECIMALS_5, F32_STEPS_16, assert_all_close, assert_close};
 
     #[test]
-    fn the_published_probe() {
+    fn idealized_probe_matches_published_values() {
         // reference description, section b: 376 pixels, mask 812, maximum 1.08936, factor 0.91796875
         let n = PatchSize::new(64).unwrap();
         assert_eq!(disk(n, DEFAULT_PROBE_SCALE).sum(), 376.0);
         assert_eq!(mask(n).sum(), 812.0);
         let (p, factor) =
             normalize_guess(&idealized(n, DEFAULT_PROBE_SCALE), Some(&mask(n)), 10.0).unwrap();
-        assert!((factor - 0.91796875).abs() < 1e-6, "{factor}");
+        assert_close!(factor, 0.91796875, F32_STEPS_16);
         let most = largest(p.iter().map(|z| z.norm()));
-        assert!((most - 1.08936).abs() < 1e-5, "{most}");
+        assert_close!(most, 1.08936, DECIMALS_5);
     }
 
     #[test]
-    fn normalizing_twice_changes_nothing() {
+    fn probe_normalization_is_idempotent() {
         for n in [16, 64, 128] {
             let n = PatchSize::new(n).unwrap();
             let (p, _) = normalize_guess(&idealized(n, 0.7), None, 4.0).unwrap();
             let (q, factor) = normalize_guess(&p, None, 4.0).unwrap();
-            assert!((factor - 1.0).abs() < 1e-6);
-            assert!(zip_eq(&p, &q).all(|(a, b)| (a - b).norm() <= 1e-6 * a.norm()));
+            assert_close!(factor, 1.0, F32_STEPS_16);
+            assert_all_close!(&p, &q, F32_STEPS_16.as_relative());
         }
     }
 
     #[test]
-    fn an_empty_probe_is_refused() {
+    fn zero_probe_is_refused() {
         let e = normalize_guess(&Array2::zeros((4, 4)), None, 4.0).unwrap_err();
         assert!(e.to_string().contains("above zero"), "{e}");
     }

@@ -1,4 +1,4 @@
-//! The scan: where the probe meets the object, in object pixels.
+//! Scan positions in object pixels.
 //!
 //! *Source.* Reference description, section c.
 
@@ -22,7 +22,7 @@ pub fn nongrid(
     buffer: f64,
     seed: u32,
 ) -> Result<Vec<Position>> {
-    let action = "drawing the scan";
+    let action = "drawing the scan positions";
     if rows.min(cols) < 4 {
         return Err(Error::input(action)
             .at("object")
@@ -31,7 +31,7 @@ pub fn nongrid(
     }
     if !(buffer.is_finite() && buffer >= 0.0) {
         return Err(Error::usage(action)
-            .at("--buffer")
+            .at("`buffer`")
             .got(buffer)
             .need("a finite number >= 0"));
     }
@@ -57,7 +57,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn positions_keep_their_margin(h in 4usize..200, w in 4usize..200, buffer in 0.0f64..300.0, seed in 0u32..99) {
+        fn positions_keep_the_margin(h in 4usize..200, w in 4usize..200, buffer in 0.0f64..300.0, seed in 0u32..99) {
             let b = effective_buffer(buffer, h, w);
             for p in non_empty(nongrid((h, w), 50, buffer, seed).unwrap()) {
                 prop_assert!(p.x >= b && p.x <= w as f64 - b && p.y >= b && p.y <= h as f64 - b);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_margin_that_is_no_number_is_refused() {
+    fn nonfinite_margin_is_refused() {
         for b in [f64::NAN, -1.0, f64::INFINITY] {
             assert!(nongrid((64, 64), 1, b, 0).is_err());
         }

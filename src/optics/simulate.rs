@@ -1,4 +1,4 @@
-//! From an object, a probe and a scan to what a detector counts.
+//! Simulation of photon counts from an object, a probe and a scan.
 //!
 //! Expected intensity and photon noise are separate steps: [`expected_counts`] has no randomness,
 //! [`draw_counts`] nothing else, and [`simulate`](simulate()) takes both in one array. `patch[i, j] = O(y + i - N/2, x + j - N/2)`, bilinear, zero outside the
@@ -7,7 +7,7 @@
 //! the reference does.
 //!
 //! *Memory.* One float32 per pixel of every pattern, and a field per thread. The scale follows from the mean over all
-//! patterns, so intensities must wait for it; they wait where the stored amplitude will stand.
+//! patterns, so intensities are buffered in the memory of the final amplitude.
 //!
 //! *Source.* Reference description, section d.
 
@@ -23,19 +23,19 @@ use crate::par::Pool;
 use crate::rng::Stream;
 use ptyproof_kernels::fft::{Fft2, Scratch};
 
-/// What a simulation gives.
+/// The result of a simulation.
 #[derive(Debug, Clone)]
 pub struct SimulatedScan {
-    /// What is stored: the amplitude of the counted photons, divided by [`SimulatedScan::scale`].
+    /// The stored patterns: the amplitude of the counted photons, divided by [`SimulatedScan::scale`].
     pub patterns: Patterns<Raw>,
     /// From the stored amplitude to the amplitude of the counts, `s_sim`.
     pub scale: Scale<Raw, CountAmplitude>,
-    /// Patch pixels that lay outside the object and were taken as zero.
+    /// Patch pixels that were outside the object and were taken as zero.
     pub pixels_outside: u64,
 }
 
 /// The part of the object that lands on a pattern's pixels when the probe is at `position`: bilinear,
-/// zero outside. Returns how many of its pixels lie outside the object.
+/// zero outside. Returns how many of its pixels are outside the object.
 ///
 /// # Panics
 /// If `out` does not hold `n * n` values.
@@ -89,7 +89,7 @@ fn blend(taps: [Complex32; 4], weights: [f64; 4]) -> Complex<f64> {
 }
 
 /// A row of a patch that reaches over the edge of the object, whose first tap is `[r, left]`; returns how many
-/// of its pixels lie outside. Taps outside are left out rather than multiplied.
+/// of its pixels are outside. Taps outside are skipped, not multiplied.
 fn edge(
     object: &ArrayView2<'_, Complex32>,
     (r, left): (isize, isize),
@@ -111,7 +111,7 @@ fn edge(
     outside
 }
 
-/// Mean photons per pixel for every position, `s_sim`, and how many patch pixels lay outside the object.
+/// Mean photons per pixel for every position, `s_sim`, and how many patch pixels were outside the object.
 ///
 /// # Errors
 /// If the probe is not `N x N` with even `N >= 4`, there are no positions, one is not finite, `nphotons` is
@@ -187,7 +187,7 @@ fn each(stack: &mut Array3<f32>, pool: &Pool, f: impl Fn(usize, &mut [f32]) + Sy
     });
 }
 
-/// Intensities before the scale, `s_sim`, and how many patch pixels lay outside the object.
+/// Intensities before the scale, `s_sim`, and how many patch pixels were outside the object.
 fn intensities(
     object: &ArrayView2<'_, Complex32>,
     probe: &Array2<Complex32>,
@@ -216,7 +216,7 @@ fn intensities(
     }
     if !(nphotons.is_finite() && nphotons > 0.0) {
         return Err(Error::usage(action)
-            .at("--nphotons")
+            .at("`nphotons`")
             .got(nphotons)
             .need("a finite number above zero"));
     }
@@ -256,7 +256,7 @@ fn intensities(
             .at("object under the probe")
             .because_of(mean)
             .got(format!("a mean intensity of {mean}"))
-            .need("a finite one above zero"));
+            .need("a finite value above zero"));
     }
     let scale = f64::from(narrow_real((nphotons / mean).sqrt()));
     Ok((stack, Scale::new(scale, "simulation")?, outside))
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_dose_is_the_one_asked_for() {
+    fn mean_dose_equals_the_requested_dose() {
         let (o, p, s) = scene(40);
         let pool = Pool::new(2).unwrap();
         for dose in [1.0, 1e4, 1e9] {
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_scatter_about_their_means() {
+    fn counts_have_poisson_scatter() {
         let (o, p, s) = scene(20);
         let pool = Pool::new(1).unwrap();
         let (expected, _, _) = expected_counts(&o.view(), &p, &s, 1e6, &pool).unwrap();
@@ -350,7 +350,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(8))]
         #[test]
-        fn threads_change_no_bit(seed in 0u64..1000, count in 1usize..20) {
+        fn bits_are_thread_independent(seed in 0u64..1000, count in 1usize..20) {
             let (o, p, s) = scene(count);
             let run = |t| simulate(&o.view(), &p, &s, 1e5, seed, &Pool::new(t).unwrap()).unwrap();
             let (a, b) = (run(1), run(3));
@@ -365,7 +365,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_patch_is_its_definition(x in -12.0f64..44.0, y in -12.0f64..44.0, half in 2usize..9, whole: bool) {
+        fn patch_equals_its_definition(x in -12.0f64..44.0, y in -12.0f64..44.0, half in 2usize..9, whole: bool) {
             // law: every pixel is the sum of its four taps that exist, in order
             let (o, n) = (scene(1).0, 2 * half);
             let o = o.slice(ndarray::s![..32, ..33]);
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_at_the_edge_sees_zeros_and_says_how_many() {
+    fn patch_beyond_the_edge_is_zero_filled_and_counted() {
         let o = Array2::from_elem((32, 32), Complex32::new(1.0, 0.0));
         let mut out = vec![Complex32::default(); 64];
         assert_eq!(patch(&o.view(), Position::new(16.0, 16.0), 8, &mut out), 0);
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_simulated_is_refused() {
+    fn invalid_simulation_is_refused() {
         let (o, p, s) = scene(2);
         let pool = Pool::new(1).unwrap();
         let dark = Array2::zeros((96, 96));
@@ -415,7 +415,7 @@ mod tests {
         };
         assert!(text(expected_counts(&dark.view(), &p, &s, 1e4, &pool)).contains("above zero"));
         assert!(text(expected_counts(&o.view(), &p, &[], 1e4, &pool)).contains("no positions"));
-        assert!(text(expected_counts(&o.view(), &p, &s, f64::NAN, &pool)).contains("--nphotons"));
+        assert!(text(expected_counts(&o.view(), &p, &s, f64::NAN, &pool)).contains("`nphotons`"));
         let nan = [Position::new(1.0, f64::NAN)];
         assert!(text(expected_counts(&o.view(), &p, &nan, 1e4, &pool)).contains("position 0"));
     }

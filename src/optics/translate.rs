@@ -1,4 +1,4 @@
-//! Translation of an image by a fraction of a pixel, between squares centred on each other.
+//! Translation of an image by a fraction of a pixel, between squares centered on each other.
 //!
 //! `out[y, x] = sum of 4 bilinear taps of img at (y - ty, x - tx)`: content moves by `+t`. Taps
 //! outside the source contribute zero, and the weights of those inside are not rescaled. A shift by
@@ -34,15 +34,15 @@ pub fn translate_add<T: Scalar>(
     assert_eq!((src.len(), dst.len()), (ns * ns, nd * nd), "sides");
     assert!(
         ns.abs_diff(nd).is_multiple_of(2),
-        "sides centred on each other"
+        "sides centered on each other"
     );
     let (Some((ky, fy)), Some((kx, fx))) = (taps(t[1]), taps(t[0])) else {
         let nan = Complex::new(T::nan(), T::nan());
         dst.iter_mut().for_each(|d| *d = *d + nan);
         return;
     };
-    let centre = (ns as isize - nd as isize) / 2;
-    let (oy, ox) = (ky + centre, kx + centre);
+    let center = (ns as isize - nd as isize) / 2;
+    let (oy, ox) = (ky + center, kx + center);
     let rows = [(T::one() - fy, oy), (fy, oy + 1)];
     // row by row, so that what is added to stays in the nearest cache
     for (y, to) in dst.chunks_exact_mut(nd).enumerate() {
@@ -99,7 +99,7 @@ fn add_tap<T: Scalar>(
     }
 }
 
-/// The `x` below `nd` whose `x + o` lie below `ns`.
+/// The `x` below `nd` whose `x + o` are below `ns`.
 fn overlap(ns: usize, nd: usize, o: isize) -> Range<usize> {
     let from = (-o).clamp(0, nd as isize);
     let to = (ns as isize - o).clamp(from, nd as isize);
@@ -121,6 +121,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use ptyproof_testkit::compare::zip_eq;
+    use ptyproof_testkit::tolerance::{F64_STEPS_64, F64_STEPS_512, assert_close};
 
     fn image(n: usize, seed: f64) -> Vec<Complex<f64>> {
         (0..n * n)
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_moves_by_plus_t() {
+    fn point_moves_by_plus_t() {
         let mut src = vec![Complex::new(0.0f32, 0.0); 81];
         src[4 * 9 + 4] = Complex::new(1.0, -2.0);
         let mut dst = vec![Complex::new(0.0, 0.0); 81];
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_shift_does_not_spread_a_nan() {
+    fn integer_shift_keeps_nan_local() {
         let mut src = vec![Complex::new(1.0f32, 0.0); 16];
         src[5] = Complex::new(f32::NAN, 0.0);
         let mut dst = vec![Complex::new(0.0, 0.0); 16];
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shift_out_of_the_picture_adds_nothing_and_a_nan_shift_adds_nan() {
+    fn shift_outside_adds_zero_and_nan_shift_adds_nan() {
         let src = image(6, 1.0);
         for t in [[1e6, 0.0], [0.0, -1e300], [7.0, 7.0]] {
             let mut dst = vec![Complex::new(0.0, 0.0); 64];
@@ -170,7 +171,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn moving_back_is_the_adjoint(
+        fn opposite_translation_is_the_adjoint(
             half in 1usize..9, grow in -4isize..6, odd in 0usize..2,
             tx in -12.0f64..12.0, ty in -12.0f64..12.0, whole in 0u8..4,
         ) {
@@ -184,11 +185,11 @@ mod tests {
             translate_add(&x, ns, &mut ax, nd, t);
             translate_add(&y, nd, &mut aty, ns, [-t[0], -t[1]]);
             let scale = (ns * nd) as f64;
-            prop_assert!((dot(&ax, &y) - dot(&x, &aty)).norm() / scale < 1e-14);
+            assert_close!(dot(&ax, &y), dot(&x, &aty), F64_STEPS_64.scaled(scale));
         }
 
         #[test]
-        fn every_pixel_has_its_four_taps_to_the_bit(
+        fn pixels_are_bit_identical_to_four_tap_interpolation(
             ns in 1usize..12, grow in -3isize..6, tx in -14.0f64..14.0, ty in -14.0f64..14.0, whole in 0u8..4,
         ) {
             let nd = usize::try_from((ns as isize + 2 * grow).max(1 + (ns as isize + 1) % 2)).unwrap();
@@ -196,12 +197,12 @@ mod tests {
             let (src, before) = (image(ns, 1.0), image(nd, 2.0));
             let mut dst = before.clone();
             translate_add(&src, ns, &mut dst, nd, t);
-            let centre = (ns as isize - nd as isize) / 2;
+            let center = (ns as isize - nd as isize) / 2;
             for (k, (found, before)) in dst.iter().zip(&before).enumerate() {
                 let at = |axis: usize| {
                     let position = if axis == 0 { k % nd } else { k / nd } as f64 - t[axis];
                     let fraction = -t[axis] - (-t[axis]).floor();
-                    ((position.floor() as isize + centre), fraction)
+                    ((position.floor() as isize + center), fraction)
                 };
                 let ((x, fx), (y, fy)) = (at(0), at(1));
                 let mut sum = *before;
@@ -221,7 +222,7 @@ mod tests {
         }
 
         #[test]
-        fn a_canvas_that_holds_the_shift_loses_nothing(half in 1usize..8, tx in -5.0f64..5.0, ty in -5.0f64..5.0) {
+        fn large_enough_canvas_keeps_the_sum(half in 1usize..8, tx in -5.0f64..5.0, ty in -5.0f64..5.0) {
             // the sum of the pixels is invariant, and taking back the integer part is exact
             let n = 2 * half;
             let m = crate::geometry::CanvasSize::holding(n, tx.abs().max(ty.abs())).unwrap().get();
@@ -229,7 +230,7 @@ mod tests {
             let mut c = vec![Complex::default(); m * m];
             translate_add(&x, n, &mut c, m, [tx, ty]);
             let (a, b): (Complex<f64>, Complex<f64>) = (x.iter().sum(), c.iter().sum());
-            prop_assert!((a - b).norm() < 1e-12 * n as f64);
+            assert_close!(a, b, F64_STEPS_512.scaled(n as f64));
         }
 
         #[test]
@@ -243,7 +244,7 @@ mod tests {
             let mix: Vec<_> = x.iter().zip(&y).map(|(p, q)| p * a + q).collect();
             let (fx, fy, fm) = (run(&x), run(&y), run(&mix));
             for k in 0..n * n {
-                prop_assert!((fx[k] * a + fy[k] - fm[k]).norm() < 1e-13);
+                assert_close!(fx[k] * a + fy[k], fm[k], F64_STEPS_512);
             }
         }
     }

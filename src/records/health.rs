@@ -1,31 +1,29 @@
-//! What ails a training whose numbers are all finite: a loss that ran away, units that never answer, maps that
-//! sit at their bounds, steps that grow.
+//! Health of a training with finite numbers: divergence, dead units, saturated heads, growing steps.
 //!
-//! *Conventions.* All series have one value per epoch. A unit is a channel after a rectifier; it is dead if it is
-//! zero at every pixel of every group that validates (of the last batch, where none validates). A head's value is
-//! pinned if its activation has used up all but [`PINNED`] of its range: amplitude `ceiling sigmoid(a)` near 0 or the
-//! ceiling, phase `pi tanh(b)` near `-pi` or `pi`; the share is of all values of the head.
-//! `update_norm` is the root mean square over the epoch's steps of the Euclidean norm of the change,
-//! `parameter_norm` the norm of the weights after the epoch, `probe_power` the sum of `|P|^2` over the masked probe
-//! (constant while no probe is trained).
+//! *Conventions.* All series have one value per epoch. A unit is a channel after a rectifier; it is dead if it is zero at
+//! every pixel of every validation group (of the last batch, if there is none). A value of a head is saturated if its
+//! activation is within [`SATURATION_MARGIN`] of a bound of its range: amplitude `ceiling sigmoid(a)` near 0 or the
+//! ceiling, phase `pi tanh(b)` near `-pi` or `pi`; the share is of all values of the head. `update_norm` is the root mean
+//! square over the epoch's steps of the Euclidean norm of the change, `parameter_norm` the norm of the weights after the
+//! epoch, `probe_power` the sum of `|P|^2` over the masked probe (constant while no probe is trained).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::json::Real;
+use crate::records::fold::Fold;
 use crate::records::history::History;
 use crate::records::steps::StepHistory;
-use crate::records::telemetry::Fold;
 
-/// The share of its range that is left to a pinned activation.
-pub const PINNED: f64 = 1e-3;
+/// The share of its range within which an activation is saturated.
+pub const SATURATION_MARGIN: f64 = 1e-3;
 
-/// From this share of a layer on, dead units are worth a warning: a half is dead in trainings that do well.
-const DEAD: f64 = 0.75;
+/// Share of dead units of a layer above which a warning is given: a half is dead in good trainings.
+const MAX_DEAD_SHARE: f64 = 0.75;
 
-/// From this share of a head on, pinned values are.
-const AT_BOUND: f64 = 0.5;
+/// Share of saturated values of a head above which a warning is given.
+const MAX_SATURATED_SHARE: f64 = 0.5;
 
 /// Units of one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +34,7 @@ pub struct Units {
     pub of: u64,
 }
 
-/// What an epoch left behind.
+/// Health of an epoch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochHealth {
     /// Per layer with a rectifier.
@@ -54,7 +52,7 @@ pub struct EpochHealth {
 pub struct Onset {
     /// Index of the minimum.
     pub argmin: Option<u64>,
-    /// Index from which on it was never seen again.
+    /// Index from which on it is never reached again.
     pub onset: u64,
     /// The epoch of that index.
     pub onset_epoch: Option<Real>,
@@ -69,7 +67,7 @@ pub struct DeadUnits {
     pub of: u64,
 }
 
-/// The part of a summary that says how well a finite training is.
+/// The part of a summary about the health of a finite training.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Health {
     /// Per loss that ended having left its minimum behind.
@@ -113,34 +111,34 @@ impl Health {
         h
     }
 
-    /// What a person should be told, a line each; nothing of a training that is well.
+    /// Warnings, a line each; none for a healthy training.
     pub fn warnings(&self) -> Vec<String> {
         let mut lines: Vec<String> = self
             .divergence
             .iter()
             .map(|(name, o)| {
                 let at = o.onset_epoch.map_or(o.onset as f64, Real::get);
-                format!("{name} diverges: from epoch {at} on it never saw its minimum again")
+                format!("{name} diverges: it stays above its minimum from epoch {at} on; take an earlier epoch or a smaller learning rate")
             })
             .collect();
         let last = |u: &DeadUnits| u.dead.last().copied().unwrap_or_default();
         let layers: Vec<String> = self
             .dead_units
             .iter()
-            .filter(|(_, u)| u.of > 0 && last(u) as f64 >= DEAD * u.of as f64)
+            .filter(|(_, u)| u.of > 0 && last(u) as f64 >= MAX_DEAD_SHARE * u.of as f64)
             .map(|(layer, u)| format!("{} of {} in {layer}", last(u), u.of))
             .collect();
         if !layers.is_empty() {
             lines.push(format!(
-                "units are dead, zero at every pixel after the last epoch: {}",
+                "dead units (zero at every pixel after the last epoch): {}; a smaller learning rate or another seed may keep them",
                 layers.join(", ")
             ));
         }
         for (head, series) in &self.pinned {
             let share = series.last().map_or(0.0, |v| v.get());
-            if share.is_nan() || share >= AT_BOUND {
+            if share.is_nan() || share >= MAX_SATURATED_SHARE {
                 lines.push(format!(
-                    "{:.0} % of the {head} values are pinned at a bound after the last epoch",
+                    "{:.0} % of the {head} values are saturated at a bound after the last epoch; audit the scales of the run",
                     100.0 * share
                 ));
             }
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_runs_away_has_an_onset_and_one_that_falls_has_none() {
+    fn divergent_loss_has_an_onset_and_falling_loss_has_none() {
         let h = Health::of(
             &history(&[5.0, 1.0, 3.0, 9.0]),
             &StepHistory::default(),
@@ -197,14 +195,16 @@ mod tests {
         );
         assert_eq!(
             h.warnings(),
-            ["loss diverges: from epoch 2 on it never saw its minimum again"]
+            [
+                "loss diverges: it stays above its minimum from epoch 2 on; take an earlier epoch or a smaller learning rate"
+            ]
         );
         let well = Health::of(&history(&[5.0, 3.0, 2.0]), &StepHistory::default(), &[]);
         assert_eq!((well.divergence.len(), well.warnings().len()), (0, 0));
     }
 
     #[test]
-    fn series_have_a_value_per_epoch_and_most_of_a_layer_is_worth_a_warning() {
+    fn mostly_dead_layer_gives_a_warning() {
         let vitals = |dead, share| EpochHealth {
             units: [("encoder.conv1".to_owned(), Units { dead, of: 8 })].into(),
             pinned: [("phase".to_owned(), Real(share))].into(),
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(h.pinned["phase"], [Real(0.1), Real(0.6)]);
         let warnings = h.warnings();
         assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert!(warnings[0].ends_with("6 of 8 in encoder.conv1"));
+        assert!(warnings[0].contains("6 of 8 in encoder.conv1; "));
         assert!(warnings[1].contains("60 % of the phase values"));
     }
 }

@@ -1,4 +1,4 @@
-//! A training history is plain numbers, one list per metric, whatever happened to them.
+//! A training history: one list of numbers per metric, finite or not.
 //!
 //! *Conventions.* `epochs[k]` is the number of the epoch (from 0) that `metrics[name][k]` belongs to.
 //! Metric names and meanings are those of the reference: `loss`, `pred_intensity_loss`,
@@ -49,7 +49,7 @@ impl History {
         }
     }
 
-    /// Whether the two hold the same numbers, NaN being the same as NaN.
+    /// Whether both have equal numbers; NaN equals NaN.
     pub fn same(&self, other: &Self) -> bool {
         let (a, b) = (self.form(), other.form());
         a.epochs == b.epochs && a.metrics == b.metrics
@@ -107,7 +107,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_history_without_epochs_is_read() {
+    fn empty_history_is_read() {
         let h = History::from_text("{\"metrics\": {\"loss\": [1, NaN]}}").unwrap();
         assert!(h.epochs.is_empty());
         assert!(h.metrics["loss"][1].is_nan());
@@ -115,7 +115,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn reading_what_was_written_gives_the_same_history(h in any_history()) {
+        fn history_round_trips(h in any_history()) {
             let text = h.to_text().unwrap();
             prop_assert!(!text.contains("null"));
             let back = History::from_text(&text).unwrap();

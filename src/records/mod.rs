@@ -1,8 +1,10 @@
-//! What a run writes down about itself: histories, steps, health, stages, events, and their summary.
+//! Records of a run: histories, steps, health, stages, events, and their summary.
 
 pub mod event;
+mod fold;
 pub mod health;
 pub mod history;
+mod metric_summary;
 pub mod stage;
 pub mod steps;
 pub mod summary;

@@ -1,9 +1,9 @@
-//! What stood at each stage of a run, as digest and numbers: so that two runs can say where they part.
+//! Digests and statistics of the tensors of each stage of a run, to locate the first difference of two runs.
 //!
-//! *Conventions.* Stages stand in the order of the pipeline. A digest is SHA-256 of the values' little-endian bytes,
+//! *Conventions.* Stages are in the order of the pipeline. A digest is SHA-256 of the values' little-endian bytes,
 //! row-major; the shape is not in it. Statistics are of all real numbers, those of complex values one by one.
 //!
-//! *Law.* Equal bits give equal digests, whatever the parts in which the values came.
+//! *Law.* Equal bits give equal digests, independent of chunking.
 
 use num_complex::Complex32;
 use serde::{Deserialize, Serialize};
@@ -41,9 +41,10 @@ impl Stages {
         shape: &[usize],
         values: impl IntoIterator<Item = T>,
     ) {
-        let mut tally = Tally::default();
-        tally.extend(values);
-        self.stages.push(tally.finish::<T>(stage, tensor, shape));
+        let mut accumulator = StageAccumulator::default();
+        accumulator.extend(values);
+        self.stages
+            .push(accumulator.finish::<T>(stage, tensor, shape));
     }
 }
 
@@ -72,19 +73,19 @@ pub struct Stage {
     pub non_finite: u64,
 }
 
-/// A value that has bytes and numbers.
+/// A scalar type that can be hashed.
 pub trait Word: Copy {
-    /// Its type's name in NumPy.
+    /// Its NumPy type name.
     const DTYPE: &'static str;
-    /// Hands on the bytes and then the numbers.
-    fn tell(self, bytes: impl FnOnce(&[u8]), number: impl FnMut(f64));
+    /// Passes its bytes, then its real numbers.
+    fn visit(self, bytes: impl FnOnce(&[u8]), number: impl FnMut(f64));
 }
 
 macro_rules! real {
     ($type:ty, $name:literal, $wide:expr) => {
         impl Word for $type {
             const DTYPE: &'static str = $name;
-            fn tell(self, bytes: impl FnOnce(&[u8]), mut number: impl FnMut(f64)) {
+            fn visit(self, bytes: impl FnOnce(&[u8]), mut number: impl FnMut(f64)) {
                 bytes(&self.to_le_bytes());
                 number($wide(self));
             }
@@ -97,7 +98,7 @@ real!(u64, "uint64", |v| v as f64);
 
 impl Word for Complex32 {
     const DTYPE: &'static str = "complex64";
-    fn tell(self, bytes: impl FnOnce(&[u8]), mut number: impl FnMut(f64)) {
+    fn visit(self, bytes: impl FnOnce(&[u8]), mut number: impl FnMut(f64)) {
         let mut both = [0; 8];
         both[..4].copy_from_slice(&self.re.to_le_bytes());
         both[4..].copy_from_slice(&self.im.to_le_bytes());
@@ -109,7 +110,7 @@ impl Word for Complex32 {
 
 /// A tensor that comes in parts.
 #[derive(Debug, Clone)]
-pub struct Tally {
+pub struct StageAccumulator {
     digest: Sha256,
     waiting: Vec<u8>,
     min: f64,
@@ -120,11 +121,11 @@ pub struct Tally {
     non_finite: u64,
 }
 
-impl Default for Tally {
+impl Default for StageAccumulator {
     fn default() -> Self {
         Self {
             digest: Sha256::new(),
-            waiting: Vec::with_capacity(FULL),
+            waiting: Vec::with_capacity(HASH_BLOCK_BYTES),
             min: f64::NAN,
             max: f64::NAN,
             sum: 0.0,
@@ -135,16 +136,16 @@ impl Default for Tally {
     }
 }
 
-/// Bytes that are hashed at once.
-const FULL: usize = 1 << 16;
+/// Number of bytes hashed at a time.
+const HASH_BLOCK_BYTES: usize = 1 << 16;
 
-impl Tally {
+impl StageAccumulator {
     /// Takes the next values.
     pub fn extend<T: Word>(&mut self, values: impl IntoIterator<Item = T>) {
         for v in values {
             let (waiting, mut numbers) = (&mut self.waiting, [None; 2]);
             let mut slots = numbers.iter_mut();
-            v.tell(
+            v.visit(
                 |bytes| waiting.extend_from_slice(bytes),
                 |number| {
                     if let Some(slot) = slots.next() {
@@ -153,7 +154,7 @@ impl Tally {
                 },
             );
             numbers.into_iter().flatten().for_each(|x| self.number(x));
-            if self.waiting.len() >= FULL {
+            if self.waiting.len() >= HASH_BLOCK_BYTES {
                 self.digest.update(&self.waiting);
                 self.waiting.clear();
             }
@@ -196,11 +197,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_do_not_matter() {
+    fn digest_is_chunk_independent() {
         let values: Vec<f32> = (0..40_000).map(|k| (k as f32).sin()).collect();
         let mut whole = Stages::default();
         whole.add("a", "b", &[40_000], values.iter().copied());
-        let mut parts = Tally::default();
+        let mut parts = StageAccumulator::default();
         for part in values.chunks(777) {
             parts.extend(part.iter().copied());
         }
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_digest_of_a_known_tensor() {
+    fn known_tensor_has_known_statistics_and_digest() {
         let mut s = Stages::default();
         s.add(
             "a",

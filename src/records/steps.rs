@@ -1,4 +1,4 @@
-//! Every optimiser step leaves a record, so that the first bad one can be named.
+//! A record of every optimizer step, so that the first bad one can be named.
 //!
 //! *Conventions.* Steps are counted over the whole run from 1, as Adam counts them; epochs from 0.
 //! In the file each quantity is a column, in step order. `loss` is the batch's total, the two parts
@@ -13,10 +13,10 @@ use crate::json::{self, Real};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What one optimiser step did.
+/// The record of one optimizer step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StepRecord {
-    /// Optimiser step, from 1 over the whole run.
+    /// Optimizer step, from 1 over the whole run.
     pub step: u64,
     /// Epoch, from 0.
     pub epoch: u64,
@@ -78,7 +78,7 @@ const COUNT: [(&str, Field<u64>); 6] = [
     ("non_finite_parameters", |r| &mut r.non_finite_parameters),
 ];
 
-/// `history_steps.json`: one record per optimiser step.
+/// `history_steps.json`: one record per optimizer step.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StepHistory {
     /// The records, in the order in which they happened.
@@ -236,7 +236,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_column_that_is_short_is_refused() {
+    fn short_column_is_refused() {
         let h = StepHistory {
             records: vec![StepRecord {
                 step: 1,
@@ -253,7 +253,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn reading_what_was_written_gives_the_same_steps(h in any_steps()) {
+        fn step_history_round_trips(h in any_steps()) {
             let text = h.to_text().unwrap();
             prop_assert!(!text.contains("null"));
             let back = StepHistory::from_text(&text).unwrap();

@@ -1,14 +1,15 @@
-//! A summary names the first number that is not finite: its metric, its epoch and its step.
+//! Summary of a history, with the first number that is not finite: its metric, epoch and step.
 //!
 //! *Conventions.* `min` and `max` skip NaN but not infinities (NumPy's `nanmin`, `nanmax`; NaN when
 //! there is nothing else), `last` is the last value whatever it is, `has_nan` means *not finite*. Of a
 //! history alone, `first_nan_step` is the index in the metric's list, as in the reference. Where the
-//! optimiser steps are known it is the true step: for a metric that each step measures, the step that
+//! optimizer steps are known it is the true step: for a metric that each step measures, the step that
 //! did it; for one that is measured after an epoch (`val_*`), the last step before the measurement.
 //! `nan_overview.first` is ours and exists only if something is not finite.
 //!
 //! *Source.* Reference description, section m, and its published hubs of January 2026.
 
+pub use super::metric_summary::MetricSummary;
 pub use crate::hub::overview::{FirstNan, NanOverview, NanPlace};
 use crate::json::Real;
 use crate::records::health::{EpochHealth, Health};
@@ -17,34 +18,14 @@ use crate::records::steps::StepHistory;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What is kept of one metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MetricSummary {
-    /// Number of values.
-    pub count: usize,
-    /// The last value; absent if there is none.
-    pub last: Option<Real>,
-    /// The least value that is not NaN.
-    pub min: Option<Real>,
-    /// The greatest value that is not NaN.
-    pub max: Option<Real>,
-    /// Step of the first value that is not finite.
-    pub first_nan_step: Option<u64>,
-    /// Epoch of the first value that is not finite.
-    pub first_nan_epoch: Option<Real>,
-    /// Whether any value is not finite.
-    pub has_nan: bool,
-}
-
 /// `history_summary.json`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Summary {
     /// Per metric of the history.
     pub metrics: BTreeMap<String, MetricSummary>,
-    /// What is not finite.
+    /// Values that are not finite.
     pub nan_overview: NanOverview,
-    /// How well a finite training is; only of a run of this program.
+    /// Health of a finite training; only for runs of this program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
 }
@@ -58,7 +39,7 @@ impl Summary {
         })
     }
 
-    /// The summary of a run whose optimiser steps are known: steps are true steps.
+    /// The summary of a run whose optimizer steps are known: steps are true steps.
     pub fn of_run(history: &History, steps: &StepHistory) -> Self {
         let mut s = Self::build(history, |name, k| {
             let per_step = if name == "train_loss" { "loss" } else { name };
@@ -99,7 +80,7 @@ impl Summary {
         s
     }
 
-    /// With what ails the training although it is finite.
+    /// Adds the health of the training.
     pub fn with_health(
         mut self,
         history: &History,
@@ -166,7 +147,7 @@ impl Summary {
         s
     }
 
-    /// One warning line per metric that is not finite, and what else ails the training, for the terminal and the log.
+    /// One warning line per metric that is not finite, and the health warnings, for the terminal and the log.
     pub fn warnings(&self) -> Vec<String> {
         let line = |(name, p): (&String, &NanPlace)| {
             let mut line = format!("metric {name} is not finite");
@@ -176,15 +157,15 @@ impl Summary {
             if let Some(step) = p.first_nan_step {
                 line += &format!(", step {step} on");
             }
-            line
+            line + "; its course is in the history"
         };
-        let ails = self.health.iter().flat_map(Health::warnings);
+        let warnings = self.health.iter().flat_map(Health::warnings);
         let bad = self.nan_overview.metrics.iter().map(line);
-        bad.chain(ails).collect()
+        bad.chain(warnings).collect()
     }
 }
 
-/// Rank of a metric within a step: what is computed first is the cause of what follows.
+/// Rank of a metric within a step, in the order of computation.
 pub(super) fn order(name: &str) -> usize {
     let computed = StepHistory::metrics().position(|m| m == name);
     computed.unwrap_or(if name.starts_with("val_") { 101 } else { 100 })
@@ -208,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bad_value_is_named_by_its_index() {
+    fn first_nonfinite_value_is_named_by_index() {
         let s = Summary::of(&history(&[3.0, f64::INFINITY, f64::NAN, 1.0]));
         let m = &s.metrics["loss"];
         assert_eq!(
@@ -221,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_names_the_true_step_and_the_quantity_computed_first() {
+    fn event_names_the_true_step_and_first_quantity() {
         let record = |step: u64, gradient_norm: f64, loss: f64| StepRecord {
             step,
             epoch: (step - 1) / 3,
@@ -261,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_that_never_ended_still_has_its_event() {
+    fn unfinished_epoch_has_its_event() {
         let bad = StepRecord {
             step: 2,
             loss: f64::NAN,
@@ -277,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_without_values_is_absent_and_not_a_number() {
+    fn empty_metric_is_absent() {
         let mut h = History::default();
         h.metrics.insert("loss".into(), vec![]);
         let m = &Summary::of(&h).metrics["loss"];
@@ -286,7 +267,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_last_value_lies_between_the_extremes(h in any_history()) {
+        fn last_value_is_between_min_and_max(h in any_history()) {
             // min <= last <= max unless last is NaN; first bad index < count; has_nan <=> there is one
             for (name, m) in &Summary::of(&h).metrics {
                 prop_assert_eq!(m.count, h.metrics[name].len());
@@ -304,7 +285,7 @@ mod tests {
         }
 
         #[test]
-        fn the_overview_names_exactly_the_bad_metrics(h in any_history()) {
+        fn overview_names_exactly_the_nonfinite_metrics(h in any_history()) {
             let s = Summary::of(&h);
             let bad: Vec<_> = s.metrics.iter().filter(|(_, m)| m.has_nan).map(|(n, _)| n).collect();
             prop_assert_eq!(s.nan_overview.metrics.keys().collect::<Vec<_>>(), bad);
@@ -313,7 +294,7 @@ mod tests {
         }
 
         #[test]
-        fn a_summary_comes_back_from_its_text(h in any_history(), steps in any_steps()) {
+        fn summary_round_trips(h in any_history(), steps in any_steps()) {
             let s = Summary::of_run(&h, &steps);
             prop_assert_eq!(from_text::<Summary>(&to_text(&s).unwrap()).unwrap(), s);
         }

@@ -1,4 +1,4 @@
-//! Randomness is a value: a seed goes in, and nothing else decides what comes out.
+//! Random numbers that depend only on explicit seeds.
 //!
 //! Two generators, for two purposes:
 //!

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stream_is_numpys() {
+    fn stream_matches_numpy() {
         // numpy.random.RandomState(42).random_sample(3)
         let mut r = NumpyLegacy::new(42);
         let got = [r.random_sample(), r.random_sample(), r.random_sample()];

@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn split_mix_and_xoshiro_give_their_published_numbers() {
+    fn splitmix_and_xoshiro_match_published_numbers() {
         // SplitMix64 from 1234567: the reference implementation's first values
         let mut s = 1234567;
         assert_eq!(split_mix(&mut s), 6457827717110365317);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_of_different_keys_are_different() {
+    fn streams_with_different_keys_differ() {
         let first = |seed, purpose, index| Stream::new(seed, purpose, index).bits();
         let a = first(1, "noise", 0);
         assert_eq!(a, first(1, "noise", 0));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn poisson_numbers_have_their_mean_and_variance() {
+    fn poisson_has_its_mean_and_variance() {
         // mean and variance within 5 standard errors of `draws` draws; the variance of the sample
         // variance is (mean + 2 mean^2) / draws
         let draws = 40_000;
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn poisson_numbers_have_their_distribution() {
+    fn poisson_has_its_distribution() {
         // chi square of the counts of 0..40 at a mean of 16, against k! and exp: 40 cells, and the
         // 1e-6 quantile of 39 degrees of freedom is 99
         let (mean, draws) = (16.0f64, 200_000);
@@ -235,11 +235,12 @@ mod tests {
                 chi += (seen[k as usize] - want).powi(2) / want;
             }
         }
+        // 40 and more have a probability of 3.3e-7
         assert!(tail < 1e-6 && chi < 99.0, "chi square {chi}");
     }
 
     #[test]
-    fn below_is_uniform_and_shuffles_permute() {
+    fn below_is_uniform_and_shuffle_permutes() {
         let mut s = Stream::new(1, "test", 0);
         let mut seen = [0u32; 7];
         for _ in 0..70_000 {

@@ -11,16 +11,16 @@ use num_complex::Complex64;
 use serde::Serialize;
 
 use super::frc::frc;
-use super::ssim::{SCALES, Window, ssim};
+use super::ssim::{SCALE_WEIGHTS, Window, ssim};
 use crate::geometry::Position;
 use crate::json::Real;
 
-/// The peak of its signal-to-noise ratio, whatever the data.
-const PEAK: f64 = 255.0;
-/// Pixels that are cut off each side: half of its `offset` of 4.
-const TRIM: usize = 2;
-/// What a negative similarity becomes.
-const FLOOR: f64 = 1e-4;
+/// Its fixed peak of the signal-to-noise ratio.
+const PSNR_PEAK: f64 = 255.0;
+/// Pixels cropped at each side: half of its `offset` of 4.
+const TRIM_PX: usize = 2;
+/// Replacement of a negative similarity.
+const MIN_SSIM: f64 = 1e-4;
 
 /// Its figures of one real image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -44,7 +44,7 @@ pub struct Evaluation {
     pub shape: [usize; 2],
     /// The share of the crop that is covered in both: the reference takes the rest for zero and counts it.
     pub known: Real,
-    /// What the amplitude was multiplied by: mean of the truth over mean of the prediction.
+    /// The factor of the amplitude: mean of the truth over mean of the prediction.
     pub amplitude_scale: Real,
     /// Of the amplitude.
     pub amplitude: Figures,
@@ -82,7 +82,7 @@ pub fn crop<'a>(
         truth.nrows().min(prediction.nrows()),
         truth.ncols().min(prediction.ncols()),
     ];
-    [prediction, truth].map(|a| super::centre(a, shape))
+    [prediction, truth].map(|a| super::center(a, shape))
 }
 
 /// Evaluates; `None` if less than the window is left, or a mean is zero or not finite.
@@ -91,10 +91,10 @@ pub fn evaluate(
     truth: ArrayView2<'_, Complex64>,
 ) -> Option<Evaluation> {
     let (rows, cols) = truth.dim();
-    if prediction.dim() != truth.dim() || rows.min(cols) < Window::Uniform.side() + 2 * TRIM {
+    if prediction.dim() != truth.dim() || rows.min(cols) < Window::Uniform.side() + 2 * TRIM_PX {
         return None;
     }
-    let inner = s![TRIM..rows - TRIM, TRIM..cols - TRIM];
+    let inner = s![TRIM_PX..rows - TRIM_PX, TRIM_PX..cols - TRIM_PX];
     let (p, t) = (prediction.slice(inner), truth.slice(inner));
     let (mut pa, ta) = (p.mapv(|z| z.norm()), t.mapv(|z| z.norm()));
     let scale = ta.mean()? / pa.mean()?;
@@ -118,7 +118,7 @@ pub fn evaluate(
     let real = |a: &Array2<f64>| a.mapv(Complex64::from);
     let curve = frc(&real(&pa), &real(&ta));
     Some(Evaluation {
-        shape: [rows - 2 * TRIM, cols - 2 * TRIM],
+        shape: [rows - 2 * TRIM_PX, cols - 2 * TRIM_PX],
         known: Real(1.0),
         amplitude_scale: Real(scale),
         amplitude,
@@ -138,7 +138,7 @@ impl Figures {
         Self {
             mae: Real(errors().map(f64::abs).sum::<f64>() / n),
             mse: Real(mse),
-            psnr: Real(10.0 * (PEAK * PEAK / mse).log10()),
+            psnr: Real(10.0 * (PSNR_PEAK * PSNR_PEAK / mse).log10()),
             ssim: ssim.unwrap_or(Real(f64::NAN)),
             ms_ssim,
         }
@@ -155,7 +155,7 @@ fn range(a: &Array2<f64>) -> f64 {
 fn over_scales(mut a: Array2<f64>, mut b: Array2<f64>) -> Real {
     let range = range(&a).max(range(&b));
     let mut product = 1.0;
-    for weight in SCALES {
+    for weight in SCALE_WEIGHTS {
         if a.nrows().min(a.ncols()) < Window::Uniform.side() {
             break;
         }
@@ -163,7 +163,7 @@ fn over_scales(mut a: Array2<f64>, mut b: Array2<f64>) -> Real {
             return Real(f64::NAN);
         };
         let value = found.value.get();
-        product *= if value < 0.0 { FLOOR } else { value }.powf(weight);
+        product *= if value < 0.0 { MIN_SSIM } else { value }.powf(weight);
         let half = |a: &Array2<f64>| a.slice(s![..;2, ..;2]).to_owned();
         (a, b) = (half(&a), half(&b));
     }
@@ -233,9 +233,10 @@ fn without_plane(a: &Array2<f64>) -> Array2<f64> {
 mod tests {
     use super::super::scene::pair;
     use super::*;
+    use ptyproof_testkit::tolerance::{F64_STEPS_65536, assert_close};
 
     #[test]
-    fn the_figures_are_those_of_the_described_program() {
+    fn figures_match_the_reference_evaluation() {
         // section q written out in NumPy with scikit-image 0.26, SciPy 1.17 and OpenCV's PSNR
         let (p, t) = pair(64, 60);
         let turned = |a: &Array2<f64>, phase: &dyn Fn(f64, usize) -> f64| {
@@ -249,7 +250,7 @@ mod tests {
         let near = |f: Figures, want: [f64; 5]| {
             let f = [f.mae, f.mse, f.psnr, f.ssim, f.ms_ssim].map(Real::get);
             for (f, w) in f.into_iter().zip(want) {
-                assert!((f - w).abs() < 1e-10 * w.abs().max(1.0), "{f} {w}");
+                assert_close!(f, w, F64_STEPS_65536.or_relative());
             }
         };
         near(
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_truth_is_cropped_to_the_scan() {
+    fn ground_truth_is_cropped_to_the_scan() {
         let truth = Array2::from_shape_fn((50, 40), |(y, x)| Complex64::new(y as f64, x as f64));
         let own = Array2::from_elem((30, 100), Complex64::ONE);
         let scan = [Position::new(9.7, 20.2), Position::new(30.9, 41.0)];
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_truth_has_no_similarity() {
+    fn flat_ground_truth_has_no_ssim() {
         let flat = Array2::from_elem((20, 20), Complex64::ONE);
         let found = evaluate(flat.view(), flat.view()).unwrap();
         assert!(found.amplitude.ssim.get().is_nan() && found.amplitude.mae.get() == 0.0);

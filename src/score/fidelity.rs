@@ -1,4 +1,4 @@
-//! A reconstruction against an image that it should be: figures that say their alignment and their region.
+//! Comparison of a reconstruction with a ground truth: figures with their alignment and region.
 //!
 //! *Conventions.* Images are `[row, col]`, complex, on the pixels of the truth; NaN marks a pixel of which nothing is known, and
 //! no figure counts it. A region is `[top, bottom, left, right]`, the ends exclusive. After the alignment `p` is compared with
@@ -10,11 +10,11 @@
 //! that the shift of the alignment takes out of the frame are not counted, as long as they are few. Where it is below
 //! `known_at_least` every figure is NaN, so that no comparison with a bound holds.
 //!
-//! *Beside each figure stands that of a flat object*, the best constant: on a weak object its complex correlation is above
-//! .95, so that no threshold on that number can tell a reconstruction from nothing.
+//! *Each figure is given for a flat object too*, the best constant: on a weak object its complex correlation is above .95,
+//! so that no threshold on that number distinguishes a reconstruction from a constant.
 //!
-//! *Law.* A truth has no error against itself, in any gauge where gauges are taken off; no error is less than zero, and none of
-//! the whole gauge is more than that of the factor alone.
+//! *Law.* A ground truth has zero error against itself, in any gauge that the alignment removes; errors are not negative;
+//! full alignment never gives a larger error than the factor alone.
 
 use std::f64::consts::TAU;
 
@@ -23,14 +23,15 @@ use num_complex::Complex64;
 use serde::Serialize;
 
 use super::frc::{Frc, frc};
+pub use super::known::Region;
 use super::known::{Extent, MIN_PIXELS, Share, share_known};
-use super::ssim::{OverScales, Similarity, Window, ms_ssim, ssim};
+use super::ssim::{MsSsim, Similarity, Window, ms_ssim, ssim};
 use super::wrap;
 use crate::align::{Fault, Gauge, align, scalar};
 use crate::json::Real;
 use crate::judgment::Judgment;
 
-/// What is taken off before the comparison.
+/// The alignment before the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Alignment {
@@ -38,12 +39,9 @@ pub enum Alignment {
     None,
     /// A global phase and scale.
     Scalar,
-    /// All that diffraction cannot tell: phase and scale, ramp, shift, twin.
+    /// All ambiguities of diffraction: phase and scale, ramp, shift, twin.
     Gauge,
 }
-
-/// Rows from, to (exclusive), columns from, to.
-pub type Region = [usize; 4];
 
 /// The figures of a real image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -52,7 +50,7 @@ pub struct Quality {
     pub mae: Real,
     /// Mean squared error.
     pub mse: Real,
-    /// What counts as the peak.
+    /// The peak value.
     pub peak: Real,
     /// `10 log10(peak^2 / mse)`, dB.
     pub psnr: Real,
@@ -60,11 +58,11 @@ pub struct Quality {
     pub range: Real,
     /// Structural similarity, Gaussian windows of 11 x 11; null where no window is known or the truth is flat.
     pub ssim: Option<Similarity>,
-    /// The same over scales.
-    pub ms_ssim: Option<OverScales>,
+    /// Multi-scale similarity.
+    pub ms_ssim: Option<MsSsim>,
 }
 
-/// What a constant would get.
+/// Errors of a constant.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Flat {
     /// Normalized root mean square error.
@@ -76,11 +74,11 @@ pub struct Flat {
 /// All figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fidelity {
-    /// What was taken off.
+    /// The kind of alignment.
     pub alignment: Alignment,
-    /// How much of it: what takes the reconstruction to the truth.
+    /// The gauge that maps the reconstruction to the ground truth.
     pub gauge: Gauge,
-    /// The fault that explains most of what is left, if one does.
+    /// The fault that explains most of the remaining difference, if one does.
     pub fault: Option<Fault>,
     /// Where the figures are of, in pixels of the truth.
     pub region: Region,
@@ -92,13 +90,13 @@ pub struct Fidelity {
     pub known: Real,
     /// The share below which all figures are NaN.
     pub known_at_least: Real,
-    /// Whether the truth has no light on what is known: then all figures are NaN too.
+    /// Whether the ground truth is zero on all known pixels: then all figures are NaN too.
     pub dark: bool,
     /// Normalized root mean square error of the complex images.
     pub nrmse: Real,
     /// Complex correlation: not a measure of quality, see `flat`.
     pub complex_correlation: Real,
-    /// What the best constant gets.
+    /// Errors of the best constant.
     pub flat: Flat,
     /// Of the amplitude.
     pub amplitude: Quality,
@@ -137,7 +135,7 @@ pub fn fidelity(
         return None;
     }
     let unknown = Complex64::new(f64::NAN, f64::NAN);
-    // the gauge is that of the region, and applied to all there is, so that a shift finds its neighbours
+    // the gauge is that of the region, and applied to all there is, so that a shift finds its neighbors
     let inside = Array2::from_shape_fn(truth.dim(), |(r, c)| {
         if (top..bottom).contains(&r) && (left..right).contains(&c) {
             truth[[r, c]]
@@ -213,7 +211,7 @@ pub fn fidelity(
     })
 }
 
-/// Figures of which nothing can be said.
+/// Undefined figures.
 fn unknown_figures(
     alignment: Alignment,
     gauge: Gauge,
@@ -259,7 +257,7 @@ impl Fidelity {
         self.known.get() >= self.known_at_least.get() && self.pixels > 0 && !self.dark
     }
 
-    /// Whether its figures could be taken, of enough pixels, and are finite: how large they may be is for a gate to say.
+    /// Whether its figures are finite and computed from enough pixels; gates bound their size.
     pub fn judgment(&self) -> Judgment {
         let enough = self.is_known() && self.pixels >= MIN_PIXELS;
         Judgment::at_most(self.nrmse.get(), f64::INFINITY, enough)

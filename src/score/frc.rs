@@ -1,16 +1,15 @@
-//! Fourier ring correlation: up to which frequency two images of one object agree.
+//! Fourier ring correlation of two images of one object.
 //!
-//! *Conventions.* `FRC(q) = Re sum F1 conj(F2) / sqrt(sum |F1|^2 sum |F2|^2)` over the ring of frequencies that round to `q` of the
-//! transform of a square, from ring 1 to Nyquist. Of each image its mean over what is known is taken off first, what is not known
-//! is continued from what is, of each image for itself (`continued`), and a cosine rim of an eighth of the side brings the border to zero:
-//! an edge that both share would correlate.
-//! Frequencies are in cycles per pixel; Nyquist is 1/2.
+//! *Conventions.* `FRC(q) = Re sum F1 conj(F2) / sqrt(sum |F1|^2 sum |F2|^2)` over the ring of frequencies that round to
+//! `q` of the transform of a square, from ring 1 to Nyquist. The mean over known pixels is subtracted first, unknown pixels
+//! are inpainted in each image separately (`inpaint`), and a cosine taper of an eighth of the side brings
+//! the border to zero: a common edge would correlate. Frequencies are in cycles per pixel; Nyquist is 1/2.
 //!
 //! *Thresholds.* One half, and half a bit of information per pixel, `(0.2071 + 1.9102 / sqrt n) / (1.2071 + 0.9102 / sqrt n)` with `n`
 //! values on the ring (the images are complex, so that both halves of a ring count). A curve ends at its first crossing.
 //!
-//! *Law.* An image correlates with itself by 1 on every ring; neither a factor nor the order of the two matters; independent
-//! noise has no correlation, nor has it where holes of both are at the same places.
+//! *Law.* An image correlates with itself by 1 on every ring; neither a factor nor the order of the two matters;
+//! independent noise has no correlation, even if both images have unknown pixels at equal places.
 //!
 //! *Source.* Saxton, Baumeister 1982, doi:10.1111/j.1365-2818.1982.tb00405.x; van Heel, Schatz 2005,
 //! doi:10.1016/j.jsb.2005.05.009.
@@ -26,11 +25,11 @@ use super::inpaint::inpaint;
 use crate::json::Real;
 use ptyproof_kernels::fft::{Fft2, Scratch};
 
-/// The least side of a square: below this there are too few rings to speak of.
-const LEAST: usize = 16;
+/// Minimum side of a square: smaller ones have too few rings.
+const MIN_SIDE_PX: usize = 16;
 
-/// Less than this share of an image's power on all rings together is rounding.
-const ROUNDING: f64 = 1e-20;
+/// An image with a smaller share of its power on all rings has only rounding noise there.
+const MIN_POWER_SHARE: f64 = 1e-20;
 
 /// One ring.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -58,7 +57,7 @@ pub struct Frc {
     pub mean: Real,
     /// Where it falls below one half.
     pub half: Crossing,
-    /// Where it falls below half a bit.
+    /// Where it crosses half bit.
     pub half_bit: Crossing,
     /// Ring by ring.
     pub rings: Vec<Ring>,
@@ -69,7 +68,7 @@ pub struct Frc {
 pub struct Crossing {
     /// Cycles per pixel, between two rings; Nyquist where the curve never falls below.
     pub frequency: Real,
-    /// The same as a share of Nyquist.
+    /// The frequency as a share of Nyquist.
     pub of_nyquist: Real,
     /// Half a period there, pixels.
     pub half_period: Real,
@@ -82,7 +81,7 @@ pub struct Crossing {
 pub fn frc(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Frc> {
     let (rows, cols) = a.dim();
     let side = rows.min(cols);
-    if a.dim() != b.dim() || side < LEAST {
+    if a.dim() != b.dim() || side < MIN_SIDE_PX {
         return None;
     }
     let corner = [(rows - side) / 2, (cols - side) / 2];
@@ -102,14 +101,14 @@ pub fn frc(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Frc> {
     let rim: Vec<f64> = (0..side).map(|k| taper(k, side)).collect();
     let [fa, fb] = [0, 1].map(|which| {
         let mut image = vec![Complex64::ZERO; side * side];
-        let mut told = vec![false; side * side];
+        let mut known_mask = vec![false; side * side];
         for (k, v) in image.iter_mut().enumerate() {
             if let Some(z) = known(k / side, k % side) {
-                (*v, told[k]) = (z[which] - mean[which], true);
+                (*v, known_mask[k]) = (z[which] - mean[which], true);
             }
         }
-        inpaint(&mut image, &told, side);
-        // what was continued has a mean of its own, which the rim would spread over the first rings
+        inpaint(&mut image, &known_mask, side);
+        // the inpainted image has another mean, which the taper would spread over the first rings
         let left = image.iter().sum::<Complex64>() / (side * side) as f64;
         for (k, v) in image.iter_mut().enumerate() {
             *v = (*v - left) * (rim[k / side] * rim[k % side]);
@@ -150,18 +149,18 @@ pub fn frc(a: &Array2<Complex64>, b: &Array2<Complex64>) -> Option<Frc> {
             .sum()
     };
     let varies = |of: fn(&(f64, f64, f64, usize)) -> f64, which: usize| {
-        sums.iter().map(of).sum::<f64>() > ROUNDING * power(which) * (side * side) as f64
+        sums.iter().map(of).sum::<f64>() > MIN_POWER_SHARE * power(which) * (side * side) as f64
     };
     if !(varies(|r| r.1, 0) && varies(|r| r.2, 1)) {
         return None;
     }
-    let told = || {
+    let correlations = || {
         rings
             .iter()
             .map(|r| r.correlation.get())
             .filter(|c| c.is_finite())
     };
-    let mean = told().sum::<f64>() / told().count() as f64;
+    let mean = correlations().sum::<f64>() / correlations().count() as f64;
     mean.is_finite().then(|| Frc {
         side,
         corner,
@@ -241,6 +240,7 @@ mod tests {
     use crate::rng::Stream;
     use proptest::prelude::*;
     use ptyproof_testkit::compare::{non_empty, zip_eq};
+    use ptyproof_testkit::tolerance::{DECIMALS_4, F64_STEPS_64, F64_STEPS_4096, assert_close};
 
     fn noise(side: usize, seed: u64) -> Array2<Complex64> {
         let mut rng = Stream::new(seed, "noise", 0);
@@ -250,14 +250,15 @@ mod tests {
     }
 
     #[test]
-    fn the_half_bit_threshold_is_the_published_one() {
+    fn half_bit_threshold_matches_the_publication() {
         // by hand: n = 16: (0.2071 + 0.47755) / (1.2071 + 0.22755)
-        assert!((half_bit(16) - 0.68465 / 1.43465).abs() < 1e-12);
-        assert!((half_bit(100_000_000) - 0.171_6).abs() < 1e-3);
+        assert_close!(half_bit(16), 0.68465 / 1.43465, F64_STEPS_64);
+        // the limit with four decimals, and 1.9102 / 1e4 / 1.2071 = 1.6e-4 that the size leaves: below 4 half units
+        assert_close!(half_bit(100_000_000), 0.171_6, DECIMALS_4.scaled(4.0));
     }
 
     #[test]
-    fn independent_noise_has_no_correlation() {
+    fn independent_noise_is_uncorrelated() {
         let found = frc(&noise(128, 1), &noise(128, 2)).unwrap();
         // a ring of n values scatters by 1 / sqrt(2 n) about nothing; the window makes n about a third smaller
         for r in non_empty(&found.rings[4..]) {
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_low_pass_is_found_where_it_cuts() {
+    fn low_pass_cutoff_is_found() {
         // truth: white; the other: the same below 0.3 cycles per pixel, other noise above
         let (n, cut) = (128usize, 0.3);
         let fft = Fft2::<f64>::new(n);
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_left_out_and_small_images_have_none() {
+    fn unknown_pixels_are_excluded_and_small_images_have_no_frc() {
         let mut a = noise(64, 5);
         let b = a.clone();
         a[[10, 12]].re = f64::NAN;
@@ -319,8 +320,8 @@ mod tests {
     }
 
     #[test]
-    fn holes_that_both_have_do_not_correlate() {
-        // both have the same coarse object, and fine noise of their own, a hundredth of it
+    fn shared_unknown_pixels_add_no_correlation() {
+        // both have one coarse object, and independent fine noise, a hundredth of it
         let n = 128;
         let coarse = |r: usize, c: usize| 1.0 + (0.09 * r as f64).sin() * (0.07 * c as f64).cos();
         let (mut a, mut b) = (noise(n, 6) * 0.02, noise(n, 7) * 0.02);
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_curve_can_be_read_elsewhere() {
+    fn curve_is_interpolated_between_rings() {
         let (p, t) = pair(32, 40);
         let found = frc(&p.mapv(Complex64::from), &t.mapv(Complex64::from)).unwrap();
         assert_eq!((found.side, found.corner), (32, [0, 4]));
@@ -361,15 +362,17 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
-        fn neither_factor_nor_order_matters(seed in 0u64..1000, scale in 0.1f64..5.0, side in 16usize..40) {
+        fn frc_is_scale_invariant_and_symmetric(seed in 0u64..1000, scale in 0.1f64..5.0, side in 16usize..40) {
             let (a, b) = (noise(side, seed), noise(side, seed + 1));
             let own = frc(&a, &a).unwrap();
-            prop_assert!(non_empty(&own.rings).all(|r| (r.correlation.get() - 1.0).abs() < 1e-12));
+            for r in non_empty(&own.rings) {
+                assert_close!(r.correlation.get(), 1.0, F64_STEPS_4096);
+            }
             prop_assert!(!own.half.crossed && own.half.of_nyquist.get() == 1.0);
             let (ab, ba) = (frc(&a, &b).unwrap(), frc(&b.mapv(|z| z * scale), &a).unwrap());
             for (x, y) in zip_eq(&ab.rings, &ba.rings) {
-                prop_assert!((x.correlation.get() - y.correlation.get()).abs() < 1e-12);
-                prop_assert!(x.correlation.get().abs() <= 1.0 + 1e-12);
+                assert_close!(x.correlation.get(), y.correlation.get(), F64_STEPS_4096);
+                prop_assert!(x.correlation.get().abs() <= 1.0 + F64_STEPS_4096.absolute);
             }
         }
     }

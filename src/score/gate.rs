@@ -1,7 +1,7 @@
-//! A bound on a figure, and what came of it.
+//! A gate: a bound on a figure, and its outcome.
 //!
-//! *Law.* A gate holds only if its figure was taken: of enough known pixels or patterns, and finite. What is missing, unknown or
-//! of too few pixels cannot be judged; what is not finite is said to be so.
+//! *Law.* A gate passes only if its figure is finite and was computed from enough known pixels or patterns. Missing or
+//! unknown figures and too few pixels are undecided; non-finite figures are reported as such.
 
 use crate::json::Real;
 use crate::judgment::Judgment;
@@ -20,19 +20,19 @@ pub struct Gate {
     pub most: bool,
 }
 
-/// What a gate came to.
+/// The outcome of a gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gated {
-    /// How it ended.
+pub struct GateResult {
+    /// The outcome.
     pub judgment: Judgment,
     /// The figure and its bound.
     pub name: String,
-    /// In a sentence: what was looked at, and how many values that were.
-    pub says: String,
+    /// In a sentence: the figure, its bound and the number of values.
+    pub message: String,
 }
 
-/// Share of the windows of a similarity that must be known: a hole takes away each window that it touches.
-const MIN_WINDOWS: f64 = 0.5;
+/// Minimum known share of the windows of a similarity: an unknown pixel excludes every window that contains it.
+const MIN_WINDOW_SHARE: f64 = 0.5;
 
 impl Gate {
     /// `nrmse at most 0.01`.
@@ -41,22 +41,21 @@ impl Gate {
         format!("{} {side} {}", self.figure, self.bound)
     }
 
-    /// Looks at the figure.
-    pub fn judge(&self, scores: &Scores) -> Gated {
-        let gated = |judgment: Judgment, says: String| Gated {
+    /// Judges the figure.
+    pub fn judge(&self, scores: &Scores) -> GateResult {
+        let gated = |judgment: Judgment, message: String| GateResult {
             judgment,
             name: self.name(),
-            says: format!("{judgment}: {says}"),
+            message: format!("{judgment}: {message}"),
         };
         let name = self.name();
         let undecided = |why: String| gated(Judgment::Undecided, format!("{name}: {why}"));
         let of = if is_on_detector(&self.figure) {
             match &scores.detector {
-                None => return undecided("there are no patterns that it could be taken on".into()),
+                None => return undecided("there are no patterns to compare with".into()),
                 Some(d) if !d.is_known() => {
                     return undecided(format!(
-                        "{} of {} patterns with light lie on what is known, {:.4} of those in the middle of the scan; {} of these \
-                         and half of all are needed",
+                        "{} of {} non-zero patterns are on known pixels, a share of {:.4} in the center of the scan; required: {} there, and half of all",
                         d.patterns,
                         d.patterns + d.left_out,
                         d.known.get(),
@@ -68,14 +67,14 @@ impl Gate {
         } else {
             match &scores.fidelity {
                 None => {
-                    return undecided("there is no truth that it could be taken against".into());
+                    return undecided("there is no ground truth to compare with".into());
                 }
                 Some(f) if f.dark => {
-                    return undecided("the truth has no light in the region".into());
+                    return undecided("the ground truth is zero in the region".into());
                 }
                 Some(f) if !f.is_known() => {
                     return undecided(format!(
-                        "{} of {} pixels of the region are known in both, {:.4} of them, and {} are needed",
+                        "{} of {} pixels of the region are known in both, a share of {:.4}; required: {}",
                         f.pixels,
                         f.region_pixels,
                         f.known.get(),
@@ -84,7 +83,7 @@ impl Gate {
                 }
                 Some(f) if f.pixels < MIN_PIXELS => {
                     return undecided(format!(
-                        "{} pixels are too few to say anything, {MIN_PIXELS} are needed",
+                        "{} pixels are too few: {MIN_PIXELS} are required",
                         f.pixels
                     ));
                 }
@@ -92,16 +91,18 @@ impl Gate {
             }
         };
         if let Some([windows, all]) = scores.windows(&self.figure)
-            && (windows as f64) < MIN_WINDOWS * all as f64
+            && (windows as f64) < MIN_WINDOW_SHARE * all as f64
         {
             return undecided(format!(
-                "{windows} of {all} windows are known, and {MIN_WINDOWS} of them are needed"
+                "{windows} of {all} windows are known; a share of {MIN_WINDOW_SHARE} is required"
             ));
         }
         let Some(v) = scores.figure(&self.figure).map(Real::get) else {
-            return undecided("the region is too small for it, or an image is constant".to_owned());
+            return undecided(
+                "the region is too small for this figure, or an image is constant".to_owned(),
+            );
         };
-        // an image without any error has an infinite signal-to-noise ratio; no error is infinite
+        // an exact image has an infinite signal-to-noise ratio, but an infinite error is not finite
         if v.is_nan() || (self.most && v.is_infinite()) {
             return gated(
                 Judgment::NonFinite,
@@ -114,14 +115,14 @@ impl Gate {
             v >= self.bound
         };
         let side = if self.most { "at most" } else { "at least" };
-        let says = format!("{} {v:.6}, {side} {}, of {of}", self.figure, self.bound);
-        // a figure of what is left, where something is not finite, is no answer
+        let message = format!("{} {v:.6}, {side} {}, of {of}", self.figure, self.bound);
+        // a figure of the finite values only is not conclusive
         if scores.has_events() {
             return gated(
                 Judgment::NonFinite,
-                format!("{says}; and something is not finite, as said above"),
+                format!("{message}; other values are not finite, as listed above"),
             );
         }
-        gated(Judgment::holds(holds, 1), says)
+        gated(Judgment::holds(holds, 1), message)
     }
 }

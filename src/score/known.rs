@@ -1,26 +1,28 @@
 //! Where two images are compared, and how much of it is known.
 //!
-//! *Conventions.* A pixel is known if both images are finite and covered there, after the alignment. A region is a rectangle, and
-//! of its pixels those that should be known: all, or those that a scan covers. What the shift of an alignment takes out of the
-//! frame is not expected, as long as three quarters of the region stay.
+//! *Conventions.* A pixel is known if both images are finite and covered there, after the alignment. A region is a
+//! rectangle, and of its pixels those that should be known: all, or those that a scan covers. Pixels that the shift of an
+//! alignment moves out of the frame are not expected, as long as three quarters of the region remain.
 //!
-//! *Law.* Nothing expected is nothing known.
+//! *Law.* If no pixel is expected, none is known.
 
 use ndarray::Array2;
 use num_complex::Complex64;
 
-use super::fidelity::Region;
 use crate::align::Gauge;
 use crate::json::Real;
 
-/// The share of a region that must be known unless another is asked for.
-pub const KNOWN_AT_LEAST: f64 = 0.99;
+/// Rows from, to (exclusive), columns from, to.
+pub type Region = [usize; 4];
 
-/// Pixels below which a figure against a truth gates nothing: the gauge alone has six numbers to fit them with.
+/// Default minimum of the known share of a region.
+pub const DEFAULT_MIN_KNOWN_SHARE: f64 = 0.99;
+
+/// Minimum number of pixels of a gated figure: the alignment alone fits six parameters.
 pub const MIN_PIXELS: usize = 64;
 
-/// The share of a region that an alignment may not shift out of the frame.
-const IN_FRAME: f64 = 0.75;
+/// Minimum share of a region that an alignment must keep in the frame.
+const MIN_IN_FRAME_SHARE: f64 = 0.75;
 
 /// Where two images are compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,12 +36,12 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// A whole rectangle, of which [`KNOWN_AT_LEAST`] must be known.
+    /// A rectangle of which [`DEFAULT_MIN_KNOWN_SHARE`] must be known.
     pub fn of(region: Region) -> Self {
         Self {
             region,
             expected: None,
-            known_at_least: KNOWN_AT_LEAST,
+            known_at_least: DEFAULT_MIN_KNOWN_SHARE,
         }
     }
 
@@ -48,7 +50,7 @@ impl Extent {
     }
 }
 
-/// How much of a region is known.
+/// The known share of a region.
 pub(super) struct Share {
     pub(super) expected: usize,
     pub(super) pixels: usize,
@@ -63,7 +65,7 @@ pub(super) fn share_known(
     dim: (usize, usize),
 ) -> Share {
     let [top, _, left, _] = extent.region;
-    // what a shift takes out of the frame cannot be known; an image without any hole shows which pixels those are
+    // pixels that a shift moves out of the frame cannot be known; a shifted image of ones shows which
     let frame = (gauge.shift != Gauge::none().shift)
         .then(|| gauge.apply(&Array2::from_elem(dim, Complex64::ONE)));
     let (mut all, mut expected, mut pixels) = (0, 0, 0);
@@ -78,7 +80,7 @@ pub(super) fn share_known(
             pixels += usize::from(z.is_finite());
         }
     }
-    let of = if (expected as f64) < IN_FRAME * all as f64 {
+    let of = if (expected as f64) < MIN_IN_FRAME_SHARE * all as f64 {
         all
     } else {
         expected

@@ -1,9 +1,9 @@
-//! A figure of merit says what it was taken over, and stands beside the one that is honest.
+//! Figures of merit, with the region that each is computed over.
 //!
 //! [`ComparisonMetrics`] repeats the reference's comparison with the truth: both arrays cropped about
-//! their centres to a common size, no alignment, no scale, uncovered pixels included. Under
-//! `registered` stands the same taken where patches fell, with the truth read at the place the
-//! canvas really shows, and with the least-squares amplitude scale stated: see [`truth`].
+//! their centers to a common size, no alignment, no scale, uncovered pixels included. Under
+//! `registered` has the figures of the covered pixels, with the ground truth sampled at the place that the
+//! canvas shows, and with the fitted amplitude scale: see [`truth`].
 //!
 //! *Conventions.* `pred - truth`; phase differences are wrapped to `(-pi, pi]`; a pixel counts if
 //! prediction, truth and difference are finite. Means are taken in f64. Pearson's r uses population
@@ -57,7 +57,7 @@ pub struct Metrics {
     pub rmse: Option<f64>,
 }
 
-/// A range of colours for pictures of differences.
+/// A range of colors for pictures of differences.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ColorRange {
     /// Upper end.
@@ -69,7 +69,7 @@ pub struct ColorRange {
 /// One quantity of the reference's comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
-    /// Colours of the difference: amplitude `± max |truth|`, phase `± pi`.
+    /// Colors of the difference: amplitude `± max |truth|`, phase `± pi`.
     pub color_range: ColorRange,
     /// The errors.
     #[serde(flatten)]
@@ -79,17 +79,17 @@ pub struct Compared {
 /// The comparison with the truth, `comparison_metrics.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonMetrics {
-    /// `|R|` against `|object|`, centre against centre.
+    /// `|R|` against `|object|`, center against center.
     pub amplitude: Compared,
-    /// `arg R` against `arg object`, centre against centre.
+    /// `arg R` against `arg object`, center against center.
     pub phase: Compared,
-    /// The share of the pixels compared centre against centre that are finite in both; the reference takes its figures over
+    /// The share of the pixels compared center against center that are finite in both; the reference takes its figures over
     /// these, however few they are.
     #[serde(default)]
     pub known: f64,
-    /// The same where patches fell, at the place they belong.
+    /// The comparison over covered pixels, at their true place.
     pub registered: Registered,
-    /// `[rows, cols]` compared centre against centre.
+    /// `[rows, cols]` compared center against center.
     pub shape: [usize; 2],
 }
 
@@ -118,12 +118,12 @@ pub fn compare(
 ) -> Result<Comparison> {
     let (h, w) = truth.dim();
     if h == 0 || w == 0 {
-        return Err(Error::input("comparing with the truth")
+        return Err(Error::input("comparing with the ground truth")
             .got(format!("an object of {h} x {w}"))
             .need("at least one pixel"));
     }
     if let Some(((r, c), v)) = truth.indexed_iter().find(|(_, v)| !v.is_finite()) {
-        return Err(Error::input("comparing with the truth")
+        return Err(Error::input("comparing with the ground truth")
             .at(format!("object[{r}, {c}]"))
             .not_finite()
             .got(v)
@@ -131,13 +131,13 @@ pub fn compare(
     }
     let (rows, cols) = stitched.canvas.dim();
     let shape = [rows.min(h), cols.min(w)];
-    let pred = centre(stitched.canvas.view(), shape);
-    let truth_centre = centre(truth, shape);
+    let pred = center(stitched.canvas.view(), shape);
+    let truth_center = center(truth, shape);
     let (pa, ta) = (
         pred.mapv(Complex32::norm),
-        truth_centre.mapv(Complex32::norm),
+        truth_center.mapv(Complex32::norm),
     );
-    let (pp, tp) = (pred.mapv(Complex32::arg), truth_centre.mapv(Complex32::arg));
+    let (pp, tp) = (pred.mapv(Complex32::arg), truth_center.mapv(Complex32::arg));
     let mut diff_phase = &pp - &tp;
     diff_phase.mapv_inplace(wrapped);
     let largest = ta.iter().fold(0.0f32, |a, v| v.abs().max(a));
@@ -168,12 +168,12 @@ pub fn compare(
     })
 }
 
-/// How prediction and truth are subtracted.
+/// The difference of prediction and truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {
     /// `pred - truth`.
     Plain,
-    /// The same, wrapped to `(-pi, pi]`.
+    /// The difference wrapped to `(-pi, pi]`.
     Wrapped,
 }
 
@@ -217,7 +217,7 @@ fn pearson(pairs: &[[f64; 2]]) -> Option<f64> {
     let moment =
         |f: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|[p, t]| f(p - mp, t - mt)).sum::<f64>() / n;
     let (vp, vt) = (moment(&|p, _| p * p), moment(&|_, t| t * t));
-    // A constant has no spread, though its rounded mean may say otherwise.
+    // A constant has no spread, even if its rounded mean differs from it.
     let flat = |i: usize| pairs.iter().all(|v| v[i] == pairs[0][i]);
     if vp <= 0.0 || vt <= 0.0 || flat(0) || flat(1) {
         return None;
@@ -242,7 +242,7 @@ fn symmetric(v: f64) -> ColorRange {
 }
 
 /// The central `shape` of an array, the start rounded down.
-fn centre<T>(a: ArrayView2<'_, T>, [rows, cols]: [usize; 2]) -> ArrayView2<'_, T> {
+fn center<T>(a: ArrayView2<'_, T>, [rows, cols]: [usize; 2]) -> ArrayView2<'_, T> {
     let (r, c) = ((a.nrows() - rows) / 2, (a.ncols() - cols) / 2);
     a.slice_move(s![r..r + rows, c..c + cols])
 }
@@ -254,9 +254,12 @@ mod tests {
     use crate::geometry::Position;
     use ndarray::Array3;
     use proptest::prelude::*;
+    use ptyproof_testkit::tolerance::{
+        F64_FITTED, F64_STEPS_8, F64_STEPS_64, F64_STEPS_512, assert_close,
+    };
 
     #[test]
-    fn errors_on_paper() {
+    fn errors_match_hand_calculation() {
         // law: p - t = (1, -2, 3) -> mae 2, rmse sqrt(14/3), max 3; NaN does not count
         let m = Metrics::of(
             [
@@ -272,18 +275,18 @@ mod tests {
         assert_eq!(m.rmse, Some((14.0f64 / 3.0).sqrt()));
         // r: p about its mean 8/3, t about 2: cov 4/3, var_p 56/9, var_t 2/3
         let r = (4.0f64 / 3.0) / ((56.0f64 / 9.0).sqrt() * (2.0f64 / 3.0).sqrt());
-        assert!((m.pearson_r.unwrap() - r).abs() < 1e-15);
+        assert_close!(m.pearson_r.unwrap(), r, F64_STEPS_8);
         assert_eq!(Metrics::of([], Difference::Plain), Metrics::default());
     }
 
     #[test]
-    fn a_flat_truth_has_no_correlation() {
+    fn flat_ground_truth_has_no_correlation() {
         let flat = Metrics::of((0..9).map(|i| [f64::from(i), 0.1]), Difference::Wrapped);
         assert_eq!(flat.pearson_r, None);
     }
 
     #[test]
-    fn an_uncovered_pixel_sets_the_largest_error() {
+    fn uncovered_pixel_sets_the_largest_error() {
         // law: max |pred - truth| over the whole crop >= max |truth| where nothing fell
         let truth = Array2::from_shape_fn((30, 30), |(r, c)| Complex32::new((r + c) as f32, 0.0));
         let o = Array3::from_elem((1, 8, 8), Complex32::new(1.0, 0.0));
@@ -297,18 +300,18 @@ mod tests {
     }
 
     #[test]
-    fn a_truth_that_is_no_number_is_refused() {
+    fn nonfinite_ground_truth_is_refused() {
         let o = Array3::from_elem((1, 8, 8), Complex32::new(1.0, 0.0));
         let s = stitch(o.view(), &[Position::new(4.0, 4.0)], 4).unwrap();
         let mut truth = Array2::from_elem((8, 8), Complex32::new(1.0, 0.0));
         truth[[3, 5]].im = f32::NAN;
         let e = compare(&s, truth.view(), 1.0).unwrap_err();
-        insta::assert_snapshot!(e, @"comparing with the truth: at object[3, 5]: got 1+NaNi, need finite values");
+        insta::assert_snapshot!(e, @"comparing with the ground truth: at object[3, 5]: got 1+NaNi, need finite values");
         assert!(compare(&s, Array2::zeros((0, 3)).view(), 1.0).is_err());
     }
 
     #[test]
-    fn a_canvas_of_nan_is_counted_out_not_fatal() {
+    fn nan_canvas_is_excluded_without_error() {
         let o = Array3::from_elem((1, 8, 8), Complex32::new(f32::NAN, 0.0));
         let s = stitch(o.view(), &[Position::new(4.0, 4.0)], 4).unwrap();
         let truth = Array2::from_elem((8, 8), Complex32::new(1.0, 0.0));
@@ -323,35 +326,36 @@ mod tests {
 
     proptest! {
         #[test]
-        fn errors_keep_their_order(pairs in proptest::collection::vec([-5.0f64..5.0, -5.0f64..5.0], 1..60)) {
+        fn error_measures_are_ordered(pairs in proptest::collection::vec([-5.0f64..5.0, -5.0f64..5.0], 1..60)) {
             // law: 0 <= mae <= rmse <= max_abs, |r| <= 1
             for d in [Difference::Plain, Difference::Wrapped] {
                 let m = Metrics::of(pairs.clone(), d);
                 let (mae, rmse, max) = (m.mae.unwrap(), m.rmse.unwrap(), m.max_abs.unwrap());
-                prop_assert!(mae >= 0.0 && mae <= rmse * (1.0 + 1e-14) && rmse <= max * (1.0 + 1e-14));
+                let slack = 1.0 + F64_STEPS_64.absolute;
+                prop_assert!(mae >= 0.0 && mae <= rmse * slack && rmse <= max * slack);
                 prop_assert!(m.pearson_r.is_none_or(|r| r.abs() <= 1.0));
                 prop_assert!(d == Difference::Plain || max <= PI);
             }
         }
 
         #[test]
-        fn wrapping_moves_by_whole_turns(a in -50.0f64..50.0) {
+        fn wrapping_shifts_by_multiples_of_2_pi(a in -50.0f64..50.0) {
             // law: wrap(a) in (-pi, pi], a - wrap(a) = 2 pi k
             let w = wrap(a);
-            prop_assert!(w > -PI - 1e-12 && w <= PI + 1e-12);
+            prop_assert!(w > -PI - F64_STEPS_512.absolute && w <= PI + F64_STEPS_512.absolute);
             let turns = (a - w) / TAU;
-            prop_assert!((turns - turns.round()).abs() < 1e-12);
+            assert_close!(turns, turns.round(), F64_STEPS_512);
         }
 
         #[test]
-        fn correlation_does_not_know_scale_and_offset(
+        fn correlation_is_scale_and_offset_invariant(
             pairs in proptest::collection::vec([-5.0f64..5.0, -5.0f64..5.0], 3..40), k in 0.1f64..10.0, b in -3.0f64..3.0,
         ) {
             // law: r(k p + b, t) = r(p, t) for k > 0
             let moved: Vec<_> = pairs.iter().map(|[p, t]| [k * p + b, *t]).collect();
             let (a, c) = (pearson(&pairs), pearson(&moved));
             if let (Some(a), Some(c)) = (a, c) {
-                prop_assert!((a - c).abs() < 1e-9);
+                assert_close!(a, c, F64_FITTED);
             } else {
                 prop_assert_eq!(a, c);
             }

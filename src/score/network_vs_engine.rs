@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::detector::OnDetector;
+use super::detector::DetectorFit;
 use super::fidelity::Fidelity;
 use super::known::MIN_PIXELS;
 use crate::judgment::Judgment;
@@ -16,9 +16,9 @@ pub const SCHEMA: &str = "ptyproof.compare/1";
 pub enum ProbeOf {
     /// The data or the scenario.
     Given,
-    /// A file of its own, which the engine did not have.
+    /// A separate file, which the engine did not use.
     Custom,
-    /// The `--probe-mode` that was typed; the engine began with that of the data.
+    /// The requested `probe_mode`; the engine started from the probe of the data.
     Scenario,
     /// The engine, which refined it on all patterns.
     Engine,
@@ -26,9 +26,9 @@ pub enum ProbeOf {
     EngineOfOneMode,
 }
 
-/// What the network has seen of the patterns.
+/// Numbers of patterns that the network has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Seen {
+pub struct PatternsSeen {
     /// Patterns that it was trained on.
     pub trained: usize,
     /// Patterns that it inferred.
@@ -43,50 +43,50 @@ pub struct Side {
     /// Against the truth, where there is one.
     pub fidelity: Option<Fidelity>,
     /// On the detector, with its own probe.
-    pub detector: Option<OnDetector>,
+    pub detector: Option<DetectorFit>,
 }
 
 /// Both.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Versus {
+pub struct NetworkVsEngine {
     /// [`SCHEMA`].
     pub schema: String,
     /// Of what data.
     pub of: String,
-    /// How many patterns they have.
+    /// Number of patterns.
     pub patterns: usize,
     /// Whence the network has its probe.
     pub network_probe: ProbeOf,
-    /// What the network has seen of them.
-    pub network_seen: Seen,
+    /// Patterns that the network has seen.
+    pub network_seen: PatternsSeen,
     /// The network.
     pub network: Side,
     /// The engine.
     pub engine: Side,
-    /// The network against the engine, as if that were the truth.
+    /// The network compared with the engine as ground truth.
     pub between: Fidelity,
-    /// What was assumed.
+    /// Assumptions.
     pub notes: Vec<String>,
 }
 
-/// What one look of a comparison came to.
+/// The outcome of one check of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
-    /// What was looked at, and by what.
+pub struct Check {
+    /// The compared sides.
     pub of: &'static str,
-    /// How it ended.
+    /// The outcome.
     pub judgment: Judgment,
-    /// Of how many values, and what was needed.
-    pub says: String,
+    /// The number of values, and what is required.
+    pub message: String,
 }
 
-impl Look {
+impl Check {
     fn fidelity(of: &'static str, f: &Fidelity) -> Self {
         Self {
             of,
             judgment: f.judgment(),
-            says: format!(
-                "{} of {} pixels are known in both; {} of them and {MIN_PIXELS} pixels are needed (--known-at-least)",
+            message: format!(
+                "{} of {} pixels are known in both; required: a share of {} (`known_at_least`) and {MIN_PIXELS} pixels",
                 f.pixels,
                 f.region_pixels,
                 f.known_at_least.get()
@@ -94,20 +94,20 @@ impl Look {
         }
     }
 
-    fn detector(of: &'static str, d: Option<&OnDetector>) -> Self {
+    fn detector(of: &'static str, d: Option<&DetectorFit>) -> Self {
         let Some(d) = d else {
-            let says = "no pattern was compared: there is no probe".into();
+            let message = "no pattern was compared because there is no probe".into();
             return Self {
                 of,
                 judgment: Judgment::Undecided,
-                says,
+                message,
             };
         };
         Self {
             of,
             judgment: d.judgment(),
-            says: format!(
-                "{} of {} patterns with light lie in what is known; {} of those in the middle and half of all are needed (--known-at-least), and a residual of at most 1",
+            message: format!(
+                "{} of {} non-zero patterns are on known pixels; required: a share of {} in the center (`known_at_least`), half of all, and a residual of at most 1",
                 d.patterns,
                 d.patterns + d.left_out,
                 d.known_at_least.get()
@@ -116,25 +116,25 @@ impl Look {
     }
 }
 
-impl Versus {
-    /// Every look of the comparison: whether enough is known for every figure, and whether each side explains anything.
-    pub fn looks(&self) -> Vec<Look> {
+impl NetworkVsEngine {
+    /// All checks of the comparison: whether enough is known for every figure, and whether each residual is at most 1.
+    pub fn checks(&self) -> Vec<Check> {
         let truth = [
-            ("network against the truth", &self.network),
-            ("engine against the truth", &self.engine),
+            ("network against ground truth", &self.network),
+            ("engine against ground truth", &self.engine),
         ];
-        let mut looks: Vec<Look> = (truth.into_iter())
-            .filter_map(|(of, s)| s.fidelity.as_ref().map(|f| Look::fidelity(of, f)))
+        let mut checks: Vec<Check> = (truth.into_iter())
+            .filter_map(|(of, s)| s.fidelity.as_ref().map(|f| Check::fidelity(of, f)))
             .collect();
-        looks.push(Look::fidelity("network against engine", &self.between));
+        checks.push(Check::fidelity("network against engine", &self.between));
         let [network, engine] = [&self.network, &self.engine].map(|s| s.detector.as_ref());
-        looks.push(Look::detector("network on the detector", network));
-        looks.push(Look::detector("engine on the detector", engine));
-        looks
+        checks.push(Check::detector("network on the detector", network));
+        checks.push(Check::detector("engine on the detector", engine));
+        checks
     }
 
-    /// How the comparison ended: the gravest of its looks.
+    /// The outcome of the comparison: the worst of its checks.
     pub fn judgment(&self) -> Judgment {
-        Judgment::gravest(self.looks().into_iter().map(|l| l.judgment))
+        Judgment::worst(self.checks().into_iter().map(|l| l.judgment))
     }
 }

@@ -3,8 +3,9 @@
 use super::fidelity::Region;
 use crate::geometry::Position;
 
-/// The rectangle of the centres, less a quarter of a pattern on each side, but never less than half a pattern a side: of centres
-/// that all lie in one place, a quarter more on each. `positions` are in pixels of an image of `[rows, cols]`, which holds the rectangle.
+/// The bounding rectangle of the centers, less a quarter of a pattern on each side, but never less than half a pattern a
+/// side: of centers that all coincide, a quarter more on each. `positions` are in pixels of an image of `[rows,
+/// cols]`, which holds the rectangle.
 pub fn middle(positions: &[Position], n: usize, [rows, cols]: [usize; 2]) -> Region {
     let axis = |of: fn(&Position) -> f64, size: usize| {
         let all = positions.iter().map(of);
@@ -32,19 +33,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_middle_of_a_wide_and_of_a_narrow_scan() {
+    fn central_region_of_wide_and_narrow_scans() {
         let at = |xy: &[[f64; 2]]| -> Vec<Position> {
             xy.iter().map(|p| Position::new(p[0], p[1])).collect()
         };
         let wide = at(&[[20.0, 30.0], [100.0, 90.5]]);
         assert_eq!(middle(&wide, 16, [128, 128]), [34, 87, 24, 97]);
         // as wide as a pattern, and a little more or less: half a pattern
-        for apart in [9.0, 16.0, 17.0] {
-            let some = at(&[[20.0, 30.0], [20.0 + apart, 30.0]]);
+        for separation in [9.0, 16.0, 17.0] {
+            let some = at(&[[20.0, 30.0], [20.0 + separation, 30.0]]);
             let [_, _, left, right] = middle(&some, 16, [128, 128]);
             assert!(
                 (8..=10).contains(&(right - left)),
-                "{apart}: {left} to {right}"
+                "{separation}: {left} to {right}"
             );
         }
         let one = at(&[[20.0, 30.0]]);

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::detector::OnDetector;
+use super::detector::DetectorFit;
 use super::evaluation::Evaluation;
 use super::fidelity::Fidelity;
 use super::ssim::Window;
@@ -27,19 +27,19 @@ pub struct Scores {
     pub truth: Option<String>,
     /// On which patterns.
     pub data: Option<String>,
-    /// What was handed in that is not finite.
+    /// Inputs that are not finite.
     pub non_finite: NonFinite,
-    /// What the region is, in words.
+    /// Description of the region.
     pub region: Option<String>,
-    /// Side of an object pixel, metres.
+    /// Side of an object pixel, meters.
     pub pixel_m: Option<Real>,
     /// Against the truth.
     pub fidelity: Option<Fidelity>,
     /// On the detector.
-    pub detector: Option<OnDetector>,
+    pub detector: Option<DetectorFit>,
     /// The reference's own evaluation.
     pub reference: Option<Evaluation>,
-    /// What was assumed.
+    /// Assumptions.
     pub notes: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ pub struct NonFinite {
     pub truth: Option<PlaneCensus>,
     /// Values of the reconstruction's probe.
     pub probe: usize,
-    /// Whether any of them lies where figures were asked for: a region that was typed may leave them out.
+    /// Whether any of them is in the requested region.
     pub in_region: bool,
 }
 
@@ -119,16 +119,16 @@ impl Scores {
         !self.non_finite.is_empty() && self.non_finite.in_region
     }
 
-    /// How the look at the figures ended, without any gate: whether they could be taken, of numbers that are finite, and whether
+    /// The outcome without a gate: whether they could be taken, of numbers that are finite, and whether
     /// the reconstruction explains anything on the detector.
     pub fn judgment(&self) -> Judgment {
         if self.has_events() {
             return Judgment::NonFinite;
         }
         let fidelity = self.fidelity.as_ref().map(Fidelity::judgment);
-        let detector = self.detector.as_ref().map(OnDetector::judgment);
+        let detector = self.detector.as_ref().map(DetectorFit::judgment);
         let patterns = (self.data.is_some() && detector.is_none()).then_some(Judgment::Undecided);
-        Judgment::gravest(fidelity.into_iter().chain(detector).chain(patterns))
+        Judgment::worst(fidelity.into_iter().chain(detector).chain(patterns))
     }
 }
 
@@ -138,7 +138,7 @@ pub(super) fn is_on_detector(name: &str) -> bool {
 }
 
 /// The figure of that name on the detector, if it is one of those.
-fn of_detector(name: &str) -> Option<fn(&OnDetector) -> Real> {
+fn of_detector(name: &str) -> Option<fn(&DetectorFit) -> Real> {
     match name {
         "r_factor" => Some(|d| d.r_factor),
         "residual" => Some(|d| d.residual),

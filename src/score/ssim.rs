@@ -1,7 +1,8 @@
 //! Structural similarity of real images, in one window and over scales.
 //!
-//! *Conventions.* `K1 = 0.01`, `K2 = 0.03`, a stated dynamic range `L`. Windows lie wholly inside the image and wholly on what is
-//! known: a NaN marks a pixel of which nothing is known, and leaves out every window that holds it. Sums are taken in f64.
+//! *Conventions.* `K1 = 0.01`, `K2 = 0.03`, a stated dynamic range `L`. Windows are entirely inside the image and entirely
+//! on known: a NaN marks a pixel of which nothing is known, and leaves out every window that holds it. Sums are taken in
+//! f64.
 //!
 //! *Law.* An image has similarity 1 to itself, the order of the two does not matter, and no value exceeds 1.
 //!
@@ -56,23 +57,23 @@ impl Window {
 pub struct Similarity {
     /// The mean of the index.
     pub value: Real,
-    /// Windows that lie on what is known.
+    /// Windows of known pixels only.
     pub windows: usize,
 }
 
 /// A similarity over scales.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct OverScales {
+pub struct MsSsim {
     /// The product over the scales.
     pub value: Real,
-    /// How many scales the image holds, of five; the weights of those that are there are made to sum to that of all.
+    /// Number of scales of the image, at most five; their weights are rescaled to the sum of all five.
     pub scales: usize,
     /// Scales at which the mean was negative and counts as zero.
     pub clamped: usize,
 }
 
 /// Weights of the five scales, the finest first.
-pub(super) const SCALES: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
+pub(super) const SCALE_WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
 
 /// The two factors of the index, each averaged over the windows: index, and contrast times structure.
 struct Means {
@@ -81,7 +82,7 @@ struct Means {
     windows: usize,
 }
 
-/// Convolves both axes with `weights`; only where the window lies inside.
+/// Convolves both axes with `weights`, only where the window is inside the image.
 fn smooth(a: &Array2<f64>, weights: &[f64]) -> Array2<f64> {
     let side = weights.len();
     let (rows, cols) = a.dim();
@@ -131,8 +132,8 @@ fn means(a: &Array2<f64>, b: &Array2<f64>, range: f64, window: Window) -> Option
     })
 }
 
-/// The mean structural similarity of two images of one shape; `None` if no window lies on what is known of both, or the range
-/// is not above zero.
+/// The mean structural similarity of two images of one shape; `None` if no window has only pixels known in both, or the
+/// range is not above zero.
 pub fn ssim(a: &Array2<f64>, b: &Array2<f64>, range: f64, window: Window) -> Option<Similarity> {
     means(a, b, range, window).map(|m| Similarity {
         value: Real(m.index),
@@ -140,13 +141,13 @@ pub fn ssim(a: &Array2<f64>, b: &Array2<f64>, range: f64, window: Window) -> Opt
     })
 }
 
-/// The same over up to five scales, each the mean of 2 x 2 pixels of the one before: contrast and structure at all of them,
-/// luminance at the coarsest. `None` as for [`ssim`].
-pub fn ms_ssim(a: &Array2<f64>, b: &Array2<f64>, range: f64) -> Option<OverScales> {
+/// The similarity over up to five scales, each the mean of 2 x 2 pixels of the one before: contrast and structure at all of
+/// them, luminance at the coarsest. `None` as for [`ssim`].
+pub fn ms_ssim(a: &Array2<f64>, b: &Array2<f64>, range: f64) -> Option<MsSsim> {
     let window = Window::Gaussian;
     let mut found = vec![means(a, b, range, window)?];
     let (mut a, mut b) = (halved(a), halved(b));
-    while found.len() < SCALES.len() {
+    while found.len() < SCALE_WEIGHTS.len() {
         let Some(next) = means(&a, &b, range, window) else {
             break;
         };
@@ -155,16 +156,16 @@ pub fn ms_ssim(a: &Array2<f64>, b: &Array2<f64>, range: f64) -> Option<OverScale
     }
     let scales = found.len();
     // the published weights sum to 1.0001; with all five scales they stay as they are
-    let spread = SCALES.iter().sum::<f64>() / SCALES[..scales].iter().sum::<f64>();
+    let spread = SCALE_WEIGHTS.iter().sum::<f64>() / SCALE_WEIGHTS[..scales].iter().sum::<f64>();
     let (mut value, mut clamped) = (1.0, 0);
     for (k, m) in found.iter().enumerate() {
         let factor = if k + 1 == scales { m.index } else { m.contrast };
         clamped += usize::from(factor < 0.0);
-        // `max` would make a perfect 0 of NaN
-        let held = if factor < 0.0 { 0.0 } else { factor };
-        value *= held.powf(SCALES[k] * spread);
+        // `max` would turn NaN into 0
+        let nonnegative = if factor < 0.0 { 0.0 } else { factor };
+        value *= nonnegative.powf(SCALE_WEIGHTS[k] * spread);
     }
-    Some(OverScales {
+    Some(MsSsim {
         value: Real(value),
         scales,
         clamped,
@@ -184,13 +185,14 @@ mod tests {
     use super::super::scene::pair;
     use super::*;
     use proptest::prelude::*;
+    use ptyproof_testkit::tolerance::{F64_STEPS_4096, assert_close};
 
     fn near(found: Real, want: f64) {
-        assert!((found.get() - want).abs() < 1e-12, "{found:?} {want}");
+        assert_close!(found.get(), want, F64_STEPS_4096);
     }
 
     #[test]
-    fn both_windows_give_the_figures_of_an_independent_program() {
+    fn ssim_matches_an_independent_implementation() {
         // scikit-image 0.26: structural_similarity(t, p, data_range = t.max() - t.min()), plain, and with gaussian_weights,
         // sigma 1.5, without sample covariance (it pads what we leave out, and averages inside only)
         let (p, t) = pair(40, 36);
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn over_scales_it_is_the_product_of_the_published_factors() {
+    fn ms_ssim_is_the_product_of_its_factors() {
         // the formula of the paper, written in NumPy with scipy.signal.convolve2d
         let (p, t) = pair(192, 176);
         let range = 0.998_427_387_370_638_1;
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_range_or_a_window_there_is_none() {
+    fn ssim_needs_a_range_and_a_window() {
         let (p, t) = pair(40, 36);
         assert!(ssim(&p, &t, 0.0, Window::Gaussian).is_none());
         assert!(ssim(&p, &t, f64::NAN, Window::Gaussian).is_none());
@@ -229,15 +231,15 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn an_image_is_like_itself_and_no_other_is_more(seed in 0.1f64..3.0, hole in (0usize..24, 0usize..22)) {
+        fn ssim_of_an_image_with_itself_is_the_maximum(seed in 0.1f64..3.0, hole in (0usize..24, 0usize..22)) {
             let (p, mut t) = pair(24, 22);
             let p = p.mapv(|v| (seed * v).sin());
             for w in [Window::Gaussian, Window::Uniform] {
                 let own = ssim(&p, &p, 1.0, w).unwrap();
-                prop_assert!((own.value.get() - 1.0).abs() < 1e-12);
+                assert_close!(own.value.get(), 1.0, F64_STEPS_4096);
                 let (ab, ba) = (ssim(&p, &t, 1.0, w).unwrap(), ssim(&t, &p, 1.0, w).unwrap());
-                prop_assert!((ab.value.get() - ba.value.get()).abs() < 1e-12);
-                prop_assert!(ab.value.get() <= 1.0 + 1e-12);
+                assert_close!(ab.value.get(), ba.value.get(), F64_STEPS_4096);
+                prop_assert!(ab.value.get() <= 1.0 + F64_STEPS_4096.absolute);
             }
             // a pixel of which nothing is known takes the windows around it away, and no others
             t[hole] = f64::NAN;

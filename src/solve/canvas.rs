@@ -120,6 +120,7 @@ fn flat(canvas: &Array2<Complex32>) -> (usize, &[Complex32]) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use ptyproof_testkit::tolerance::{F32_STEPS_16, assert_close};
 
     fn wave(k: usize, f: f32) -> Complex32 {
         Complex32::new((k as f32 * f).sin(), (k as f32 * (f + 0.3)).cos())
@@ -150,7 +151,7 @@ mod tests {
             let mut simulated = vec![Complex32::ZERO; n * n];
             crate::optics::simulate::patch(&object.view(), p, n, &mut simulated);
             for (a, b) in seen.iter().zip(&simulated) {
-                prop_assert!((a - b).norm() < 1e-6);
+                assert_close!(a, b, F32_STEPS_16);
             }
         }
     }

@@ -5,12 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::buffers::Buffers;
 use super::canvas::cut;
-use super::engine::{Buffers, Estimate};
+use super::estimate::{Estimate, non_finite};
+
 use super::fourier_constraint::Detector;
 use super::problem::Problem;
 use crate::json::Real;
-use num_complex::Complex32;
 
 /// The version of the schema of [`Event`].
 pub const SCHEMA: &str = "ptyproof.reconstruct_event/1";
@@ -85,11 +86,6 @@ impl Event {
     }
 }
 
-/// How many are not finite.
-pub(super) fn bad(values: &[Complex32]) -> u64 {
-    values.iter().filter(|z| !z.is_finite()).count() as u64
-}
-
 /// The event of a stage at a pattern, as the estimate stands.
 pub(super) fn event(
     problem: &Problem,
@@ -112,8 +108,8 @@ pub(super) fn event(
         position: pattern.map(place),
         counts: Counts {
             far_field,
-            object: bad(estimate.object.as_slice().unwrap_or(&[])),
-            probe: bad(&estimate.probes),
+            object: non_finite(estimate.object.as_slice().unwrap_or(&[])),
+            probe: non_finite(&estimate.probes),
         },
     }
 }
@@ -137,9 +133,9 @@ pub(super) fn of_pattern(
         }
         far = detector.not_finite(&mut b.waves, problem.pattern(k), &mut b.scratch);
     }
-    let stage = if bad(&estimate.probes) > 0 {
+    let stage = if non_finite(&estimate.probes) > 0 {
         Stage::Probe
-    } else if bad(&b.patch) > 0 {
+    } else if non_finite(&b.patch) > 0 {
         Stage::Object
     } else {
         Stage::FarField
@@ -175,5 +171,6 @@ pub(super) fn of_update(
             0,
         ));
     }
-    (bad(&estimate.probes) > 0).then(|| event(problem, estimate, iteration, Stage::Probe, None, 0))
+    (non_finite(&estimate.probes) > 0)
+        .then(|| event(problem, estimate, iteration, Stage::Probe, None, 0))
 }

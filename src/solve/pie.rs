@@ -2,23 +2,50 @@
 
 use num_complex::Complex32;
 
+use super::algorithm::{Algorithm, Round};
+use super::buffers::Buffers;
 use super::canvas::{add, cut};
-use super::engine::{Buffers, Estimate, Iteration};
+use super::estimate::{Estimate, non_finite, squares};
 use super::event::{self, Stage};
-use super::fourier_constraint::Detector;
+use super::iteration::Iteration;
 use super::problem::Problem;
-use super::settings::{Method, Settings};
+use super::settings::Settings;
+use crate::par::Pool;
 use crate::rng::Stream;
 
-/// One pass over all patterns, in an order of its own.
-pub(super) fn pass(
-    problem: &Problem,
-    settings: &Settings,
-    detector: &Detector,
-    iteration: usize,
-    estimate: &mut Estimate,
-    b: &mut Buffers,
-) -> Iteration {
+/// The pass over all patterns that ePIE and rPIE have in common.
+#[derive(Debug)]
+pub(super) struct Pie {
+    buffers: Buffers,
+    /// Share of the largest intensity in the divisor of a step; the rest is the intensity of the pixel.
+    share: fn(&Settings) -> f64,
+}
+
+impl Pie {
+    pub(super) fn new(problem: &Problem, share: fn(&Settings) -> f64) -> Self {
+        Self {
+            buffers: Buffers::new(problem.area()),
+            share,
+        }
+    }
+}
+
+impl Algorithm for Pie {
+    fn iterate(&mut self, round: Round<'_>, estimate: &mut Estimate, _: &Pool) -> Iteration {
+        #[expect(clippy::cast_possible_truncation, reason = "a share of float32 fields")]
+        let share = (self.share)(round.settings) as f32;
+        pass(round, share, estimate, &mut self.buffers)
+    }
+}
+
+/// One pass over all patterns, in an order that the seed and the iteration give.
+fn pass(round: Round<'_>, share: f32, estimate: &mut Estimate, b: &mut Buffers) -> Iteration {
+    let Round {
+        problem,
+        settings,
+        detector,
+        iteration,
+    } = round;
     let (n, area) = (problem.n, problem.area());
     let mut order: Vec<usize> = (0..problem.len()).collect();
     Stream::new(settings.seed, "order of patterns", iteration as u64).shuffle(&mut order);
@@ -27,12 +54,6 @@ pub(super) fn pass(
     let [object_step, probe_step] =
         [settings.object_step, settings.probe_step].map(|s| (s * fall) as f32);
     let moves_probe = iteration >= settings.probe_from;
-    // ePIE divides by the largest intensity, rPIE by a mixture with the local one
-    #[expect(clippy::cast_possible_truncation, reason = "a share of float32 fields")]
-    let share = match settings.method {
-        Method::Rpie => settings.regularization as f32,
-        _ => 1.0,
-    };
     let mut record = Iteration::default();
     let mut before = None;
     for k in order {
@@ -90,7 +111,7 @@ pub(super) fn pass(
             super::refine::step(estimate, b, k, n, &mut record);
         }
         add(&mut estimate.object, at, n, &b.update);
-        if record.event.is_none() && !record.object_change.is_finite() && event::bad(&b.update) > 0
+        if record.event.is_none() && !record.object_change.is_finite() && non_finite(&b.update) > 0
         {
             let stage = Stage::Object;
             record.event = Some(event::event(
@@ -118,7 +139,7 @@ pub(super) fn pass(
             }
         }
     }
-    if record.event.is_none() && event::bad(&estimate.probes) > 0 {
+    if record.event.is_none() && non_finite(&estimate.probes) > 0 {
         let stage = Stage::Probe;
         record.event = Some(event::event(problem, estimate, iteration, stage, before, 0));
     }
@@ -135,9 +156,4 @@ fn divisors(weights: &mut [f32], share: f32) {
     } else {
         weights.fill(0.0);
     }
-}
-
-/// The sum of squares, in float64.
-pub(super) fn squares(values: &[Complex32]) -> f64 {
-    values.iter().map(|z| f64::from(z.norm_sqr())).sum()
 }

@@ -100,7 +100,7 @@ impl Problem {
                         ))
                         .need(format!("at most {MAX_PIXELS} pixels"))
                         .help(
-                            "positions are in pixels of the object, not in metres or nanometres",
+                            "positions are in pixels of the object, not in meters or nanometers",
                         ));
                 }
                 Frame {

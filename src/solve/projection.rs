@@ -1,20 +1,24 @@
-//! Engines that hold every exit wave and project them in turn: difference map and RAAR.
+//! What difference map and RAAR have in common: they hold every exit wave and project them in turn.
 //!
 //! `P_F` puts the measured modulus into the far field; `P_O` replaces waves by `P O`, with object and probe the best
-//! for all of them. *Difference map*: `psi += beta (P_F(2 P_O psi - psi) - P_O psi)`. *RAAR*:
-//! `psi = beta (psi + P_F(2 P_O psi - psi)) + (1 - 2 beta) P_O psi`; with `beta = 1` they are one. Neither settles on noisy
-//! data; so the last part of the iterations is alternating projections, `psi = P_F P_O psi`.
+//! for all of them. With `beta = 1` the two engines are one. Neither settles on noisy data; so the last part of the
+//! iterations is alternating projections, `psi = P_F P_O psi`.
+
+use std::fmt;
+use std::marker::PhantomData;
 
 use ndarray::Array2;
 use num_complex::Complex32;
 use rayon::prelude::*;
 
+use super::algorithm::{Algorithm, Round};
+use super::buffers::Buffers;
 use super::canvas::{Placement, add, add_real, cut};
-use super::engine::{Buffers, Estimate, Iteration};
+use super::estimate::Estimate;
 use super::event;
-use super::fourier_constraint::Detector;
+use super::iteration::Iteration;
 use super::problem::Problem;
-use super::settings::{Method, Settings};
+use crate::par::Pool;
 
 /// Parts of the patterns that are summed apart and then in order: as many for every number of threads.
 const PARTS: usize = 8;
@@ -23,15 +27,28 @@ const ROUNDS: usize = 2;
 /// Share of the largest illumination with which a pixel keeps its old value: pixels without light stay.
 const INERTIA: f32 = 1e-3;
 
+/// How the two projections of a wave make the next one.
+pub(super) trait Relaxed: fmt::Debug + Send + Sync + 'static {
+    /// The next wave: `fitted` is `P_F(2 P_O psi - psi)`, `overlap` is `P_O psi`.
+    fn update(wave: Complex32, fitted: Complex32, overlap: Complex32, beta: f32) -> Complex32;
+}
+
 /// Exit waves of all patterns.
-#[derive(Debug, Clone)]
-pub(super) struct Projection {
+#[derive(Debug)]
+pub(super) struct Projection<R> {
     /// `[pattern, mode, row, col]`.
     waves: Vec<Complex32>,
     per_pattern: usize,
+    rule: PhantomData<R>,
 }
 
-impl Projection {
+impl<R: Relaxed> Algorithm for Projection<R> {
+    fn iterate(&mut self, round: Round<'_>, estimate: &mut Estimate, pool: &Pool) -> Iteration {
+        pool.run(|| self.pass(round, estimate))
+    }
+}
+
+impl<R: Relaxed> Projection<R> {
     pub(super) fn new(problem: &Problem, start: &Estimate) -> Self {
         let per_pattern = start.probes.len();
         let mut waves = vec![Complex32::ZERO; problem.len() * per_pattern];
@@ -42,18 +59,21 @@ impl Projection {
                 illuminate(&start.probes, &patch, wave);
             }
         }
-        Self { waves, per_pattern }
+        Self {
+            waves,
+            per_pattern,
+            rule: PhantomData,
+        }
     }
 
     /// One iteration.
-    pub(super) fn pass(
-        &mut self,
-        problem: &Problem,
-        settings: &Settings,
-        detector: &Detector,
-        iteration: usize,
-        estimate: &mut Estimate,
-    ) -> Iteration {
+    fn pass(&mut self, round: Round<'_>, estimate: &mut Estimate) -> Iteration {
+        let Round {
+            problem,
+            settings,
+            detector,
+            iteration,
+        } = round;
         let polishing = settings.fall(iteration) < 1.0;
         #[expect(clippy::cast_possible_truncation, reason = "a share of float32 fields")]
         let beta = settings.relaxation as f32;
@@ -110,10 +130,10 @@ impl Projection {
                     );
                     let fitted = reflected.iter().zip(&b.waves).map(|(r, d)| r + d);
                     for ((w, f), o) in wave.iter_mut().zip(fitted).zip(at_overlap) {
-                        *w = match settings.method {
-                            _ if polishing => f,
-                            Method::Raar => (*w + f) * beta + o * (1.0 - 2.0 * beta),
-                            _ => *w + (f - o) * beta,
+                        *w = if polishing {
+                            f
+                        } else {
+                            R::update(*w, f, *o, beta)
                         };
                     }
                 }
@@ -124,7 +144,7 @@ impl Projection {
         for f in found {
             record.add(f);
         }
-        record.object_change = self.overlap(problem, settings, iteration, &places, estimate);
+        record.object_change = self.overlap(round, &places, estimate);
         if record.event.is_none() {
             record.event = event::of_update(problem, estimate, iteration, 0..problem.len());
         }
@@ -134,14 +154,13 @@ impl Projection {
     /// Object and probe that fit all waves best; the squared change of the object.
     fn overlap(
         &self,
-        problem: &Problem,
-        settings: &Settings,
-        iteration: usize,
+        round: Round<'_>,
         places: &[Option<Placement>],
         estimate: &mut Estimate,
     ) -> f64 {
+        let problem = round.problem;
         let before = estimate.object.clone();
-        let moves_probe = iteration >= settings.probe_from;
+        let moves_probe = round.iteration >= round.settings.probe_from;
         for _ in 0..if moves_probe { ROUNDS } else { 1 } {
             self.object(problem, places, estimate);
             if moves_probe {

@@ -5,7 +5,9 @@
 
 use num_complex::Complex32;
 
-use super::engine::{Buffers, Estimate, Iteration};
+use super::buffers::Buffers;
+use super::estimate::Estimate;
+use super::iteration::Iteration;
 use crate::geometry::Position;
 
 /// Share of the shift that is taken at once.

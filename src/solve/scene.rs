@@ -4,7 +4,7 @@ use ndarray::Array2;
 use num_complex::Complex32;
 
 use super::canvas::cut;
-use super::engine::Estimate;
+use super::estimate::Estimate;
 use super::problem::{Frame, Problem};
 use crate::geometry::Position;
 use crate::rng::Stream;

@@ -1,4 +1,4 @@
-//! Memory that begins on a cache line, so that no register load straddles two.
+//! Cache-aligned memory: no register load crosses a cache line.
 
 #![allow(
     unsafe_code,
@@ -31,8 +31,8 @@ impl<T: Scalar> Aligned<T> {
         new
     }
 
-    /// Makes room for at least `len` numbers, and for twice what there was: a thread that meets the layers of a network in any order
-    /// soon has room for all. Where that takes other memory all numbers are zero, and the old memory is given back first.
+    /// Grows to at least `len` numbers, and to at least twice the present size, so that a thread that works on the layers
+    /// of a network in any order soon has enough. After a reallocation all numbers are zero; the old memory is freed first.
     pub fn grow(&mut self, len: usize) {
         if len > self.len {
             let room = len.max(2 * self.len);
@@ -41,7 +41,7 @@ impl<T: Scalar> Aligned<T> {
         }
     }
 
-    /// Has `len` numbers from here on, of any value; memory that it had is kept.
+    /// Resizes to `len` numbers of any value; existing memory is reused.
     pub(super) fn resize(&mut self, len: usize) {
         self.lines
             .resize(len.div_ceil(LINE), Line([T::zero(); LINE]));
@@ -61,7 +61,7 @@ impl<T: Scalar> Default for Aligned<T> {
 impl<T> Deref for Aligned<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
-        // SAFETY: `lines` holds at least `len` initialised numbers, contiguous by `repr(C)`: a line has
+        // SAFETY: `lines` holds at least `len` initialized numbers, contiguous by `repr(C)`: a line has
         // no padding, its size being a multiple of its alignment.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_begins_on_a_line_and_grows_to_zeros() {
+    fn aligned_buffer_is_cache_aligned_and_zero_filled() {
         let mut a = Aligned::<f32>::zeros(5);
         a[4] = 7.0;
         a.grow(40);

@@ -1,9 +1,8 @@
-//! Where generic kernels are compiled: here, for both precisions, and nowhere else.
+//! The only place where generic kernels are compiled, for both precisions.
 //!
-//! A generic function is compiled in the crate that calls it, so a change to that crate could change how the
-//! loop is cut, and its instruction count with it. [`Scalar`](crate::scalar::Scalar) therefore carries one
-//! plain function per generic kernel; the public functions of this crate call those. It also spares every
-//! other crate the compilation of RustFFT.
+//! A generic function is compiled in the crate that calls it, so a change to that crate could change the optimization of
+//! the loop and its instruction count. [`Scalar`](crate::scalar::Scalar) therefore carries one plain function per generic
+//! kernel; the public functions of this crate call those. It also spares every other crate the compilation of RustFFT.
 
 use num_complex::Complex;
 

@@ -1,4 +1,4 @@
-//! From an [`Isa`] chosen at run time to code compiled for it: the one place that crosses over.
+//! Dispatch from an [`Isa`] chosen at run time to code compiled for it.
 
 #![allow(
     unsafe_code,
@@ -11,7 +11,7 @@ use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, Portable};
 use super::shuffle::Shuffle;
 
-/// A piece of work written once for every register.
+/// Generic work for every register type.
 ///
 /// Implementations, and all they call, are `#[inline(always)]` and free of closures in hot loops: only
 /// what is inlined is compiled for the instructions of its caller.
@@ -19,14 +19,14 @@ pub(super) trait Work {
     /// Does it.
     ///
     /// # Safety
-    /// The processor must have the instruction set of `V`; implementations say what else they need.
+    /// The processor must have the instruction set of `V`; implementations document further requirements.
     unsafe fn run<V: Shuffle>(self);
 }
 
-/// Does `work` with the instructions of `isa`, or of the baseline where the processor lacks them.
+/// Runs `work` with the instructions of `isa`, or of the baseline if the processor lacks them.
 ///
 /// # Safety
-/// What [`Work::run`] of this work needs beyond the instruction set, which is checked here.
+/// Requirements of [`Work::run`] beyond the instruction set, which is checked here.
 pub(super) unsafe fn run(isa: Isa, work: impl Work) {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f")]
@@ -43,25 +43,24 @@ pub(super) unsafe fn run(isa: Isa, work: impl Work) {
     match isa {
         // SAFETY: the instruction set is checked again here, so that no `Isa` can be made up.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 if isa.is_here() => unsafe { avx512(work) },
+        Isa::Avx512 if isa.is_available() => unsafe { avx512(work) },
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 if isa.is_here() => unsafe { avx2(work) },
+        Isa::Avx2 if isa.is_available() => unsafe { avx2(work) },
         // SAFETY: needs no instruction set beyond the target's own.
         _ => unsafe { work.run::<Portable>() },
     }
 }
 
-/// The part of some [`Work`] whose registers lie side by side over columns.
+/// [`Work`] on tiles of adjacent registers over columns.
 pub(super) trait ColumnTile {
-    /// Does it with `NV` registers side by side.
+    /// Runs it with `NV` adjacent registers.
     ///
     /// # Safety
     /// As [`Work::run`].
     unsafe fn run<V: Lanes, const NV: usize>(self);
 }
 
-/// Does `work` with as many registers side by side as divide its `columns`: on AVX-512 up to four, which
-/// hold 64 channels.
+/// Runs `work` with as many adjacent registers as divide its `columns`: on AVX-512 up to four, which hold 64 channels.
 ///
 /// # Safety
 /// As [`ColumnTile::run`] of this work.
@@ -80,7 +79,7 @@ pub(super) unsafe fn for_column_tiles<V: Lanes>(columns: usize, work: impl Colum
     }
 }
 
-/// Columns that a tile of sums of `isa` holds side by side.
+/// Number of columns of a tile of sums of `isa`.
 pub(super) fn columns(isa: Isa) -> usize {
     struct Columns<'a>(&'a mut usize);
     impl Work for Columns<'_> {
@@ -95,7 +94,7 @@ pub(super) fn columns(isa: Isa) -> usize {
     columns
 }
 
-/// A loop in plain code that a compiler can vectorise by itself.
+/// A loop in plain code that a compiler can vectorize by itself.
 ///
 /// *Law.* IEEE arithmetic per element, so that the instructions it is compiled for change no bit.
 pub trait Loop {
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiles_are_as_wide_as_their_registers() {
+    fn tile_width_equals_register_width() {
         assert!(Isa::available().contains(&Isa::Portable));
         for isa in Isa::available() {
             let want = if isa == Isa::Avx512 { 64 } else { 16 };

@@ -9,7 +9,7 @@ pub enum Isa {
     Avx512,
     /// AVX2 with FMA.
     Avx2,
-    /// Whatever the target's baseline is.
+    /// The baseline of the target.
     Portable,
 }
 
@@ -17,18 +17,18 @@ impl Isa {
     /// Every set this processor has, the fastest first.
     pub fn available() -> Vec<Self> {
         let all = [Self::Avx512, Self::Avx2, Self::Portable];
-        all.into_iter().filter(|isa| isa.is_here()).collect()
+        all.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
     /// The fastest set this processor has.
     pub fn best() -> Self {
         let fast = [Self::Avx512, Self::Avx2];
-        let here = fast.into_iter().find(|isa| isa.is_here());
+        let here = fast.into_iter().find(|isa| isa.is_available());
         here.unwrap_or(Self::Portable)
     }
 
     /// Whether this processor has the set.
-    pub fn is_here(self) -> bool {
+    pub fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => is_x86_feature_detected!("avx512f"),

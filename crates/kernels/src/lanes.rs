@@ -1,7 +1,7 @@
 //! Vector lanes of float32: one arithmetic, three instruction sets.
 //!
 //! *Law.* Every implementation does the same IEEE operations per lane (a fused multiply-add is
-//! fused everywhere), so a kernel written once against [`Lanes`] gives the same bits on each.
+//! fused everywhere), so a kernel written against [`Lanes`] is bit-identical on each.
 
 #![allow(unsafe_code, reason = "vector registers; see Safety of the trait")]
 
@@ -16,7 +16,7 @@ use std::arch::x86_64 as arch;
 pub(super) unsafe trait Lanes: Copy {
     /// Lanes in the register.
     const COUNT: usize;
-    /// The most registers of columns that a tile of sums holds side by side.
+    /// Maximum number of adjacent registers of columns in a tile of sums.
     const COLUMN_TILE: usize;
     /// Some of the lanes.
     type Mask: Copy;
@@ -26,8 +26,8 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn splat(x: f32) -> Self;
     /// `sums[v] = a * b[v] + sums[v]`, each rounded once, with `a` value `i` from `p` on in every lane.
     ///
-    /// On registers of a processor these are the very instructions, for a compiler that sees the loads reads neighbours
-    /// at once and takes them apart, or reads ahead until registers run out, depending on the code around.
+    /// Implementations with registers use inline assembly, because a compiler that sees the loads may merge neighbors and
+    /// split them, or read ahead until registers run out.
     unsafe fn mul_add_each<const NV: usize>(
         p: *const f32,
         i: usize,
@@ -75,7 +75,7 @@ pub(super) unsafe trait Lanes: Copy {
         // SAFETY: the caller's.
         unsafe { self.store(p) }
     }
-    /// Puts all that was streamed before all that is written after.
+    /// A store fence: orders streamed stores before later ones.
     unsafe fn settle() {}
     /// `self * b + c`, rounded once.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
@@ -93,7 +93,7 @@ pub(super) unsafe trait Lanes: Copy {
     unsafe fn gate(self, gate: Self) -> Self;
 }
 
-/// Sixteen lanes as an array: what every processor has.
+/// Sixteen lanes as an array, for every processor.
 #[derive(Clone, Copy)]
 pub(super) struct Portable(pub(super) [f32; 16]);
 
@@ -148,7 +148,7 @@ unsafe impl Lanes for Portable {
     unsafe fn load_some(p: *const f32, (from, to): (usize, usize)) -> Self {
         let mut lanes = [0.0; 16];
         for (i, lane) in lanes.iter_mut().enumerate().take(to).skip(from) {
-            // SAFETY: the caller grants these; `p` itself may lie before what it points into.
+            // SAFETY: the caller grants these; `p` itself may be before what it points into.
             *lane = unsafe { p.wrapping_add(i).read() };
         }
         Self(lanes)
@@ -188,7 +188,7 @@ unsafe impl Lanes for Portable {
     }
 }
 
-/// One number spread, and multiplied and added to some sums.
+/// Broadcasts one number, multiplies it and adds the products to some sums.
 #[cfg(target_arch = "x86_64")]
 macro_rules! each {
     ($class:ident $p:ident $i:ident $b:ident $sums:ident: $($s:ident $t:ident $v:literal),*) => {

@@ -8,8 +8,8 @@ use crate::dispatch::{Loop, vectorized};
 use crate::map::FeatureMap;
 use crate::scalar::Scalar;
 
-/// Rows that one task works on.
-const ROWS: usize = 8;
+/// Number of rows per task.
+const ROWS_PER_TASK: usize = 8;
 
 /// `out = max over 2x2 squares of x`; a NaN wins.
 pub fn max_pool<T: Scalar>(x: &FeatureMap<T>, out: &mut FeatureMap<T>) {
@@ -18,7 +18,7 @@ pub fn max_pool<T: Scalar>(x: &FeatureMap<T>, out: &mut FeatureMap<T>) {
 
 pub(crate) fn pool<T: Scalar>(x: &FeatureMap<T>, out: &mut FeatureMap<T>) {
     let (s, row_len) = (out.stride(), out.row_len());
-    out.bands_mut(ROWS).for_each(|band| {
+    out.bands_mut(ROWS_PER_TASK).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let y = 2 * (band.first_row + k);
             vectorized(PoolRow {
@@ -75,7 +75,7 @@ pub(crate) fn pool_backward<T: Scalar>(
 ) {
     let (s, row_len) = (dx.stride(), dx.row_len());
     // pairs of rows: a band of even height starts on an even row
-    dx.bands_mut(2 * ROWS).for_each(|band| {
+    dx.bands_mut(2 * ROWS_PER_TASK).for_each(|band| {
         for (k, rows) in band.values.chunks_exact_mut(2 * row_len).enumerate() {
             let y = band.first_row + 2 * k;
             let (top, bottom) = rows.split_at_mut(row_len);
@@ -132,7 +132,7 @@ pub fn upsample<T: Scalar>(x: &FeatureMap<T>, out: &mut FeatureMap<T>) {
 
 pub(crate) fn repeat<T: Scalar>(x: &FeatureMap<T>, out: &mut FeatureMap<T>) {
     let (s, row_len) = (out.stride(), out.row_len());
-    out.bands_mut(ROWS).for_each(|band| {
+    out.bands_mut(ROWS_PER_TASK).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let from = x.row(band.image, (band.first_row + k) / 2);
             for (to, p) in row[s..row_len - s]
@@ -158,7 +158,7 @@ pub(crate) fn repeat_backward<T: Scalar>(
     dx: &mut FeatureMap<T>,
 ) {
     let (s, row_len) = (dx.stride(), dx.row_len());
-    dx.bands_mut(ROWS).for_each(|band| {
+    dx.bands_mut(ROWS_PER_TASK).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let y = band.first_row + k;
             vectorized(LowerRow {
@@ -212,7 +212,7 @@ pub fn add<T: Scalar>(a: &mut FeatureMap<T>, b: &FeatureMap<T>) {
 
 pub(crate) fn sum<T: Scalar>(a: &mut FeatureMap<T>, b: &FeatureMap<T>) {
     let (s, row_len) = (a.stride(), a.row_len());
-    a.bands_mut(ROWS).for_each(|band| {
+    a.bands_mut(ROWS_PER_TASK).for_each(|band| {
         for (k, row) in band.values.chunks_exact_mut(row_len).enumerate() {
             let from = b.row(band.image, band.first_row + k);
             for (x, &y) in row[s..row_len - s].iter_mut().zip(from) {
@@ -287,6 +287,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use ptyproof_testkit::compare::zip_eq;
+    use ptyproof_testkit::tolerance::{F64_GRADIENT, F64_SLOPE, F64_STEPS_65536, assert_close};
 
     fn map(images: usize, h: usize, w: usize, c: usize, f: f64) -> FeatureMap<f64> {
         let mut m = FeatureMap::new(images, h, w, c);
@@ -311,7 +312,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn pooling_and_upsampling_backward_are_adjoints_of_their_linearizations(
+        fn pooling_and_upsampling_gradients_are_adjoints(
             images in 1usize..3, h in 1usize..12, w in 1usize..6, c in 1usize..20,
         ) {
             // where the rectifier is open, <J dx, dy> = <dx, J* dy> with J from central differences
@@ -335,7 +336,7 @@ mod tests {
             let (_, plus) = relu_pool(e);
             let (_, minus) = relu_pool(-e);
             let numeric = (dot(&plus, &dy) - dot(&minus, &dy)) / (2.0 * e);
-            prop_assert!((numeric - dot(&dir, &dx)).abs() < 1e-6 * (1.0 + numeric.abs()));
+            assert_close!(numeric, dot(&dir, &dx), F64_GRADIENT.or_relative());
 
             let mut up = FeatureMap::new(images, 2 * h, 2 * w, c);
             let ones = {
@@ -346,20 +347,20 @@ mod tests {
             upsample(&dy, &mut up);
             let mut down = map(images, h, w, c, 9.0);
             upsample_backward(&ones, &dir, &mut down);
-            prop_assert!((dot(&up, &dir) - dot(&dy, &down)).abs() < 1e-11);
+            assert_close!(dot(&up, &dir), dot(&dy, &down), F64_STEPS_65536);
         }
 
         #[test]
-        fn activations_have_their_derivatives(x in -20.0f64..20.0) {
+        fn activation_gradients_match_finite_differences(x in -20.0f64..20.0) {
             for a in [Activation::Sigmoid(2.5), Activation::PiTanh, Activation::Swish] {
                 let h = 1e-6;
                 let n = (a.value(x + h) - a.value(x - h)) / (2.0 * h);
-                prop_assert!((a.derivative(x) - n).abs() < 1e-8, "{a:?}");
+                assert_close!(a.derivative(x), n, F64_SLOPE, "{a:?}");
             }
         }
 
         #[test]
-        fn activations_are_finite_for_every_finite_number(x in proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL | proptest::num::f32::ZERO) {
+        fn activations_are_finite_for_finite_input(x in proptest::num::f32::NORMAL | proptest::num::f32::SUBNORMAL | proptest::num::f32::ZERO) {
             for a in [Activation::Sigmoid(2.5), Activation::PiTanh, Activation::Swish] {
                 prop_assert!(a.value(x).is_finite() && a.derivative(x).is_finite(), "{a:?}");
             }
@@ -367,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nan_survives_pooling() {
+    fn pooling_propagates_nan() {
         for k in 0..4 {
             let mut x = FeatureMap::<f32>::new(1, 2, 2, 1);
             x.pixel_mut(0, k / 2, k % 2)[0] = f32::NAN;

@@ -1,9 +1,9 @@
-//! Hot loops of `ptyproof`: the only crate with `unsafe` code, and why.
+//! Hot loops of `ptyproof`: the only crate with `unsafe` code.
 //!
-//! *Law.* Every kernel is one arithmetic, compiled for several instruction sets and chosen at run time
-//! ([`isa::Isa`]). An output element has one writer and a fixed order of operations, so its bits depend
-//! neither on the instruction set nor on the number of threads. Each kernel stands on a definition in
-//! plain loops: a test compares it with that, and the instruction sets with each other to the bit.
+//! *Law.* Every kernel is one arithmetic, compiled for several instruction sets and chosen at run time ([`isa::Isa`]). An
+//! output element has one writer and a fixed order of operations, so its bits depend neither on the instruction set nor on
+//! the number of threads. Each kernel has a definition in plain loops: a test compares it with that, and the instruction
+//! sets with each other to the bit.
 //!
 //! *Safety.* Public functions check shapes and bounds with `assert!`; below them pointers stay inside
 //! because a [`map::FeatureMap`] has a pixel of margin on each side and channels padded to whole registers.
@@ -19,7 +19,7 @@
 //! | [`fft`] | two-dimensional discrete Fourier transform |
 //! | [`scatter_add`] | a patch moved by a fraction of a pixel, added to a canvas |
 //! | [`map`], [`scalar`] | the arrays and the two precisions they come in |
-//! | [`isa`], [`peak`] | instruction sets, and what they could do at most |
+//! | [`isa`], [`peak`] | instruction sets, and their peak performance |
 
 pub mod adam;
 mod aligned;

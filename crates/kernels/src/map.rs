@@ -39,7 +39,8 @@ impl<T: Scalar> FeatureMap<T> {
         Self::with_stride(images, height, width, channels, channels)
     }
 
-    /// A map of zeros for a network's input: few channels lie densely, more in whole registers, as the kernels of many channels need them.
+    /// A map of zeros for the input of a network: few channels are stored densely, more channels in whole registers, as
+    /// their kernels need.
     pub fn input(images: usize, height: usize, width: usize, channels: usize) -> Self {
         if channels < CHANNEL_STEP {
             Self::dense(images, height, width, channels)
@@ -174,7 +175,7 @@ impl<T: Scalar> FeatureMap<T> {
             })
     }
 
-    /// Gives `f` image, row, column and channels of every interior pixel, for writing, in parallel.
+    /// Calls `f` with image, row, column and channels of every interior pixel, for writing, in parallel.
     pub fn each_pixel(&mut self, f: impl Fn(usize, usize, usize, &mut [T]) + Sync) {
         let (row_len, stride, channels) = (self.row_len(), self.stride, self.channels);
         self.bands_mut(8).for_each(|band| {

@@ -1,4 +1,4 @@
-//! Sums over long vectors, the same bits for every number of threads and every instruction set.
+//! Sums over long vectors, bit-identical for every number of threads and every instruction set.
 
 use rayon::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::scalar::Scalar;
 
 /// Values that one task sums.
 pub const CHUNK: usize = 1 << 16;
-/// Partial sums that lie side by side in registers.
+/// Number of partial sums in registers.
 pub const LANES: usize = 16;
 
 /// The Euclidean norm of a vector and how many of its values are not finite; keeps its work space.
@@ -116,21 +116,22 @@ mod tests {
     use super::*;
     use crate::testing::on_threads;
     use proptest::prelude::*;
+    use ptyproof_testkit::tolerance::{F64_STEPS_8, assert_close};
 
     proptest! {
         #[test]
-        fn the_norm_is_the_sum_of_squares_whatever_the_threads(
+        fn norm_is_thread_independent(
             len in 0usize..200_000, bad in 0usize..400_000,
         ) {
             // law: |norm^2 - sum v^2| <= len eps sum v^2; the same bits for 1 and 3 threads; every bad value counts
             let mut v: Vec<f32> = (0..len).map(|k| (k as f32 * 0.37).sin()).collect();
             let want: f64 = v.iter().map(|v| f64::from(*v) * f64::from(*v)).sum();
             let (norm, none) = Norm::default().of(&v);
-            prop_assert!((norm * norm - want).abs() <= 1e-15 * want * len as f64, "{} {want}", norm * norm);
+            assert_close!(norm * norm, want, F64_STEPS_8.scaled(want * len as f64));
             prop_assert_eq!(none, 0);
             for threads in [1, 3] {
-                let again = on_threads(threads, || Norm::default().of(&v));
-                prop_assert_eq!((again.0.to_bits(), again.1), (norm.to_bits(), 0));
+                let repeated = on_threads(threads, || Norm::default().of(&v));
+                prop_assert_eq!((repeated.0.to_bits(), repeated.1), (norm.to_bits(), 0));
             }
             if let Some(x) = v.get_mut(bad) {
                 *x = f32::NAN;

@@ -1,4 +1,4 @@
-//! What the multipliers can do at best: a loop of fused multiply-adds that touches no memory.
+//! Peak performance: a loop of fused multiply-adds without memory access.
 
 #![allow(unsafe_code, reason = "vector registers; nothing is read or written")]
 
@@ -7,8 +7,8 @@ use super::isa::Isa;
 use super::lanes::Lanes;
 use super::shuffle::Shuffle;
 
-/// Independent chains: more than a multiplier's latency times the multipliers of any core.
-const CHAINS: usize = 12;
+/// Number of independent chains: more than latency times number of FMA units of any core.
+const FMA_CHAINS: usize = 12;
 
 /// Runs `rounds` of a dozen independent multiply-adds in registers of `isa`; returns the floating-point operations done
 /// (two for each lane of each), and a value that depends on all of them.
@@ -21,7 +21,7 @@ pub fn multiply_adds(isa: Isa, rounds: u64) -> (u64, f32) {
     };
     // SAFETY: registers only.
     unsafe { run(isa, work) }
-    (2 * rounds * (CHAINS * lanes) as u64, value)
+    (2 * rounds * (FMA_CHAINS * lanes) as u64, value)
 }
 
 struct Chains<'a> {
@@ -37,7 +37,7 @@ impl Work for Chains<'_> {
         // SAFETY: 16 values hold any register.
         unsafe {
             let (half, one) = (V::splat(0.5), V::splat(1.0));
-            let mut sums = [V::zero(); CHAINS];
+            let mut sums = [V::zero(); FMA_CHAINS];
             for _ in 0..self.rounds {
                 for sum in &mut sums {
                     *sum = sum.mul_add(half, one);
@@ -59,12 +59,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_chain_runs_to_its_limit() {
+    fn every_fma_chain_converges() {
         // x = x / 2 + 1 tends to 2 on every instruction set
         for isa in Isa::available() {
             let (operations, value) = multiply_adds(isa, 100);
-            assert_eq!(value, 2.0 * CHAINS as f32, "{isa}");
-            assert!(operations >= 2 * 100 * CHAINS as u64 * 8, "{isa}");
+            assert_eq!(value, 2.0 * FMA_CHAINS as f32, "{isa}");
+            assert!(operations >= 2 * 100 * FMA_CHAINS as u64 * 8, "{isa}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Asking for memory before it is needed.
+//! Prefetching of memory.
 
 #![allow(unsafe_code, reason = "a hint to the processor")]
 
 /// Numbers of a cache line.
 pub(super) const LINE: usize = 16;
 
-/// Asks for `values` to be brought into the second-level cache. Changes nothing but time.
+/// Prefetches `values` into the second-level cache. Affects only the time.
 #[inline(always)]
 pub fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
@@ -20,7 +20,7 @@ pub fn prefetch<T>(values: &[T]) {
     let _ = values;
 }
 
-/// Asks for the cache line at `p` to be brought into the first-level cache. Changes nothing but time, wherever `p` points.
+/// Prefetches the cache line at `p` into the first-level cache. Affects only the time, for any `p`.
 #[inline(always)]
 pub(super) fn prefetch_l1(p: *const f32) {
     #[cfg(target_arch = "x86_64")]

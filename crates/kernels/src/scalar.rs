@@ -1,11 +1,11 @@
-//! The two precisions: `f32` to run, `f64` to prove.
+//! The two precisions: `f32` for runs, `f64` for tests.
 
 use rustfft::FftNum;
 pub use rustfft::num_traits::Float;
 
 use crate::compiled::Compiled;
 
-/// A real number that everything between the patterns and the loss is written for.
+/// The real number type of the code between patterns and loss.
 pub trait Scalar: Compiled + FftNum + Float + Default + std::iter::Sum {
     /// The nearest value to `v`.
     fn of(v: f64) -> Self;

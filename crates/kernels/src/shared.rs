@@ -1,11 +1,10 @@
-//! Memory that several threads write, each its own part.
+//! Memory that several threads write, each a disjoint part.
 
 #![allow(unsafe_code, reason = "disjoint writes that no borrow can express")]
 
 use std::marker::PhantomData;
 
-/// A slice whose parts are written by several threads; who takes a pointer says why no other thread writes
-/// there.
+/// A slice whose parts are written by several threads; every use of a pointer justifies why no other thread writes there.
 pub(super) struct Shared<'a, T> {
     begin: *mut T,
     len: usize,

@@ -1,4 +1,4 @@
-//! Values that change lanes: complex numbers split into planes and joined, and squares of eight turned.
+//! Lane permutations: complex numbers split into planes and joined, and 8x8 squares transposed.
 //!
 //! *Law.* A register is `COUNT / 8` groups of eight lanes, and nothing leaves its group. A kernel
 //! that treats groups as independent (another row, another eight columns) therefore has one
@@ -17,9 +17,9 @@ use crate::lanes::{Lanes, Portable};
 /// Moves between memory and groups of lanes, and between the lanes of a group.
 ///
 /// # Safety
-/// As [`Lanes`]; pointers must be valid for what the method says, and need no alignment.
+/// As [`Lanes`]; pointers must be valid for the documented access, and need no alignment.
 pub(super) unsafe trait Shuffle: Lanes {
-    /// Reads 8 values, the same in each group.
+    /// Reads 8 values into each group.
     unsafe fn load_group(p: *const f32) -> Self;
     /// Writes group `g` to the 8 values at `p + g * stride`.
     unsafe fn store_groups(self, p: *mut f32, stride: usize);

@@ -1,4 +1,4 @@
-//! What tests of this crate share.
+//! Helpers of the tests of this crate.
 
 /// Runs `f` with every parallel iterator inside it on `threads` threads.
 pub(crate) fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {

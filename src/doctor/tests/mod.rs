@@ -1,16 +1,18 @@
-//! Small scans whose truth is known, told wrongly in every way.
+//! Small simulated scans with every kind of wrong metadata.
 
-mod spoilt;
+mod corrupted;
 
 use ndarray::{Array2, Array3};
 use num_complex::Complex32;
 use proptest::prelude::*;
+use ptyproof_testkit::tolerance::{F64_FITTED, assert_close};
 
 use super::*;
 use crate::geometry::Position;
 use crate::io::dataset::Dataset;
 use crate::io::domain::Patterns;
-use crate::io::open_file::{OpenFile, Unit};
+use crate::io::open_file::OpenFile;
+use crate::io::unit::Unit;
 use crate::par::Pool;
 use crate::rng::Stream;
 use ptyproof_kernels::fft::{Fft2, Scratch, shifted};
@@ -119,7 +121,7 @@ impl Scan {
     }
 }
 
-fn look(contents: &mut OpenFile) -> Examination {
+fn run_doctor(contents: &mut OpenFile) -> Examination {
     examine(contents, &Pool::new(2).unwrap()).unwrap()
 }
 
@@ -136,23 +138,23 @@ fn topic<'a>(e: &'a Examination, severity: Severity, topic: &str) -> Option<&'a 
 }
 
 #[test]
-fn a_scan_told_rightly_has_no_fault_and_its_reading_comes_first() {
-    let e = look(&mut scan(1, 10).contents(true));
+fn correct_metadata_has_no_fault_and_ranks_first() {
+    let e = run_doctor(&mut scan(1, 10).contents(true));
     assert_eq!(faults(&e), Vec::<&str>::new(), "{:#?}", e.findings);
     assert_eq!(e.ranking[0].hypothesis, Hypothesis::DECLARED);
     assert!(topic(&e, Severity::Note, "unit").is_some());
     assert!(topic(&e, Severity::Note, "twin").is_some());
 }
 
-/// A scan told wrongly: the orientation of its positions, the unit, where DC is.
+/// A scan with wrong metadata: orientation of the positions, unit, place of DC.
 #[derive(Debug, Clone, Copy)]
-struct Told {
+struct Declared {
     fault: Orientation,
     power: Power,
     corner: bool,
 }
 
-impl Told {
+impl Declared {
     fn examined(self, seed: u64) -> Examination {
         let mut s = scan(seed, 10);
         for p in &mut s.positions {
@@ -171,23 +173,23 @@ impl Told {
         if self.power == Power::Square {
             contents.stack.as_mut().unwrap().unit = Unit::Counts;
         }
-        look(&mut contents)
+        run_doctor(&mut contents)
     }
 
     /// The reading that undoes it.
-    fn undone(self) -> Hypothesis {
+    fn inverse(self) -> Hypothesis {
         Hypothesis {
             orientation: self.fault.inverse(),
-            centre: if self.corner {
-                Centre::Other
+            center: if self.corner {
+                Center::Other
             } else {
-                Centre::Declared
+                Center::Declared
             },
             power: self.power,
         }
     }
 
-    /// What has to be named, in the order of the alphabet.
+    /// The expected topics, sorted.
     fn names(self) -> Vec<&'static str> {
         let turned = match self.fault {
             Orientation::IDENTITY => None,
@@ -207,17 +209,17 @@ impl Told {
 const UNITS: [Power; 3] = [Power::Declared, Power::Root, Power::Square];
 
 #[test]
-fn a_scan_told_wrongly_is_named_by_the_inverse() {
+fn wrong_orientation_is_named() {
     for (k, fault) in Orientation::ALL.into_iter().enumerate() {
-        let told = Told {
+        let declared = Declared {
             fault,
             power: UNITS[k % 3],
             corner: k % 2 == 1,
         };
-        let e = told.examined(k as u64 + 1);
+        let e = declared.examined(k as u64 + 1);
         let mut got = faults(&e);
         got.sort_unstable();
-        assert_eq!(got, told.names(), "{told:?}: {:#?}", e.findings);
+        assert_eq!(got, declared.names(), "{declared:?}: {:#?}", e.findings);
     }
 }
 
@@ -225,16 +227,16 @@ proptest! {
     // one case is 20 million pixel updates
     #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
-    /// Whatever the object: the reading that undoes the fault comes first, what is right is not accused, and what is wrong is named or
-    /// said to be undecided.
+    /// For any object: the hypothesis that corrects the fault ranks first, correct metadata gives no fault, and wrong
+    /// metadata is named or said to be undecided.
     #[test]
-    fn a_scan_told_wrongly_is_ranked_first_by_the_inverse_and_never_cleared(
+    fn wrong_orientation_ranks_its_inverse_first(
         seed in 1u64..1_000_000, fault in 0usize..8, unit in 0usize..3, corner: bool,
     ) {
-        let told = Told { fault: Orientation::ALL[fault], power: UNITS[unit], corner };
-        let e = told.examined(seed);
-        prop_assert_eq!(e.ranking[0].hypothesis, told.undone(), "{:#?}", e.findings);
-        let (got, want) = (faults(&e), told.names());
+        let declared = Declared { fault: Orientation::ALL[fault], power: UNITS[unit], corner };
+        let e = declared.examined(seed);
+        prop_assert_eq!(e.ranking[0].hypothesis, declared.inverse(), "{:#?}", e.findings);
+        let (got, want) = (faults(&e), declared.names());
         for name in &got {
             prop_assert!(want.contains(name), "{name}: {:#?}", e.findings);
         }
@@ -246,7 +248,7 @@ proptest! {
 }
 
 #[test]
-fn threads_change_nothing() {
+fn result_is_thread_independent() {
     let run = |threads| {
         let pool = Pool::new(threads).unwrap();
         let e = examine(&mut scan(3, 6).contents(true), &pool).unwrap();
@@ -256,12 +258,12 @@ fn threads_change_nothing() {
 }
 
 #[test]
-fn without_a_probe_twins_are_left_open() {
+fn twin_is_undecided_without_a_probe() {
     let mut s = scan(5, 10);
     for p in &mut s.positions {
         *p = Orientation::new(true, false, false).apply(*p);
     }
-    let e = look(&mut s.contents(false));
+    let e = run_doctor(&mut s.contents(false));
     assert!(
         topic(&e, Severity::Undecided, "twin").is_some(),
         "{:#?}",
@@ -273,35 +275,35 @@ fn without_a_probe_twins_are_left_open() {
 }
 
 #[test]
-fn positions_of_other_patterns_belong_to_none() {
+fn shuffled_positions_are_a_fault() {
     let mut s = scan(7, 10);
     Stream::new(9, "fault", 0).shuffle(&mut s.positions);
-    let e = look(&mut s.contents(true));
+    let e = run_doctor(&mut s.contents(true));
     assert_eq!(faults(&e), ["positions"], "{:#?}", e.findings);
 }
 
 #[test]
-fn few_patterns_without_a_probe_are_accused_of_nothing_and_many_in_another_order_are() {
+fn shuffled_positions_are_a_fault_only_with_many_patterns() {
     for seed in 1..4 {
-        let e = look(&mut scan(seed, 4).contents(false));
+        let e = run_doctor(&mut scan(seed, 4).contents(false));
         assert!(faults(&e).is_empty(), "{:#?}", e.findings);
         let mut shuffled = scan(seed, 6);
         Stream::new(seed, "fault", 0).shuffle(&mut shuffled.positions);
-        let e = look(&mut shuffled.contents(false));
+        let e = run_doctor(&mut shuffled.contents(false));
         assert_eq!(faults(&e), ["positions"], "{:#?}", e.findings);
     }
 }
 
 #[test]
-fn positions_too_large_are_named_with_the_factor() {
+fn wrong_position_scale_is_named_with_the_factor() {
     let mut s = scan(11, 10);
     for p in &mut s.positions {
         *p = Position::new(1.05 * p.x, 1.05 * p.y);
     }
-    let e = look(&mut s.contents(true));
-    // a hundred patterns of 32 x 32 let a smooth object look like that too: a suspicion is as much as they can say
-    let said = e.findings.iter().find(|f| f.topic == "scale").unwrap();
-    let wrong = [Severity::Fault, Severity::Warning].contains(&said.severity);
+    let e = run_doctor(&mut s.contents(true));
+    // a hundred patterns of 32 x 32 cannot exclude a smooth object: a warning is the most that they support
+    let message = e.findings.iter().find(|f| f.topic == "scale").unwrap();
+    let wrong = [Severity::Fault, Severity::Warning].contains(&message.severity);
     assert!(
         wrong && faults(&e).iter().all(|f| *f == "scale"),
         "{:#?}",
@@ -320,15 +322,15 @@ fn positions_too_large_are_named_with_the_factor() {
 }
 
 #[test]
-fn smooth_objects_accuse_no_scale_of_positions_that_are_right() {
+fn smooth_object_gives_no_false_scale_fault() {
     for seed in 1..5 {
-        let e = look(&mut smooth(seed, 10).contents(true));
+        let e = run_doctor(&mut smooth(seed, 10).contents(true));
         assert!(!faults(&e).contains(&"scale"), "{:#?}", e.findings);
     }
 }
 
 #[test]
-fn a_detector_moved_by_a_pixel_is_suspected_from_its_light() {
+fn shifted_detector_gives_a_beam_center_warning() {
     let mut s = scan(13, 6);
     let old = s.patterns.clone();
     for ((k, r, c), v) in old.indexed_iter() {
@@ -339,8 +341,8 @@ fn a_detector_moved_by_a_pixel_is_suspected_from_its_light() {
         BeamCenter::of(&mean(&s.patterns), &[]),
     );
     let moved = after.offset[0].get() - before.offset[0].get();
-    assert!((moved - 1.0).abs() < 1e-9);
-    assert!((after.offset[1].get() - before.offset[1].get()).abs() < 1e-9);
+    assert_close!(moved, 1.0, F64_FITTED);
+    assert_close!(after.offset[1].get(), before.offset[1].get(), F64_FITTED);
 }
 
 fn mean(patterns: &Array3<f32>) -> Array2<f64> {
@@ -350,15 +352,15 @@ fn mean(patterns: &Array3<f32>) -> Array2<f64> {
         .unwrap()
 }
 
-/// What is no good must be a finding, and no panic; the exact words are of no matter.
+/// Invalid data must give a finding and no panic.
 fn survives(s: &Scan) -> Examination {
-    let e = look(&mut s.contents(true));
+    let e = run_doctor(&mut s.contents(true));
     assert!(!e.findings.is_empty());
     e
 }
 
 #[test]
-fn one_pattern_two_patterns_and_a_few_leave_all_open() {
+fn very_few_patterns_are_undecided() {
     for count in [1, 2, 11] {
         let mut s = scan(1, 6);
         s.patterns = s.patterns.slice(ndarray::s![..count, .., ..]).to_owned();
@@ -370,7 +372,7 @@ fn one_pattern_two_patterns_and_a_few_leave_all_open() {
 }
 
 #[test]
-fn positions_that_do_not_move_are_a_fault() {
+fn constant_positions_are_a_fault() {
     let mut s = scan(1, 5);
     s.positions.fill(Position::new(40.0, 40.0));
     let e = survives(&s);
@@ -378,7 +380,7 @@ fn positions_that_do_not_move_are_a_fault() {
 }
 
 #[test]
-fn positions_in_another_unit_make_a_canvas_that_is_said() {
+fn wrong_position_unit_reports_the_canvas_size() {
     let mut s = scan(1, 5);
     for p in &mut s.positions {
         *p = Position::new(1e6 * p.x, 1e6 * p.y);
@@ -396,7 +398,7 @@ fn positions_in_another_unit_make_a_canvas_that_is_said() {
 }
 
 #[test]
-fn one_position_far_away_is_named_and_does_not_disturb() {
+fn outlier_position_is_named_and_ignored() {
     let mut s = scan(1, 8);
     s.positions[17] = Position::new(-1e6, 1e6);
     let e = survives(&s);
@@ -404,14 +406,14 @@ fn one_position_far_away_is_named_and_does_not_disturb() {
         topic(&e, Severity::Warning, "positions")
             .unwrap()
             .evidence
-            .contains("number 17")
+            .contains("position 17")
     );
     assert_eq!(e.ranking[0].hypothesis, Hypothesis::DECLARED);
     assert_eq!(faults(&e), Vec::<&str>::new(), "{:#?}", e.findings);
 }
 
 #[test]
-fn a_pixel_that_is_not_finite_or_is_hot_is_named_and_left_out() {
+fn nonfinite_and_hot_pixels_are_named_and_masked() {
     let s = scan(1, 8);
     let mut contents = s.contents(true);
     let mut values = s.patterns;
@@ -419,7 +421,7 @@ fn a_pixel_that_is_not_finite_or_is_hot_is_named_and_left_out() {
     values.slice_mut(ndarray::s![.., 28, 5]).fill(3e5);
     let stack = contents.stack.as_mut().unwrap();
     stack.source = Box::new(crate::io::open_file::InMemory(values));
-    let e = look(&mut contents);
+    let e = run_doctor(&mut contents);
     let pixel = topic(&e, Severity::Fault, "pixels").unwrap();
     assert!(pixel.evidence.contains("row 3, col 4"), "{pixel:?}");
     assert!(topic(&e, Severity::Warning, "pixels").is_some());
@@ -432,27 +434,27 @@ fn a_pixel_that_is_not_finite_or_is_hot_is_named_and_left_out() {
 }
 
 #[test]
-fn no_light_at_all_is_a_fault() {
+fn zero_intensity_is_a_fault() {
     let s = scan(1, 5);
     let mut contents = s.contents(false);
     let stack = contents.stack.as_mut().unwrap();
     stack.source = Box::new(crate::io::open_file::InMemory(Array3::zeros((25, N, N))));
-    let e = look(&mut contents);
+    let e = run_doctor(&mut contents);
     assert_eq!(faults(&e), ["patterns"]);
 }
 
 #[test]
-fn values_near_the_end_of_float32_are_no_panic() {
+fn values_near_float32_max_do_not_panic() {
     for value in [f32::MAX, 1e30, 1e-38, 1e-45] {
         let s = scan(1, 5);
         let mut contents = s.contents(true);
         let stack = contents.stack.as_mut().unwrap();
         let largest = scale(s.patterns.iter().copied()) as f32;
-        let held = s.patterns.mapv(|v| v / largest * value);
-        stack.source = Box::new(crate::io::open_file::InMemory(held));
+        let values = s.patterns.mapv(|v| v / largest * value);
+        stack.source = Box::new(crate::io::open_file::InMemory(values));
         for unit in [Unit::Amplitude, Unit::Counts] {
             contents.stack.as_mut().unwrap().unit = unit;
-            look(&mut contents);
+            run_doctor(&mut contents);
         }
     }
 }

@@ -1,20 +1,20 @@
-//! Arrays of a hub: can they be read, are they finite, and do they agree with the statistics and digests beside them.
+//! Arrays of a hub: readable, finite, and consistent with the recorded statistics and digests.
 
 use std::fs;
 use std::path::Path;
 
-use super::Look;
+use super::Checker;
 use crate::finite::{Census, PlaneCensus};
 use crate::hub::dir;
 use crate::hub::stats::{ArrayStats, Stats};
 use crate::io::npz::{Values, npy_header, read_npy, read_plane};
 use crate::records::stage::Stages;
 
-impl Look<'_> {
+impl Checker<'_> {
     pub(super) fn pictures(&mut self) {
         for file in self.with(".png") {
             if let Err(e) = picture(&self.hub.join(&file)) {
-                self.tell(&file, format!("not a whole picture: {e}"));
+                self.problem(&file, format!("not a complete image: {e}"));
             }
         }
     }
@@ -31,18 +31,18 @@ impl Look<'_> {
             let array = match read_plane(self.hub.join(file)) {
                 Ok(array) => array,
                 Err(e) => {
-                    self.tell(file, e.to_string());
+                    self.problem(file, e.to_string());
                     continue;
                 }
             };
             let census = PlaneCensus::of_real(&array.view());
             self.values += census.pixels;
             if census.pixels == 0 {
-                self.tell(file, format!("no pixel: shape {:?}", array.dim()));
+                self.problem(file, format!("no pixels: shape {:?}", array.dim()));
             } else if !census.is_finite() {
-                self.tell_event(file, census.to_string());
+                self.event(file, census.to_string());
             } else if part == 0 && array.iter().all(|v| *v == 0.0) {
-                self.tell(file, "no pixel is covered: every amplitude is zero");
+                self.problem(file, "no pixel is covered: all amplitudes are zero");
             }
             bad = bad.max(census.non_finite());
             shapes.push((file, array.dim()));
@@ -55,9 +55,9 @@ impl Look<'_> {
                     &stats.phase
                 };
                 if now != *then {
-                    self.tell(
+                    self.problem(
                         dir::STATS,
-                        format!("does not agree with {file}: {}", differing(then, &now)),
+                        format!("contradicts {file}: {}", differing(then, &now)),
                     );
                 }
             }
@@ -66,7 +66,7 @@ impl Look<'_> {
         if let [(_, a), (file, b)] = shapes[..]
             && a != b
         {
-            self.tell(file, format!("shape {b:?}, and the amplitude's is {a:?}"));
+            self.problem(file, format!("shape {b:?}, but the amplitude has {a:?}"));
         }
         bad
     }
@@ -80,7 +80,7 @@ impl Look<'_> {
             let path = self.hub.join(&file);
             let read = npy_header(&path).and_then(|(_, shape)| Ok((shape, read_npy(&path)?)));
             match read {
-                Err(e) => self.tell(&file, e.to_string()),
+                Err(e) => self.problem(&file, e.to_string()),
                 Ok((shape, values)) => {
                     let census = match values {
                         Values::Real(a) => Census::of(a.iter().map(|v| f64::from(*v))),
@@ -90,9 +90,9 @@ impl Look<'_> {
                     };
                     self.values += census.count;
                     if census.count == 0 {
-                        self.tell(&file, format!("no value: shape {shape:?}"));
+                        self.problem(&file, format!("no values: shape {shape:?}"));
                     } else if !census.is_finite() {
-                        self.tell_event(&file, format!("not finite: {census}"));
+                        self.event(&file, format!("not finite: {census}"));
                     }
                 }
             }
@@ -105,27 +105,27 @@ impl Look<'_> {
             return;
         };
         if stages.stages.is_empty() {
-            self.tell(dir::STAGES, "no stage in it");
+            self.problem(dir::STAGES, "no stages");
         }
         for s in stages.stages.iter().filter(|s| s.non_finite > 0) {
             let what = format!("{}, {}: {} values", s.stage, s.tensor, s.non_finite);
-            self.tell_event(dir::STAGES, what);
+            self.event(dir::STAGES, what);
         }
         let mut all = stages.stages.iter();
         let object = all.find(|s| s.stage == "stitching" && s.tensor == "object");
         for (file, (rows, cols)) in shapes {
             if let Some(o) = object.filter(|o| o.shape != [*rows, *cols]) {
                 let then = &o.shape;
-                self.tell(
+                self.problem(
                     file,
-                    format!("shape ({rows}, {cols}), and the stitched object had {then:?}"),
+                    format!("shape ({rows}, {cols}), but the stitched object had {then:?}"),
                 );
             }
         }
     }
 }
 
-/// The fields of two statistics that are not the same.
+/// The fields that differ between two statistics.
 fn differing(then: &ArrayStats, now: &ArrayStats) -> String {
     let pairs = [
         ("min", then.min, now.min),
@@ -136,11 +136,11 @@ fn differing(then: &ArrayStats, now: &ArrayStats) -> String {
     let mut all: Vec<String> = pairs
         .iter()
         .filter(|(_, a, b)| a != b)
-        .map(|(name, a, b)| format!("{name} {} and now {}", a.get(), b.get()))
+        .map(|(name, a, b)| format!("{name} was {} and is now {}", a.get(), b.get()))
         .collect();
     if then.nan_count != now.nan_count {
         all.push(format!(
-            "nan_count {} and now {}",
+            "nan_count was {} and is now {}",
             then.nan_count, now.nan_count
         ));
     }

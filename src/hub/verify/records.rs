@@ -1,10 +1,10 @@
-//! Records of a hub: histories and their summary, residuals, metadata. Each must agree with the others.
+//! Records of a hub: histories and their summary, residuals, metadata. They must be consistent.
 
 use std::path::{Component, Path};
 
 use serde_json::Value;
 
-use super::Look;
+use super::Checker;
 use crate::hub::dir;
 use crate::hub::file::digest_text;
 use crate::hub::manifest::MANIFEST;
@@ -19,30 +19,30 @@ use crate::records::summary::Summary;
 /// Residuals of an engine's hub.
 pub(super) const RESIDUALS: &str = "inference_outputs/residuals.json";
 
-impl Look<'_> {
+impl Checker<'_> {
     pub(super) fn history(&mut self) {
         let Some(text) = self.text(dir::HISTORY) else {
             return;
         };
         let history = match History::from_text(&text) {
             Ok(h) => h,
-            Err(e) => return self.tell(dir::HISTORY, e.to_string()),
+            Err(e) => return self.problem(dir::HISTORY, e.to_string()),
         };
         if history.metrics.is_empty() && !history.epochs.is_empty() {
             let epochs = history.epochs.len();
-            self.tell(dir::HISTORY, format!("no metric in {epochs} epochs"));
+            self.problem(dir::HISTORY, format!("no metric in {epochs} epochs"));
         }
         for (name, values) in &history.metrics {
             let bad = values.iter().filter(|v| !v.is_finite()).count();
             if bad > 0 {
                 let of = values.len();
-                self.tell_event(
+                self.event(
                     dir::HISTORY,
                     format!("metric {name}: {bad} of {of} values are not finite"),
                 );
             }
             if !history.epochs.is_empty() && values.len() != history.epochs.len() {
-                self.tell(
+                self.problem(
                     dir::HISTORY,
                     format!(
                         "metric {name} has {} values for {} epochs",
@@ -57,7 +57,7 @@ impl Look<'_> {
             .map(|t| StepHistory::from_text(&t))
         {
             Some(Ok(steps)) => Some(steps),
-            Some(Err(e)) => return self.tell(dir::HISTORY_STEPS, e.to_string()),
+            Some(Err(e)) => return self.problem(dir::HISTORY_STEPS, e.to_string()),
             None => None,
         };
         for name in [
@@ -68,7 +68,7 @@ impl Look<'_> {
             let counts = steps.iter().flat_map(|s| s.column(name)).flatten();
             let bad = counts.filter(|v| *v != 0.0).count();
             if bad > 0 {
-                self.tell_event(dir::HISTORY_STEPS, format!("{name} in {bad} steps"));
+                self.event(dir::HISTORY_STEPS, format!("{name} in {bad} steps"));
             }
         }
         if let Some(then) = self.parsed::<Summary>(dir::HISTORY_SUMMARY) {
@@ -76,24 +76,24 @@ impl Look<'_> {
                 None => Summary::of(&history),
                 Some(s) => Summary::of_run(&history, s),
             };
-            if let Some(told) = &then.health {
+            if let Some(recorded) = &then.health {
                 let empty = StepHistory::default();
-                let epochs = vec![EpochHealth::default(); told.parameter_norm.len()];
+                let epochs = vec![EpochHealth::default(); recorded.parameter_norm.len()];
                 now = now.with_health(&history, steps.as_ref().unwrap_or(&empty), &epochs);
             }
-            // what is of activations no file holds; the rest follows from the histories
-            if let (Some(h), Some(told)) = (&mut now.health, &then.health) {
-                h.dead_units.clone_from(&told.dead_units);
-                h.pinned.clone_from(&told.pinned);
-                h.parameter_norm.clone_from(&told.parameter_norm);
+            // activation statistics are in no other file; the rest follows from the histories
+            if let (Some(h), Some(recorded)) = (&mut now.health, &then.health) {
+                h.dead_units.clone_from(&recorded.dead_units);
+                h.pinned.clone_from(&recorded.pinned);
+                h.parameter_norm.clone_from(&recorded.parameter_norm);
                 if steps.is_none() {
-                    // an iterative engine has no optimiser steps: its norms are of what it moved
-                    h.update_norm.clone_from(&told.update_norm);
+                    // an iterative engine has no optimizer steps: its norms are of what it moved
+                    h.update_norm.clone_from(&recorded.update_norm);
                 }
-                h.probe_power.clone_from(&told.probe_power);
+                h.probe_power.clone_from(&recorded.probe_power);
             }
             if now != then {
-                self.tell(dir::HISTORY_SUMMARY, "does not agree with the history");
+                self.problem(dir::HISTORY_SUMMARY, "contradicts the history");
             }
         }
     }
@@ -104,13 +104,13 @@ impl Look<'_> {
             return;
         };
         match serde_json::from_value::<Real>(v["residual"].clone()).map(Real::get) {
-            Err(_) => self.tell(RESIDUALS, "no number `residual`"),
+            Err(_) => self.problem(RESIDUALS, "the number `residual` is missing"),
             Ok(r) if !r.is_finite() => {
-                self.tell_event(RESIDUALS, format!("the residual is {}", Real(r)));
+                self.event(RESIDUALS, format!("the residual is {}", Real(r)));
             }
-            Ok(r) if r > 1.0 => self.tell(
+            Ok(r) if r > 1.0 => self.problem(
                 RESIDUALS,
-                format!("the reconstruction explains nothing: the residual is {r:.4}, above 1"),
+                format!("the reconstruction predicts the patterns worse than their mean: the residual is {r:.4}, above 1"),
             ),
             Ok(_) => {}
         }
@@ -123,20 +123,26 @@ impl Look<'_> {
         if let Some(named) = &m.config_sha256
             && digest_text(&m.configuration.to_string()) != *named
         {
-            self.tell(dir::METADATA, "config_sha256 is not of the configuration");
+            self.problem(
+                dir::METADATA,
+                "config_sha256 does not match the configuration",
+            );
         }
         let text = self.text(dir::HISTORY);
         let epochs = text.and_then(|t| History::from_text(&t).ok());
         let epochs = epochs.map_or(0, |h| h.epochs.len() as u64);
         if m.nepochs > 0 && epochs == 0 && self.files.contains(MANIFEST) {
-            let told = m.nepochs;
-            self.tell(dir::HISTORY, format!("no epoch, and nepochs is {told}"));
+            let recorded = m.nepochs;
+            self.problem(
+                dir::HISTORY,
+                format!("no epochs, but nepochs is {recorded}"),
+            );
         }
         if epochs > m.nepochs {
-            let told = m.nepochs;
-            self.tell(
+            let recorded = m.nepochs;
+            self.problem(
                 dir::METADATA,
-                format!("nepochs is {told}, and the history has {epochs}"),
+                format!("nepochs is {recorded}, but the history has {epochs}"),
             );
         }
         let [train, test, total] = [m.train_count, m.test_count, m.total_images];
@@ -145,8 +151,8 @@ impl Look<'_> {
             Splitting::None => train == total && test == total,
         };
         if !counted {
-            let what = format!("{train} to train and {test} to test are not the {total} images");
-            self.tell(dir::METADATA, what);
+            let what = format!("{train} training and {test} test images are not {total} in total");
+            self.problem(dir::METADATA, what);
         }
         let inside = |path: &str| {
             let mut parts = Path::new(path).components();
@@ -159,9 +165,9 @@ impl Look<'_> {
             .map(str::to_owned)
             .collect();
         for path in outside {
-            self.tell(
+            self.problem(
                 dir::METADATA,
-                format!("names {path}, which is no path inside the hub"),
+                format!("names {path}, which is not a path inside the hub"),
             );
         }
         // the reference's paths begin at its own root
@@ -177,15 +183,15 @@ impl Look<'_> {
             .map(str::to_owned)
             .collect();
         for path in missing {
-            self.tell(dir::METADATA, format!("names {path}, which is not there"));
+            self.problem(dir::METADATA, format!("names {path}, which does not exist"));
         }
         let nan = m.training_nan_overview;
         if let (Some(named), Some(s)) = (nan, self.parsed::<Summary>(dir::HISTORY_SUMMARY))
             && named != s.nan_overview
         {
-            self.tell(
+            self.problem(
                 dir::METADATA,
-                "its training_nan_overview is not that of the summary",
+                "training_nan_overview contradicts the summary",
             );
         }
     }

@@ -24,7 +24,7 @@ fn refusal(edit: impl FnOnce(&mut Array3<f32>, &mut Vec<Position>)) -> String {
 }
 
 #[test]
-fn a_part_that_breaks_the_law_is_named_with_its_place_and_count() {
+fn invalid_array_is_named_with_index_and_count() {
     let nan = refusal(|v, _| {
         v[[1, 2, 3]] = f32::NAN;
         v[[2, 0, 0]] = f32::INFINITY;
@@ -36,7 +36,7 @@ fn a_part_that_breaks_the_law_is_named_with_its_place_and_count() {
     assert!(nan.contains("in 2 of 3 patterns"), "{nan}");
     let negative = refusal(|v, _| v[[0, 0, 1]] = -1.0);
     assert!(negative.contains("1 negative"), "{negative}");
-    assert!(refusal(|v, _| v.fill(0.0)).contains("need a pixel above zero"));
+    assert!(refusal(|v, _| v.fill(0.0)).contains("need at least one pixel above zero"));
     assert!(refusal(|_, p| p.truncate(2)).contains("got 2 entries, need 3"));
     assert!(refusal(|_, p| p[1].y = f64::NAN).contains("position 1"));
     let out = refusal(|_, p| p[2].x = 5.0);
@@ -51,7 +51,7 @@ fn a_part_that_breaks_the_law_is_named_with_its_place_and_count() {
 }
 
 #[test]
-fn a_subset_keeps_the_order_asked_for() {
+fn subset_keeps_the_requested_order() {
     let d = make(|v, p| {
         v[[2, 0, 0]] = 7.0;
         p[2].x = 4.5;

@@ -1,16 +1,16 @@
 //! The ptychodus product: probe, object and positions of a reconstruction; no diffraction.
 //!
-//! *Conventions.* Three generations, told apart by their names:
+//! *Conventions.* Three generations, distinguished by their names:
 //!
 //! | | first | second | third (1.7) |
 //! |---|---|---|---|
 //! | photon energy | `probe_energy_eV` | `probe_energy_eV` | `photon_energy_eV` |
-//! | probe | `(modes, H, W)` | `(shots, modes, H, W)` | the same, and `opr_weights` |
+//! | probe | `(modes, H, W)` | `(shots, modes, H, W)` | `(shots, modes, H, W)`, and `opr_weights` |
 //! | layers | `object_layer_distance_m` | `object_layer_spacing_m` | the same |
 //! | loss | `costs` | `costs` | `loss_epochs`, `loss_values` |
 //! | mark | `probe_photons_per_s` | | |
 //!
-//! Positions are metres; `x = (x_m - center_x_m) / pixel_width_m + W / 2` object pixels, and y alike.
+//! Positions are meters; `x = (x_m - center_x_m) / pixel_width_m + W / 2` object pixels, and y alike.
 //! In HDF5 numbers are attributes of the root, of `probe` and of `object`; in NPZ they are arrays of
 //! their own, `probe_pixel_width_m`, `object_center_x_m`. A length or an energy of zero means that it is not known.
 //!
@@ -21,11 +21,11 @@ use std::path::Path;
 use ndarray::{Array3, ArrayD, Axis};
 use num_complex::Complex32;
 
-use super::h5::H5;
+use super::placeholder::PLACEHOLDER;
 use crate::error::{Error, Result};
 use crate::geometry::Position;
 use crate::io::dataset::Labels;
-use crate::io::formats::Format;
+use crate::io::format::Format;
 use crate::io::measurement::{Measurement, PixelSize, known};
 use crate::io::npz::archive::{ANY, Archive};
 use crate::io::npz::header::shape_text;
@@ -49,8 +49,6 @@ pub(super) trait Fields {
 
 /// A product in an `.npz` archive.
 pub(super) struct Npz(pub(super) Archive);
-/// A product in an HDF5 file.
-pub(super) struct Hdf5(pub(super) H5);
 
 impl Fields for Npz {
     fn format(&self) -> Format {
@@ -87,43 +85,6 @@ impl Fields for Npz {
     }
 }
 
-impl Fields for Hdf5 {
-    fn format(&self) -> Format {
-        Format::ProductHdf5
-    }
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-    fn error(&self) -> Error {
-        self.0.error()
-    }
-    fn has(&self, key: &str) -> bool {
-        self.0.has(key) || self.0.has_attribute("", key)
-    }
-    fn shape(&self, key: &str) -> Result<Vec<usize>> {
-        self.0.find(key).map(|f| f.shape)
-    }
-    fn number(&mut self, owner: &str, name: &str) -> Result<Option<f64>> {
-        if owner.is_empty() {
-            self.0.number(name)
-        } else {
-            self.0.number(&format!("{owner}/{name}"))
-        }
-    }
-    fn reals(&mut self, key: &str) -> Result<ArrayD<f64>> {
-        self.0.reals(key)
-    }
-    fn complexes(&mut self, key: &str) -> Result<ArrayD<Complex32>> {
-        self.0.complexes(key)
-    }
-    fn name(&mut self) -> Option<String> {
-        self.0.text("", "name")
-    }
-}
-
-/// The attribute or key that says that the object is of ones only, put there because the format wants one.
-pub(super) const PLACEHOLDER: &str = "ptyproof_placeholder";
-
 pub(super) fn read(file: &mut dyn Fields) -> Result<OpenFile> {
     let mut notes = Vec::new();
     let generation = generation(file);
@@ -136,7 +97,7 @@ pub(super) fn read(file: &mut dyn Fields) -> Result<OpenFile> {
         let layers = images(file, "object", "objects", &mut notes)?;
         if layers.dim().0 > 1 {
             notes.push(format!(
-                "`object` has {} layers; the first was read",
+                "`object` has {} layers; only the first was read",
                 layers.dim().0
             ));
         }
@@ -155,7 +116,7 @@ pub(super) fn read(file: &mut dyn Fields) -> Result<OpenFile> {
         && a != b
     {
         notes.push(format!(
-            "the object's pixel is {:e} x {:e} m, the probe's {:e} x {:e}: the object's was taken",
+            "the object pixel is {:e} x {:e} m, the probe pixel {:e} x {:e} m: the object pixel was used",
             a.x, a.y, b.x, b.y
         ));
     }
@@ -163,8 +124,8 @@ pub(super) fn read(file: &mut dyn Fields) -> Result<OpenFile> {
         return Err(file
             .error()
             .at("`pixel_width_m` and `pixel_height_m` of `object`")
-            .got("none above zero, nor of `probe`")
-            .need("the object's pixel in metres, to turn positions into pixels"));
+            .got("no positive value here or in `probe`")
+            .need("the object pixel size in meters, to convert positions to pixels"));
     };
     let cx = file.number("object", "center_x_m")?.unwrap_or(0.0);
     let cy = file.number("object", "center_y_m")?.unwrap_or(0.0);
@@ -191,10 +152,10 @@ pub(super) fn read(file: &mut dyn Fields) -> Result<OpenFile> {
             ))
             .not_finite()
             .got(format!("x = {}, y = {} pixels", p.x, p.y))
-            .need("finite positions in metres"));
+            .need("finite positions in meters"));
     }
     notes.push(format!(
-        "positions: metres over a pixel of {:e} x {:e} m, about the object's middle ({cx}, {cy}) m",
+        "positions: meters divided by a pixel of {:e} x {:e} m, relative to the object center ({cx}, {cy}) m",
         size.x, size.y
     ));
     let mut first = |names: &[&str]| -> Result<Option<f64>> {
@@ -215,10 +176,7 @@ pub(super) fn read(file: &mut dyn Fields) -> Result<OpenFile> {
         .number("object", PLACEHOLDER)?
         .is_some_and(|v| v != 0.0);
     if placeholder {
-        notes.push(
-            "the object is of ones only, put there because the format wants one: left out"
-                .to_owned(),
-        );
+        notes.push("the object was ignored: it is a placeholder of ones".to_owned());
     }
     left_out(file, positions.len(), &mut notes)?;
     let labels = Labels {
@@ -259,7 +217,7 @@ fn generation(file: &dyn Fields) -> String {
     .to_owned()
 }
 
-/// Says what of the file nothing here has a place for, where it says something.
+/// Notes the non-empty parts of the file that are ignored.
 fn left_out(file: &mut dyn Fields, count: usize, notes: &mut Vec<String>) -> Result<()> {
     let mut lost = Vec::new();
     for name in [
@@ -280,7 +238,7 @@ fn left_out(file: &mut dyn Fields, count: usize, notes: &mut Vec<String>) -> Res
         }
     }
     if !lost.is_empty() {
-        notes.push(format!("not kept: {}", lost.join(", ")));
+        notes.push(format!("ignored: {}", lost.join(", ")));
     }
     let indexes = "probe_position_indexes";
     if file.has(indexes) {
@@ -288,7 +246,7 @@ fn left_out(file: &mut dyn Fields, count: usize, notes: &mut Vec<String>) -> Res
         let in_order = of.len() == count && of.iter().enumerate().all(|(k, v)| *v == k as f64);
         if !in_order {
             notes.push(format!(
-                "`{indexes}` are not 0, 1, 2 and so on: they are not kept, and positions stay in the order of the file"
+                "`{indexes}` was ignored because it is not 0, 1, 2, ...: positions keep the order of the file"
             ));
         }
     }
@@ -319,13 +277,15 @@ fn images(
         file.error()
             .at(format!("`{key}`"))
             .got(format!("shape {}", shape_text(&shape)))
-            .need("two to four axes with pixels, the last (rows, columns)")
+            .need("two to four axes, the last two (rows, columns), not empty")
     };
     let Some((dims, first)) = modes_shape(&shape).filter(|_| shape.len() <= 4) else {
         return Err(refused(file));
     };
     if first > 1 {
-        notes.push(format!("`{key}` has {first} {what}; the first was read"));
+        notes.push(format!(
+            "`{key}` has {first} {what}; only the first was read"
+        ));
     }
     let take: usize = dims.iter().product();
     let values = file.complexes(key)?.into_iter().take(take).collect();

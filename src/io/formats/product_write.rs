@@ -7,9 +7,7 @@ use std::path::Path;
 use ndarray::{Array1, Array3, Axis, arr0};
 use num_complex::Complex32;
 
-use super::h5_write::Tree;
-use super::product::PLACEHOLDER;
-use super::write::placeholder;
+use super::placeholder::{PLACEHOLDER, placeholder};
 use crate::error::{Error, Result};
 use crate::file::{explain, replace};
 use crate::io::measurement::PixelSize;
@@ -17,32 +15,32 @@ use crate::io::npz::write::Out;
 use crate::io::open_file::OpenFile;
 
 /// The values of a product, by their names.
-struct Product {
-    probe: Array3<Complex32>,
-    object: Array3<Complex32>,
-    placeholder: bool,
-    pixel: PixelSize,
-    x: Vec<f64>,
-    y: Vec<f64>,
+pub(super) struct Product {
+    pub(super) probe: Array3<Complex32>,
+    pub(super) object: Array3<Complex32>,
+    pub(super) placeholder: bool,
+    pub(super) pixel: PixelSize,
+    pub(super) x: Vec<f64>,
+    pub(super) y: Vec<f64>,
     /// Numbers of the product as a whole.
-    numbers: [(&'static str, f64); 8],
+    pub(super) numbers: [(&'static str, f64); 8],
 }
 
-fn gather(path: &Path, contents: &mut OpenFile) -> Result<Product> {
+pub(super) fn gather(path: &Path, contents: &mut OpenFile) -> Result<Product> {
     let error = || Error::input(format!("writing {}", path.display()));
     let Some(probe) = contents.probe.clone() else {
         return Err(error()
             .at("probe")
             .got("none")
-            .need("a probe: a product is probe, object and positions"));
+            .need("a probe: a product holds probe, object and positions"));
     };
     let Some(pixel) = contents.measurement.pixel_m else {
         return Err(error()
             .at("pixel size")
             .got("none")
-            .need("the object's pixel in metres, for positions in metres")
+            .need("the object pixel size in meters, to write positions in meters")
             .help(
-                "give --pixel-size, or --energy and --distance where the detector's pixel is known",
+                "set `pixel_size`, or `energy` and `distance` if the detector pixel size is known",
             ));
     };
     let mut notes = Vec::new();
@@ -51,13 +49,13 @@ fn gather(path: &Path, contents: &mut OpenFile) -> Result<Product> {
         None => (placeholder(contents, probe.dim().2, &mut notes)?, true),
     };
     if contents.stack.is_some() {
-        notes.push("a product has no diffraction: the patterns are left out".to_owned());
+        notes.push("the patterns were not written: a product has none".to_owned());
     }
     if contents.measurement.good.is_some() {
-        notes.push("a product has no mask: it is left out".to_owned());
+        notes.push("the mask was not written: a product has none".to_owned());
     }
     if contents.scan_index.iter().any(|s| *s != 0) {
-        notes.push("a product has one scan: `scan_index` is left out".to_owned());
+        notes.push("`scan_index` was not written: a product has one scan".to_owned());
     }
     let m = &contents.measurement;
     for (what, known) in [
@@ -65,17 +63,17 @@ fn gather(path: &Path, contents: &mut OpenFile) -> Result<Product> {
         ("distance", m.distance_m.is_some()),
     ] {
         if !known {
-            notes.push(format!("the {what} is not known: 0 was written"));
+            notes.push(format!("the {what} is unknown: 0 was written"));
         }
     }
     let (h, w) = object.dim();
-    let metres = |v: f64, side: usize, d: f64| (v - side as f64 / 2.0) * d;
+    let meters = |v: f64, side: usize, d: f64| (v - side as f64 / 2.0) * d;
     let product = Product {
         x: (contents.positions.iter())
-            .map(|p| metres(p.x, w, pixel.x))
+            .map(|p| meters(p.x, w, pixel.x))
             .collect(),
         y: (contents.positions.iter())
-            .map(|p| metres(p.y, h, pixel.y))
+            .map(|p| meters(p.y, h, pixel.y))
             .collect(),
         probe,
         object: object.insert_axis(Axis(0)),
@@ -94,40 +92,6 @@ fn gather(path: &Path, contents: &mut OpenFile) -> Result<Product> {
     };
     contents.notes.extend(notes);
     Ok(product)
-}
-
-pub(super) fn hdf5(path: &Path, contents: &mut OpenFile) -> Result<()> {
-    let p = gather(path, contents)?;
-    let mut tree = Tree::new();
-    tree.text("name", &contents.name);
-    tree.text("comments", "");
-    for (name, value) in p.numbers {
-        tree.attribute(name, value);
-    }
-    tree.attribute("far_field", 1.0);
-    let size = [("pixel_width_m", p.pixel.x), ("pixel_height_m", p.pixel.y)];
-    tree.complexes(
-        "probe",
-        &p.probe.view().insert_axis(Axis(0)).into_dyn(),
-        &size,
-    )?;
-    let mut about = vec![("center_x_m", 0.0), ("center_y_m", 0.0)];
-    about.extend(size);
-    if p.placeholder {
-        about.push((PLACEHOLDER, 1.0));
-    }
-    tree.complexes("object", &p.object.view().into_dyn(), &about)?;
-    tree.integers("probe_position_indexes", p.x.len());
-    tree.integers("loss_epochs", 0);
-    for (name, values) in [
-        ("probe_position_x_m", &p.x[..]),
-        ("probe_position_y_m", &p.y[..]),
-        ("object_layer_spacing_m", &[][..]),
-        ("loss_values", &[][..]),
-    ] {
-        tree.reals(name, values, &[values.len()]);
-    }
-    replace(path, |beside| tree.write(beside, path))
 }
 
 pub(super) fn npz(path: &Path, contents: &mut OpenFile, store: bool) -> Result<()> {

@@ -1,12 +1,12 @@
-//! NPZ files as tike's tests have them.
+//! NPZ files in the layout of the tests of tike.
 //!
 //! *Conventions.* `data` or `intensity`, `([1,] n, N, N)` counts, DC at `[0, 0]`; `scan`,
 //! `([1,] n, 2)`, (row, column) of the first corner of the probe's grid in object pixels; `probe`,
 //! `(1, 1, 1, modes, P, P)` complex64, `P <= N`; `psi`, `(layers, H, W)` complex64, optional. Fields
 //! go to the detector by an orthonormal FFT.
 //!
-//! A probe of `P < N` is padded with zeros to `N` about its middle: the same intensity, as padding
-//! after the product is what tike does. A position becomes the middle: corner + `P / 2`.
+//! A probe of `P < N` is zero-padded to `N` around its center: the intensity is unchanged, because tike pads after the
+//! product. A position becomes the center: corner + `P / 2`.
 //!
 //! *Source.* `tests/data` of tike (BSD-3); the conventions were checked against its synthetic data to
 //! 2.5e-7.
@@ -14,18 +14,19 @@
 use ndarray::{Array2, Array3, Axis, Ix2, s};
 use num_complex::Complex32;
 
-use super::settle;
+use super::origin::settle;
 use crate::error::Result;
 use crate::geometry::Position;
 use crate::io::dataset::Labels;
-use crate::io::formats::Format;
+use crate::io::format::Format;
 use crate::io::measurement::Measurement;
 use crate::io::npz::archive::{ANY, Archive, REAL};
 use crate::io::npz::header::shape_text;
 use crate::io::npz::image::modes;
 use crate::io::npz::read::stem;
 use crate::io::npz::stack::NpzPatterns;
-use crate::io::open_file::{OpenFile, Stack, Unit};
+use crate::io::open_file::{OpenFile, Stack};
+use crate::io::unit::Unit;
 
 pub(super) fn read(mut file: Archive) -> Result<OpenFile> {
     let mut notes = Vec::new();
@@ -50,14 +51,14 @@ pub(super) fn read(mut file: Archive) -> Result<OpenFile> {
             .error()
             .at(format!("key `{key}`"))
             .got("an array in Fortran order")
-            .need("row-major order, numpy.ascontiguousarray"));
+            .need("row-major order (numpy.ascontiguousarray)"));
     }
     let scan = scan(&mut file, count)?;
     let psi = if file.has("psi") {
         let layers = modes(&mut file, "psi", &mut Vec::new())?;
         if layers.dim().0 > 1 {
             notes.push(format!(
-                "`psi` has {} layers; the first was read",
+                "`psi` has {} layers; only the first was read",
                 layers.dim().0
             ));
         }
@@ -75,7 +76,7 @@ pub(super) fn read(mut file: Archive) -> Result<OpenFile> {
         .map(|p| Position::new(p[1] + side as f64 / 2.0, p[0] + side as f64 / 2.0))
         .collect();
     notes.push(format!(
-        "`scan` is (row, column) of the patch's first corner: {} added for its middle",
+        "`scan` is the (row, column) of the first corner of each patch: {} was added for its center",
         side as f64 / 2.0
     ));
     if psi.is_none() {
@@ -83,7 +84,7 @@ pub(super) fn read(mut file: Archive) -> Result<OpenFile> {
     }
     let probe = probe.map(|p| padded(p, rows, cols, &mut notes));
     notes.push(format!(
-        "`{key}` is counts with DC at [0, 0]: turned, and the root taken"
+        "`{key}` holds counts with DC at [0, 0]: fftshift and square root were applied"
     ));
     let labels = Labels {
         action: format!("reading {}", file.path().display()),
@@ -152,7 +153,7 @@ fn padded(
         return modes; // a larger one is refused by the data set
     }
     notes.push(format!(
-        "`probe` is {r} x {c} and the patterns {rows} x {cols}: padded with zeros about its middle"
+        "`probe` is {r} x {c} and the patterns are {rows} x {cols}: the probe was zero-padded around its center"
     ));
     let mut out = Array3::zeros((m, rows, cols));
     let (y, x) = (rows / 2 - r / 2, cols / 2 - c / 2);

@@ -1,14 +1,13 @@
-//! What a file says of a measurement, in one pass over its patterns.
+//! Statistics of a file in one pass over its patterns.
 //!
-//! *Definitions.* Intensity is counts, or the square of amplitude. Of the patterns: the *dose* is the
-//! sum of intensity; *dead* is a pixel without light in any pattern whose neighbours' sums have a
-//! median of 20 or more (a Poisson pixel would be dark with `exp(-20)`); *hot* is one, more than a pixel and `N / 32` away from DC, whose
-//! sum is above five times its brightest neighbour's and 20; *saturated* are values at the largest value,
-//! if that occurs three times or more and more often than the next smaller value (photon statistics thin
-//! out towards the largest). Of the scan: *pitch* is the distance to the nearest neighbour; *linear
-//! overlap* is `1 - pitch / D`, `D` the diameter of a disc as large as the probe,
-//! `A = (sum I)^2 / sum I^2`; *coverage* is the share of the scan's bounding box that lies within `D / 2`
-//! of a position.
+//! *Definitions.* Intensity is counts, or the square of amplitude. Of the patterns: the *dose* is the sum of intensity;
+//! *dead* is a pixel that is zero in every pattern while the sums of its neighbors have a median of 20 or more (a Poisson
+//! pixel would be zero with probability `exp(-20)`); *hot* is one, more than a pixel and `N / 32` away from DC, whose sum
+//! is above five times its brightest neighbor's and 20; *saturated* are values at the largest value, if that occurs three
+//! times or more and more often than the next smaller value (photon statistics thin out towards the largest). Of the scan:
+//! *pitch* is the distance to the nearest neighbor; *linear overlap* is `1 - pitch / D`, `D` the diameter of a disc as
+//! large as the probe, `A = (sum I)^2 / sum I^2`; *coverage* is the share of the scan's bounding box that is within `D /
+//! 2` of a position.
 //!
 //! *Conventions.* Pixels `[row, col]`, positions `(x, y)` = (column, row) in object pixels.
 
@@ -57,7 +56,7 @@ impl Spread {
     }
 }
 
-/// What was found in the probe.
+/// Statistics of the probe.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProbeFacts {
     /// Modes.
@@ -83,7 +82,7 @@ pub struct Inspection {
     pub format: String,
     /// Its generation, where there are several.
     pub generation: String,
-    /// What the data are called.
+    /// The name of the data.
     pub name: String,
     /// The patterns, if there are any.
     pub patterns: Option<PatternFacts>,
@@ -95,17 +94,17 @@ pub struct Inspection {
     pub object: Option<[usize; 2]>,
     /// Its pixels that are not finite.
     pub object_not_finite: usize,
-    /// The object's pixel in metres.
+    /// The object's pixel in meters.
     pub pixel_m: Option<PixelSize>,
-    /// The detector's pixel in metres.
+    /// The detector's pixel in meters.
     pub detector_pixel_m: Option<PixelSize>,
-    /// From object to detector, in metres.
+    /// From object to detector, in meters.
     pub distance_m: Option<f64>,
     /// In electronvolt.
     pub photon_energy_ev: Option<f64>,
     /// Pixels that the mask calls bad, if there is a mask.
     pub masked: Option<usize>,
-    /// What was assumed.
+    /// Assumptions.
     pub notes: Vec<String>,
     /// The mean intensity, `[row, col]`.
     #[serde(skip)]
@@ -130,7 +129,7 @@ impl Inspection {
         patterns + scan + probe + self.object.map_or(0, area)
     }
 
-    /// What does not fit together, a line each.
+    /// Inconsistencies, a line each.
     pub fn mismatches(&self) -> Vec<String> {
         let mut all = Vec::new();
         if let Some(p) = &self.patterns {
@@ -139,12 +138,12 @@ impl Inspection {
                 all.push(format!("{} patterns and {positions} positions", p.count));
             }
             if p.count > 0 && p.dark_patterns == p.count {
-                all.push(format!("no light in any of {} patterns", p.count));
+                all.push(format!("all {} patterns are zero", p.count));
             }
             if let Some(probe) = self.probe.as_ref().filter(|q| q.size != p.size) {
                 let ([a, b], [c, d]) = (p.size, probe.size);
                 all.push(format!(
-                    "patterns of {a} x {b} and a probe of {c} x {d} pixels"
+                    "patterns of {a} x {b} but a probe of {c} x {d} pixels"
                 ));
             }
         }
@@ -154,13 +153,13 @@ impl Inspection {
             .and_then(|s| Some((s.off_object?, s.count)));
         if let (Some((off @ 1.., count)), Some([rows, cols])) = (off, self.object) {
             all.push(format!(
-                "{off} of {count} positions outside the object of {rows} x {cols} pixels"
+                "{off} of {count} positions are outside the object of {rows} x {cols} pixels"
             ));
         }
         all
     }
 
-    /// How the look at it ended.
+    /// The outcome of its check.
     pub fn judgment(&self) -> Judgment {
         if self.non_finite() > 0 {
             Judgment::NonFinite
@@ -226,13 +225,13 @@ fn probe(modes: &Array3<num_complex::Complex32>, dose: Option<f64>) -> ProbeFact
         .map(|m| m.iter().map(|v| f64::from(v.norm_sqr())).sum())
         .collect();
     let all: f64 = power.iter().sum();
-    let mut light = Array2::<f64>::zeros((rows, cols));
+    let mut intensity = Array2::<f64>::zeros((rows, cols));
     for mode in modes.outer_iter() {
-        for (l, v) in light.iter_mut().zip(mode) {
+        for (l, v) in intensity.iter_mut().zip(mode) {
             *l += f64::from(v.norm_sqr());
         }
     }
-    let squares: f64 = light.iter().map(|l| l * l).sum();
+    let squares: f64 = intensity.iter().map(|l| l * l).sum();
     let area = all * all / squares;
     ProbeFacts {
         modes: count,

@@ -1,4 +1,4 @@
-//! What one pass over the patterns finds.
+//! Statistics of the patterns.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,26 @@ use serde::Serialize;
 
 use super::Spread;
 use crate::error::Result;
-use crate::io::open_file::{Stack, Unit};
+use crate::io::open_file::Stack;
+use crate::io::unit::Unit;
 use crate::json::Real;
 
-/// Light that a pixel must have missed to be dead, and have too much of to be hot.
-const LIGHT: f64 = 20.0;
+/// Minimum number of missing counts of a dead pixel and of excess counts of a hot pixel.
+const MIN_DEVIATING_COUNTS: f64 = 20.0;
 
 /// An odd number whose bits look random: spreads the bits of a pattern over 64.
-const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+const HASH_MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Some pixels: how many, and the first, `[row, col]`.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Pixels {
-    /// How many.
+    /// The number.
     pub count: usize,
     /// The first of them.
     pub first: Option<[usize; 2]>,
 }
 
-/// What was found in the patterns.
+/// Statistics of the patterns.
 #[derive(Debug, Clone, Serialize)]
 pub struct PatternFacts {
     /// Where they are in the file.
@@ -36,7 +37,7 @@ pub struct PatternFacts {
     pub dtype: String,
     /// `counts` or `amplitude`.
     pub domain: String,
-    /// How many.
+    /// The number.
     pub count: usize,
     /// Rows and columns.
     pub size: [usize; 2],
@@ -54,24 +55,25 @@ pub struct PatternFacts {
     pub negative: usize,
     /// Pixels that are not finite in some pattern.
     pub not_finite_pixels: Pixels,
-    /// Pixels without light in any pattern.
+    /// Pixels that are zero in every pattern.
     pub dark: Pixels,
     /// Dark pixels among lit ones.
     pub dead: Pixels,
-    /// Pixels far brighter than their neighbours.
+    /// Pixels far brighter than their neighbors.
     pub hot: Pixels,
     /// Each of them, `[row, col]`.
     #[serde(skip)]
     pub hot_pixels: Vec<[usize; 2]>,
     /// Patterns that repeat an earlier one to the bit, dark ones included.
     pub duplicates: usize,
-    /// Patterns without light.
+    /// Zero patterns.
     pub dark_patterns: usize,
-    /// The mean pattern's centre of mass, less `[N/2, N/2]`: `[row, col]` in pixels.
-    pub centre_of_mass: [Real; 2],
+    /// The mean pattern's center of mass, less `[N/2, N/2]`: `[row, col]` in pixels.
+    #[serde(rename = "centre_of_mass")]
+    pub center_of_mass: [Real; 2],
 }
 
-/// What one pass gathers.
+/// Accumulators of one pass.
 struct Pass {
     sum: Array2<f64>,
     broken: Array2<bool>,
@@ -88,7 +90,7 @@ impl Pass {
         let mut dose = 0.0;
         let mut hash = 0u64;
         for ((at, &v), sum) in pattern.indexed_iter().zip(&mut self.sum) {
-            hash = (hash.rotate_left(5) ^ u64::from(v.to_bits())).wrapping_mul(MIX);
+            hash = (hash.rotate_left(5) ^ u64::from(v.to_bits())).wrapping_mul(HASH_MULTIPLIER);
             if good.is_some_and(|g| !g[at]) {
                 continue;
             }
@@ -101,13 +103,13 @@ impl Pass {
                 self.negative += 1;
             }
             let wide = f64::from(v);
-            let light = if unit == Unit::Counts {
+            let intensity = if unit == Unit::Counts {
                 wide
             } else {
                 wide * wide
             };
-            dose += light;
-            *sum += light;
+            dose += intensity;
+            *sum += intensity;
             rank(&mut self.top, v);
         }
         self.doses.push(dose);
@@ -172,14 +174,14 @@ pub(super) fn patterns(
         }
         found
     };
-    let near = |at| neighbours(&pass.sum, at);
-    let dead = |at| pass.sum[at] <= 0.0 && median(near(at)) >= LIGHT;
-    // a detector that is centred wrongly by a little has the direct beam there, which may be one pixel wide
+    let near = |at| neighbors(&pass.sum, at);
+    let dead = |at| pass.sum[at] <= 0.0 && median(near(at)) >= MIN_DEVIATING_COUNTS;
+    // a detector that is centered wrongly by a little has the direct beam there, which may be one pixel wide
     let beam = (size.0.min(size.1) / 32).max(1);
     let from_dc = |(r, c): (usize, usize)| r.abs_diff(size.0 / 2).max(c.abs_diff(size.1 / 2));
     let hot = |at| {
         let brightest = near(at).into_iter().fold(0.0, f64::max);
-        from_dc(at) > beam && pass.sum[at] > 5.0 * brightest + LIGHT
+        from_dc(at) > beam && pass.sum[at] > 5.0 * brightest + MIN_DEVIATING_COUNTS
     };
     let facts = PatternFacts {
         place: stack.place.clone(),
@@ -207,13 +209,13 @@ pub(super) fn patterns(
             .collect(),
         duplicates: pass.seen.values().map(|n| n - 1).sum(),
         dark_patterns: pass.doses.iter().filter(|d| **d == 0.0).count(),
-        centre_of_mass: centre_of_mass(&pass.sum).map(Real),
+        center_of_mass: center_of_mass(&pass.sum).map(Real),
     };
     let mean = pass.sum / stack.count.max(1) as f64;
     Ok((facts, mean))
 }
 
-fn neighbours(a: &Array2<f64>, (r, c): (usize, usize)) -> Vec<f64> {
+fn neighbors(a: &Array2<f64>, (r, c): (usize, usize)) -> Vec<f64> {
     let rows = r.saturating_sub(1)..(r + 2).min(a.nrows());
     let cols = c.saturating_sub(1)..(c + 2).min(a.ncols());
     rows.flat_map(|i| cols.clone().map(move |j| (i, j)))
@@ -227,7 +229,7 @@ fn median(mut v: Vec<f64>) -> f64 {
     v.get(v.len() / 2).copied().unwrap_or(0.0)
 }
 
-fn centre_of_mass(sum: &Array2<f64>) -> [f64; 2] {
+fn center_of_mass(sum: &Array2<f64>) -> [f64; 2] {
     let (rows, cols) = sum.dim();
     let (mut y, mut x, mut all) = (0.0, 0.0, 0.0);
     for ((r, c), v) in sum.indexed_iter() {

@@ -1,16 +1,16 @@
-//! What the positions say: pitch, overlap, coverage.
+//! Statistics of the positions: pitch, overlap, coverage.
 
 use serde::Serialize;
 
 use super::Spread;
 use crate::geometry::Position;
-use crate::io::neighbours::Neighbours;
+use crate::io::neighbors::Neighbors;
 use crate::json::Real;
 
-/// Most pixels of the raster on which coverage is found.
-const RASTER: f64 = 16_777_216.0;
+/// Maximum number of pixels of the coverage raster.
+const MAX_RASTER_PIXELS: f64 = 16_777_216.0;
 
-/// What was found in the scan.
+/// Statistics of the scan.
 #[derive(Debug, Clone, Serialize)]
 pub struct ScanFacts {
     /// Positions.
@@ -21,7 +21,7 @@ pub struct ScanFacts {
     pub x: [Real; 2],
     /// The least and the largest y.
     pub y: [Real; 2],
-    /// Distance to the nearest neighbour, in pixels; of two positions or more.
+    /// Distance to the nearest neighbor, in pixels; of two positions or more.
     pub pitch: Option<Spread>,
     /// `1 - mean pitch / D`.
     pub linear_overlap: Option<Real>,
@@ -57,7 +57,7 @@ pub(super) fn scan(
     let (x, y) = (range(|p| p.x), range(|p| p.y));
     let pitch = (finite.len() > 1).then(|| {
         let all: Vec<usize> = (0..finite.len()).collect();
-        let nearest = Neighbours::new(&finite).nearest(&all, 1);
+        let nearest = Neighbors::new(&finite).nearest(&all, 1);
         let far = |(k, n): (usize, &usize)| {
             (finite[k].x - finite[*n].x).hypot(finite[k].y - finite[*n].y)
         };
@@ -99,11 +99,11 @@ pub(super) fn scan(
     }
 }
 
-/// The share of the box that lies within half a diameter of a position; none if the box is too large.
+/// The share of the box that is within half a diameter of a position; none if the box is too large.
 fn coverage(positions: &[Position], x: [f64; 2], y: [f64; 2], diameter: f64) -> Option<f64> {
     let (w, h) = ((x[1] - x[0]).floor() + 1.0, (y[1] - y[0]).floor() + 1.0);
     let radius = diameter / 2.0;
-    if !(w * h <= RASTER && radius.is_finite() && radius <= 4096.0) {
+    if !(w * h <= MAX_RASTER_PIXELS && radius.is_finite() && radius <= 4096.0) {
         return None;
     }
     let (cols, rows) = (w as usize, h as usize);
@@ -129,11 +129,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_box_covered_by_one_disc_is_covered() {
+    fn single_disc_covers_its_box() {
         let four =
             [(0.0, 0.0), (9.0, 0.0), (0.0, 9.0), (9.0, 9.0)].map(|(x, y)| Position::new(x, y));
         assert_eq!(coverage(&four, [0.0, 9.0], [0.0, 9.0], 40.0), Some(1.0));
-        // each corner of 10 x 10 pixels: itself and its two neighbours
+        // each corner of 10 x 10 pixels: itself and its two neighbors
         assert_eq!(coverage(&four, [0.0, 9.0], [0.0, 9.0], 2.0), Some(0.12));
         assert_eq!(coverage(&four, [0.0, 1e9], [0.0, 1e9], 2.0), None);
     }

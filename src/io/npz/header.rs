@@ -7,10 +7,13 @@
 
 use std::io::Read;
 
-/// Longest header text read, in bytes; NumPy's own limit for untrusted files is 10 000.
-const LONGEST: usize = 1 << 16;
+/// The key of the unit of the patterns.
+pub(super) const DOMAIN: &str = "measurement_domain";
 
-/// What an element is.
+/// Maximum header length, in bytes; the limit of NumPy for untrusted files is 10 000.
+const MAX_HEADER_BYTES: usize = 1 << 16;
+
+/// The kind of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::io) enum Kind {
     Bool,
@@ -145,17 +148,17 @@ pub(super) struct Header {
     pub(super) start: u64,
 }
 
-/// How an array begins.
+/// Magic bytes of an array.
 pub(super) const NPY: &[u8] = b"\x93NUMPY";
 
 impl Header {
     /// Reads the header at the start of `r` and leaves `r` at the first element.
     pub(super) fn read(r: &mut impl Read) -> Result<Self, String> {
-        let short = |e: std::io::Error| format!("a header that cannot be read ({e})");
+        let short = |e: std::io::Error| format!("an unreadable header ({e})");
         let mut magic = [0; 8];
         r.read_exact(&mut magic).map_err(short)?;
         if &magic[..6] != NPY {
-            return Err("something that is not an array (no `.npy` magic)".to_owned());
+            return Err("no array (the `.npy` magic bytes are missing)".to_owned());
         }
         let (prefix, length) = match magic[6] {
             1 => {
@@ -170,14 +173,14 @@ impl Header {
             }
             v => return Err(format!("`.npy` format version {v}")),
         };
-        if length > LONGEST {
+        if length > MAX_HEADER_BYTES {
             return Err(format!("a header of {length} bytes"));
         }
         let mut text = vec![0; length];
         r.read_exact(&mut text).map_err(short)?;
         let text = String::from_utf8(text).map_err(|_| "a header that is not text".to_owned())?;
         Self::parse(&text, (prefix + length) as u64)
-            .ok_or_else(|| format!("a header that makes no sense: {}", excerpt(&text)))
+            .ok_or_else(|| format!("an invalid header: {}", excerpt(&text)))
     }
 
     fn parse(text: &str, start: u64) -> Option<Self> {
@@ -241,7 +244,7 @@ pub(in crate::io) fn shape_text(shape: &[usize]) -> String {
     }
 }
 
-/// What follows `'key':` in the dictionary `text`.
+/// The text after `'key':` in the dictionary `text`.
 fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     ['\'', '"'].iter().find_map(|q| {
         let (_, rest) = text.split_once(&format!("{q}{key}{q}"))?;

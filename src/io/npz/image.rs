@@ -1,4 +1,4 @@
-//! Arrays that are read for themselves: a probe, an object, a plane.
+//! Reading single arrays: a probe, an object, a plane.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use num_complex::Complex32;
 
 use super::archive::{ANY, Archive, REAL};
 use super::header::shape_text;
-use super::write::Values;
+use super::values::Values;
 use crate::error::Result;
 use crate::geometry::PatchSize;
 use crate::io::dataset::check_complex;
@@ -26,7 +26,7 @@ pub fn read_probe(path: impl AsRef<Path>, side: PatchSize) -> Result<Array2<Comp
             .error()
             .at(format!("key `{key}`"))
             .got(format!("shape {}", shape_text(&shape)))
-            .need(format!("({n}, {n}), as the patterns are")));
+            .need(format!("({n}, {n}), the size of the patterns")));
     }
     image(&mut file, key)
 }
@@ -42,7 +42,7 @@ pub fn read_array(path: impl AsRef<Path>, key: &str) -> Result<Values> {
             .error()
             .at(format!("key `{key}`"))
             .got(file.listing())
-            .need("that array"));
+            .need("this array"));
     }
     values(&mut file, key)
 }
@@ -119,7 +119,7 @@ pub fn is_object_alone(path: impl AsRef<Path>) -> bool {
     })
 }
 
-/// What an object may be called.
+/// Accepted keys of the object.
 const OBJECT_KEYS: [&str; 3] = ["objectGuess", "object", "obj"];
 
 /// Reads an object: `[row, col]`, complex64, from complex64, complex128 or real numbers, out of a
@@ -189,7 +189,7 @@ pub(in crate::io) fn modes(
     })?;
     if first > 1 {
         notes.push(format!(
-            "`{key}` has {first} probes (of shots or of scans); the first was read"
+            "`{key}` has {first} probes (of shots or scans); only the first was read"
         ));
     }
     let take: usize = dims.iter().product();

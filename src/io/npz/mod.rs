@@ -1,8 +1,8 @@
 //! `.npz` files: data sets in and out.
 //!
-//! *Law.* What [`write_dataset`] wrote, [`read_dataset`] reads back equal, bit for bit. A file that
-//! is not what it says is refused with its path, the key, what was found and what was needed; it
-//! never makes the program panic, and nothing is allocated for bytes that the file does not have.
+//! *Law.* What [`write_dataset`] wrote, [`read_dataset`] reads back equal, bit for bit. A file that is inconsistent is
+//! refused with its path, the key, what was found and what was needed; it never makes the program panic, and nothing is
+//! allocated for bytes that the file does not have.
 //!
 //! *Conventions.* Keys of the raw NPZ contract, `M` patterns of side `N`:
 //!
@@ -17,7 +17,7 @@
 //! | `objectGuess` | `(H, W)` | complex, float | optional |
 //! | `bad_pixels` | `(N, N)` | bool, integer, float | optional, not 0 = bad |
 //! | `photon_energy_eV`, `detector_object_distance_m` | `()` | float, integer | optional |
-//! | `object_pixel_width_m`, `..._height_m`, `detector_pixel_...` | `()` | float, integer | optional, metres |
+//! | `object_pixel_width_m`, `..._height_m`, `detector_pixel_...` | `()` | float, integer | optional, meters |
 //!
 //! Without `measurement_domain`, integers are counts, and so are floats that are whole throughout and
 //! not all below 2 nor all from 2^24 on (ptychodus 1.7 writes such); else the values are amplitude. Counts are turned into
@@ -32,6 +32,7 @@ pub(in crate::io) mod read;
 pub(in crate::io) mod stack;
 #[cfg(test)]
 mod tests;
+mod values;
 pub(in crate::io) mod write;
 
 pub use crate::io::open_file::DataFile;
@@ -40,4 +41,5 @@ pub use image::{
     read_plane, read_probe,
 };
 pub use read::read_dataset;
-pub use write::{Values, named_arrays, write_dataset};
+pub use values::Values;
+pub use write::{named_arrays, write_dataset};

@@ -6,31 +6,32 @@ use ndarray::{Array2, Array3, Ix2};
 use num_complex::Complex32;
 
 use super::archive::{Archive, REAL};
-use super::header::{excerpt, shape_text};
+use super::header::{DOMAIN, excerpt, shape_text};
 use super::image::{image, modes};
 use super::stack::{Layout, NpzPatterns, arrange, layout_of, stack_key};
 use crate::error::Result;
 use crate::geometry::Position;
 use crate::io::dataset::Labels;
-use crate::io::formats::Format;
+use crate::io::format::Format;
 use crate::io::measurement::{Measurement, PixelSize, known as known_number};
-use crate::io::open_file::{DataFile, InMemory, OpenFile, Source, Stack, Unit, guess_unit};
+use crate::io::open_file::{DataFile, InMemory, OpenFile, Source, Stack, guess_unit};
+use crate::io::unit::Unit;
 
 /// Reads the data set in the `.npz` file at `path`; the keys are those of the parent module.
 ///
 /// Counts become amplitude; amplitudes become float32, positions float64, probe and object complex64. A stack `(N, N, M)`
-/// is told from `(M, N, N)` by the length of `xcoords` and transposed, pattern `k` being
-/// `[:, :, k]`; a last axis of length 1 after three others is dropped. Both are said in the notes. Where
+/// is distinguished from `(M, N, N)` by the length of `xcoords` and transposed, pattern `k` being
+/// `[:, :, k]`; a last axis of length 1 after three others is removed. Both are recorded in the notes. Where
 /// `M = N` under the key `diff3d`, the order is taken to be the contract's, `(M, N, N)`.
 ///
 /// # Errors
 /// If the file cannot be opened, is not an archive of arrays, lacks a key, or breaks the law of
-/// [`crate::io::dataset`]; or if the order of the axes cannot be told.
+/// [`crate::io::dataset`]; or if the order of the axes is ambiguous.
 pub fn read_dataset(path: impl AsRef<Path>) -> Result<DataFile> {
     contents(Archive::open(path.as_ref())?, true)?.into_dataset()
 }
 
-/// What the `.npz` file holds; patterns may be absent unless `needed`.
+/// Opens the contents of an `.npz` file; patterns may be absent unless `needed`.
 pub(in crate::io) fn contents(mut file: Archive, needed: bool) -> Result<OpenFile> {
     let mut notes = Vec::new();
     let labels = Labels {
@@ -117,11 +118,11 @@ pub(in crate::io) fn contents(mut file: Archive, needed: bool) -> Result<OpenFil
             if let Some(text) = other {
                 found
                     .notes
-                    .push(format!("`{DOMAIN}` says {text:?}, which is not known here"));
+                    .push(format!("`{DOMAIN}` has the unknown value {text:?}"));
             }
             if integer {
                 found.notes.push(format!(
-                    "`{key}` has integers: read as counts, their square roots are the amplitude"
+                    "`{key}` has integers: read as counts, with the square root as amplitude"
                 ));
                 Unit::Counts
             } else {
@@ -135,9 +136,6 @@ pub(in crate::io) fn contents(mut file: Archive, needed: bool) -> Result<OpenFil
     found.stack = Some(stack);
     Ok(found)
 }
-
-/// The key that says what a value of the patterns is.
-pub(super) const DOMAIN: &str = "measurement_domain";
 
 /// Every key that has a meaning here.
 const KEYS: [&str; 17] = [
@@ -160,7 +158,7 @@ const KEYS: [&str; 17] = [
     "detector_pixel_height_m",
 ];
 
-/// Keys of which nobody can say what they mean; each has a note of its own.
+/// Keys with an ambiguous meaning; each gets a note.
 const MASKS: [&str; 3] = ["mask", "valid_pixels", "good_pixels"];
 
 /// A note of the keys that are not read, which a conversion leaves out.
@@ -171,7 +169,7 @@ fn left_alone(file: &Archive) -> Option<String> {
         .collect();
     let more = if others.len() > 8 { ", ..." } else { "" };
     let named = &others[..others.len().min(8)];
-    (!others.is_empty()).then(|| format!("not read: {}{more}", named.join(", ")))
+    (!others.is_empty()).then(|| format!("ignored: {}{more}", named.join(", ")))
 }
 
 /// The name of the file without folder and ending.
@@ -218,7 +216,7 @@ fn known(file: &mut Archive, notes: &mut Vec<String>) -> Result<Known> {
     for key in MASKS {
         if file.has(key) {
             notes.push(format!(
-                "`{key}` is not read: whether it marks good pixels or bad ones is not in the file; `bad_pixels` (1 = bad) is"
+                "`{key}` was ignored: the file does not tell whether it marks good or bad pixels; use `bad_pixels` (1 = bad)"
             ));
         }
     }
@@ -250,16 +248,18 @@ fn read_positions(file: &mut Archive, notes: &mut Vec<String>) -> Result<Vec<Pos
         }
         let used = key.trim_end_matches("_start");
         notes.extend(match file.reals(key) {
-            Err(e) => Some(format!("`{key}` is not used and could not be read: {e}")),
+            Err(e) => Some(format!(
+                "`{key}` was ignored because it could not be read: {e}"
+            )),
             Ok(start) if start.len() != now.len() => Some(format!(
                 "`{key}` has {} entries and `{used}` {}; `{used}` was used",
                 start.len(),
                 now.len()
             )),
             Ok(start) => {
-                let apart = start.iter().zip(now).map(|(a, b)| (a - b).abs());
+                let differences = start.iter().zip(now).map(|(a, b)| (a - b).abs());
                 // NaN is as far as can be
-                let far = apart.fold(0.0, |m: f64, d| {
+                let far = differences.fold(0.0, |m: f64, d| {
                     if m.is_nan() || d.is_nan() {
                         f64::NAN
                     } else {

@@ -1,4 +1,4 @@
-//! The stack of patterns: under which key, in which order of axes, and how it is read in batches.
+//! The stack of patterns: its key, its axis order, and reading in batches.
 
 use ndarray::{Array3, ArrayD, Axis, Ix3};
 
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::geometry::PatchSize;
 use crate::io::open_file::{BatchSink, Source};
 
-/// How the stack lies in the file.
+/// Layout of the stack in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     PatternFirst,
@@ -19,7 +19,7 @@ pub(super) fn stack_key(file: &Archive, notes: &mut Vec<String>) -> Result<&'sta
     let keys = (file.has("diff3d"), file.has("diffraction"));
     let key = match keys {
         (true, true) => {
-            notes.push("both `diff3d` and `diffraction` are there; `diff3d` was read".to_owned());
+            notes.push("`diff3d` and `diffraction` are both present; `diff3d` was read".to_owned());
             "diff3d"
         }
         (true, false) => "diff3d",
@@ -28,9 +28,9 @@ pub(super) fn stack_key(file: &Archive, notes: &mut Vec<String>) -> Result<&'sta
             return Err(file
                 .error()
                 .at("key `diff3d`")
-                .got(format!("no diffraction: {}", file.listing()))
+                .got(format!("no diffraction patterns: {}", file.listing()))
                 .need("the key `diff3d` or `diffraction`")
-                .help("A file with a probe or an object alone can be given as the probe or the object, not as the data."));
+                .help("use a file with only a probe or an object as the probe or the object, not as the data"));
         }
     };
     for needed in ["xcoords", "ycoords"] {
@@ -45,7 +45,7 @@ pub(super) fn stack_key(file: &Archive, notes: &mut Vec<String>) -> Result<&'sta
     Ok(key)
 }
 
-/// Decides from the shapes alone how the stack lies, and whether a last axis of 1 is dropped.
+/// Derives the layout of the stack from the shapes, and whether a last axis of 1 is removed.
 pub(super) fn layout_of(
     file: &Archive,
     key: &str,
@@ -68,30 +68,30 @@ pub(super) fn layout_of(
     };
     if drop {
         notes.push(format!(
-            "the last axis of `{key}`, of length 1, was dropped"
+            "the last axis of `{key}`, of length 1, was removed"
         ));
     }
     if full.contains(&0) {
-        return Err(error().need("at least one pattern with pixels"));
+        return Err(error().need("at least one non-empty pattern"));
     }
     let [a, b, c] = shape;
     let (first, last) = (a == count && b == c, c == count && a == b);
     let (layout, side) = match (first, last) {
         (true, true) if key == "diff3d" => {
             notes.push(format!(
-                "`{key}` has three axes of {a}: read as (patterns, N, N), the order of the contract"
+                "all three axes of `{key}` have length {a}: read as (patterns, N, N)"
             ));
             (Layout::PatternFirst, b)
         }
         (true, true) => {
             return Err(error()
-                .need("axes from whose lengths the order can be told")
-                .help(format!("Save the stack as (patterns, N, N) under the key `diff3d` instead of `{key}`; that key has this order.")));
+                .need("axis lengths that determine the axis order")
+                .help("save the stack as (patterns, N, N) under the key `diff3d`, which always has this order"));
         }
         (true, false) => (Layout::PatternFirst, b),
         (false, true) => {
             notes.push(format!(
-                "`{key}` is ({a}, {b}, {c}), pattern last; it was transposed to ({c}, {a}, {b})"
+                "`{key}` is ({a}, {b}, {c}), with the pattern axis last: it was transposed to ({c}, {a}, {b})"
             ));
             (Layout::PatternLast, a)
         }
@@ -100,7 +100,7 @@ pub(super) fn layout_of(
     PatchSize::new(side).map_err(|_| {
         error()
             .need(format!("an even N from 4 to {}", PatchSize::MAX))
-            .help("Crop or pad the patterns to an even side, with DC at [N/2, N/2].")
+            .help("crop or pad the patterns to an even side, with DC at [N/2, N/2]")
     })?;
     Ok((layout, drop))
 }
@@ -124,7 +124,7 @@ pub(super) fn arrange(stack: ArrayD<f32>, layout: Layout, drop: bool) -> Array3<
     }
 }
 
-/// Patterns of a `.npz` entry that lie one after another.
+/// Consecutive patterns of a `.npz` entry.
 #[derive(Debug)]
 pub(in crate::io) struct NpzPatterns {
     pub(in crate::io) file: Archive,
@@ -136,8 +136,11 @@ impl NpzPatterns {
     fn shaped(&self, values: Vec<f32>) -> Result<Array3<f32>> {
         let (rows, cols) = self.size;
         let count = values.len() / (rows * cols).max(1);
-        Array3::from_shape_vec((count, rows, cols), values)
-            .map_err(|e| Error::bug("shaping patterns").at(&self.key).because(e))
+        Array3::from_shape_vec((count, rows, cols), values).map_err(|e| {
+            Error::bug("reshaping the patterns")
+                .at(&self.key)
+                .because(e)
+        })
     }
 }
 
@@ -149,7 +152,7 @@ impl Source for NpzPatterns {
             .stream(&self.key, batch * rows * cols, &mut |values| {
                 let count = values.len() / (rows * cols).max(1);
                 let values = Array3::from_shape_vec((count, rows, cols), values)
-                    .map_err(|e| Error::bug("shaping patterns").because(e))?;
+                    .map_err(|e| Error::bug("reshaping the patterns").because(e))?;
                 start += count;
                 take(start - count, values)
             })

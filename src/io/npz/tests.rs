@@ -57,15 +57,15 @@ fn stack(n: usize, side: usize) -> Array3<f32> {
 
 fn refused(made: Made) -> String {
     let (_dir, path) = made.done();
-    let said = read_dataset(&path).unwrap_err().to_string();
+    let message = read_dataset(&path).unwrap_err().to_string();
     for word in ["made.npz", "key `", "got ", "need "] {
-        assert!(said.contains(word), "no `{word}` in: {said}");
+        assert!(message.contains(word), "no `{word}` in: {message}");
     }
-    said
+    message
 }
 
 #[test]
-fn every_order_and_dtype_of_the_contract_reads_alike() {
+fn every_axis_order_and_dtype_reads_equally() {
     let plain = stack(3, 4);
     for compressed in [false, true] {
         let (_d, path) = Made::new(compressed)
@@ -87,7 +87,7 @@ fn every_order_and_dtype_of_the_contract_reads_alike() {
     let (_d, path) = Made::new(true).coords(3).with("diff3d", channel).done();
     let read = read_dataset(&path).unwrap();
     assert_eq!(read.dataset.patterns.values(), &plain);
-    assert!(read.notes[0].contains("dropped"), "{:?}", read.notes);
+    assert!(read.notes[0].contains("removed"), "{:?}", read.notes);
 
     let counts = plain.mapv(|v| v as i64 * 2);
     let want = counts.mapv(|v| (v as f32).sqrt());
@@ -105,7 +105,7 @@ fn every_order_and_dtype_of_the_contract_reads_alike() {
 }
 
 #[test]
-fn probe_object_and_scan_index_come_along() {
+fn probe_object_and_scan_index_are_read() {
     let probe = Array2::from_elem((4, 4), Complex64::new(0.5, -2.0));
     let object = Array2::from_elem((9, 8), Complex32::new(1.0, 1.0));
     let (_d, path) = Made::new(true)
@@ -137,54 +137,57 @@ fn probe_object_and_scan_index_come_along() {
 }
 
 #[test]
-fn a_wrong_file_is_refused_with_file_key_got_and_need() {
+fn invalid_file_error_has_file_key_got_and_need() {
     let made = || Made::new(true).coords(4);
-    let says = |m: Made, word: &str| {
-        let said = refused(m);
-        assert!(said.contains(word), "no `{word}` in: {said}");
+    let refuses = |m: Made, word: &str| {
+        let message = refused(m);
+        assert!(message.contains(word), "no `{word}` in: {message}");
     };
-    says(made(), "no diffraction");
-    says(
+    refuses(made(), "no diffraction");
+    refuses(
         Made::new(true).with("diff3d", stack(3, 4)),
         "need the key `xcoords`",
     );
-    says(made().with("diffraction", stack(4, 4)), "order can be told");
-    says(
+    refuses(
+        made().with("diffraction", stack(4, 4)),
+        "determine the axis order",
+    );
+    refuses(
         made().with("diff3d", stack(3, 6)),
         "shape (3, 6, 6), and xcoords of (4,)",
     );
-    says(made().with("diff3d", Array1::<f32>::ones(4)), "shape (4,)");
-    says(made().with("diff3d", stack(4, 5)), "even N");
-    says(made().with("diff3d", stack(4, 2)), "even N");
-    says(
+    refuses(made().with("diff3d", Array1::<f32>::ones(4)), "shape (4,)");
+    refuses(made().with("diff3d", stack(4, 5)), "even N");
+    refuses(made().with("diff3d", stack(4, 2)), "even N");
+    refuses(
         Made::new(true).coords(0).with("diff3d", stack(0, 4)),
-        "at least one pattern",
+        "at least one non-empty pattern",
     );
-    says(
+    refuses(
         made().with("diff3d", Array3::<Complex32>::ones((4, 6, 6))),
         "dtype <c8",
     );
-    says(
+    refuses(
         made().with("diff3d", Array3::<f64>::from_elem((4, 6, 6), 1e300)),
-        "beyond float32",
+        "outside the range of float32",
     );
-    says(
+    refuses(
         made().with("diff3d", Array4::<f32>::ones((4, 6, 6, 2))),
         "shape (4, 6, 6, 2)",
     );
-    says(made().with("diff3d", -stack(4, 6)), "negative");
+    refuses(made().with("diff3d", -stack(4, 6)), "negative");
     let probe = Array2::<Complex32>::ones((4, 4));
-    says(
+    refuses(
         made().with("diff3d", stack(4, 6)).with("probeGuess", probe),
         "4 x 4",
     );
     let scan = Array1::<f64>::zeros(4);
-    says(
+    refuses(
         made().with("diff3d", stack(4, 6)).with("scan_index", scan),
         "integers",
     );
     let short = Array1::<i64>::zeros(3);
-    says(
+    refuses(
         made().with("diff3d", stack(4, 6)).with("scan_index", short),
         "3 entries",
     );
@@ -209,21 +212,21 @@ fn raw(path: &Path, entries: &[(&str, &str, &[u8])]) {
 }
 
 #[test]
-fn a_header_is_believed_only_as_far_as_the_bytes_go() {
+fn header_larger_than_the_data_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("hostile.npz");
     for (text, word) in [
         (
             "{'descr': '<f4', 'fortran_order': False, 'shape': (4000000000, 4000000000, 8), }",
-            "can exist",
+            "fits in memory",
         ),
         (
             "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9000000000000000000, 9), }",
-            "can exist",
+            "fits in memory",
         ),
         (
             "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 64, 64), }",
-            "bytes for that shape",
+            "bytes for this shape",
         ),
         (
             "{'descr': '|O', 'fortran_order': False, 'shape': (4,), }",
@@ -239,9 +242,9 @@ fn a_header_is_believed_only_as_far_as_the_bytes_go() {
         ),
         (
             "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }",
-            "makes no sense",
+            "an invalid header",
         ),
-        ("((((((((", "makes no sense"),
+        ("((((((((", "an invalid header"),
     ] {
         raw(
             &path,
@@ -251,10 +254,10 @@ fn a_header_is_believed_only_as_far_as_the_bytes_go() {
                 ("diff3d", text, &[]),
             ],
         );
-        let said = read_dataset(&path).unwrap_err().to_string();
+        let message = read_dataset(&path).unwrap_err().to_string();
         assert!(
-            said.contains(word) && said.contains("key `xcoords`"),
-            "{text}: {said}"
+            message.contains(word) && message.contains("key `xcoords`"),
+            "{text}: {message}"
         );
     }
     std::fs::write(&path, b"PK not a zip").unwrap();
@@ -270,7 +273,7 @@ fn a_header_is_believed_only_as_far_as_the_bytes_go() {
 }
 
 #[test]
-fn big_endian_numbers_are_turned_round() {
+fn big_endian_numbers_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("big.npz");
     let text = "{'descr': '>c8', 'fortran_order': False, 'shape': (1, 1), }";
@@ -284,7 +287,7 @@ fn big_endian_numbers_are_turned_round() {
 }
 
 #[test]
-fn an_object_reads_from_npy_and_npz_alike() {
+fn object_reads_equally_from_npy_and_npz() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("object.npy");
     let mut object = ArrayD::from_elem(IxDyn(&[1, 5, 6]), 2.0f64);
@@ -299,8 +302,11 @@ fn an_object_reads_from_npy_and_npz_alike() {
     object
         .write_npy(std::fs::File::create(&path).unwrap())
         .unwrap();
-    let said = read_object(&path).unwrap_err().to_string();
-    assert!(said.contains("row 3, col 1 (1 of 30 pixels"), "{said}");
+    let message = read_object(&path).unwrap_err().to_string();
+    assert!(
+        message.contains("row 3, col 1 (1 of 30 pixels"),
+        "{message}"
+    );
     std::fs::write(&path, b"\x93NUMPY\x01\x00\xff").unwrap();
     assert!(read_object(&path).is_err());
     let (_d, npz) = Made::new(true)
@@ -310,7 +316,7 @@ fn an_object_reads_from_npy_and_npz_alike() {
 }
 
 #[test]
-fn a_size_that_the_compressed_bytes_cannot_have_is_refused() {
+fn impossible_decompressed_size_is_refused() {
     let (_d, path) = Made::new(true).coords(4).with("diff3d", stack(4, 4)).done();
     let mut bytes = std::fs::read(&path).unwrap();
     let mut found = 0;
@@ -322,12 +328,12 @@ fn a_size_that_the_compressed_bytes_cannot_have_is_refused() {
     }
     assert_eq!(found, 3);
     std::fs::write(&path, &bytes).unwrap();
-    let said = read_dataset(&path).unwrap_err().to_string();
-    assert!(said.contains("claims 2147483632 bytes"), "{said}");
+    let message = read_dataset(&path).unwrap_err().to_string();
+    assert!(message.contains("claims 2147483632 bytes"), "{message}");
 }
 
 #[test]
-fn an_array_that_is_there_twice_is_refused() {
+fn duplicate_array_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("twice.npz");
     let archive = |second: &str| {
@@ -350,7 +356,7 @@ fn an_array_that_is_there_twice_is_refused() {
     // of two names one key
     let e = refused(&archive("xcoords"));
     assert!(
-        e.contains("key `xcoords`: got two arrays of that name"),
+        e.contains("key `xcoords`: got two arrays with this name"),
         "{e}"
     );
     // of one name twice the library that reads archives sees the last alone, and the one that writes them refuses it
@@ -364,7 +370,7 @@ fn an_array_that_is_there_twice_is_refused() {
     places.into_iter().for_each(|k| bytes[k] = b'x');
     let e = refused(&bytes);
     assert!(
-        e.contains("key `xcoords`: got two arrays of that name"),
+        e.contains("key `xcoords`: got two arrays with this name"),
         "{e}"
     );
 }

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, Cursor, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use ndarray::{Array1, Array2, ArrayBase, ArrayD, Axis, Data, Dimension, arr0};
+use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Dimension, arr0};
 use ndarray_npy::{WritableElement, WriteNpyError, WriteNpyExt};
-use num_complex::Complex32;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use super::header::DOMAIN;
 use super::header::NPY;
-use super::read::DOMAIN;
+use super::values::Values;
 use crate::error::{Error, Result};
 use crate::file::{explain, replace};
 use crate::io::dataset::Dataset;
@@ -25,7 +25,7 @@ use crate::io::open_file::{Amplitudes, OpenFile, Stack};
 /// `photon_energy_eV`, `detector_object_distance_m`, `object_pixel_width_m`, `object_pixel_height_m`,
 /// `detector_pixel_width_m`, `detector_pixel_height_m` (float64).
 ///
-/// The same data give the same bytes. A file that is there is replaced, and only once the new one
+/// Equal data give equal bytes. An existing file is replaced only when the new one
 /// is whole.
 ///
 /// # Errors
@@ -98,15 +98,6 @@ fn fill(out: &mut Out<'_, BufWriter<File>>, contents: &mut OpenFile) -> Result<(
     Ok(())
 }
 
-/// Arrays of any shape under names of their own: float32 or complex64.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Values {
-    /// Real numbers.
-    Real(ArrayD<f32>),
-    /// Complex numbers.
-    Complex(ArrayD<Complex32>),
-}
-
 /// The bytes of an `.npz` file with these arrays.
 ///
 /// # Errors
@@ -141,7 +132,7 @@ impl<W> Once<W> {
         }
     }
 
-    /// What the inner one says, or `given_up`.
+    /// The error of the inner writer, or `given_up`.
     fn attempt<T>(
         &mut self,
         given_up: T,
@@ -269,7 +260,7 @@ impl<'a, W: Write + Seek> Out<'a, W> {
         })
     }
 
-    /// Ends the archive; what it was written to comes back, and has all of it.
+    /// Finishes the archive; returns the complete output.
     pub(in crate::io) fn finish(self) -> Result<W> {
         let refused = |e| explain("writing a file", self.path, e);
         let mut to = self.zip.finish().map_err(|e| refused(e.into()))?;
@@ -321,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_fills_up_anywhere_is_one_error_and_no_panic() {
+    fn full_disk_at_any_byte_is_an_error() {
         let values = Array1::from_iter((0..3000u32).map(|k| f64::from(k).sin()));
         let written = |room: u64, store: bool| -> Result<()> {
             let to = Small(Cursor::new(Vec::new()), room);

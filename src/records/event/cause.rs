@@ -1,4 +1,4 @@
-//! From an operation and the numbers in its inputs to the physical class of a cause.
+//! Classification of the cause of a non-finite number, from an operation and the statistics of its inputs.
 
 use std::fmt;
 
@@ -52,23 +52,23 @@ impl fmt::Display for Cause {
 
 /// The input that is to blame, and the pixels of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Culprit {
+pub struct ZeroPixels {
     /// Its name.
     pub tensor: String,
-    /// What is wrong with its values.
+    /// The kind of its bad values.
     pub what: String,
-    /// How many values are so.
+    /// The number of these values.
     pub count: usize,
-    /// How many of them stand on the Nyquist row or column (index 0, zero frequency in the centre).
+    /// How many of them are on the Nyquist row or column (index 0, zero frequency in the center).
     pub on_nyquist: usize,
     /// The first few, `[n, c, y, x]`.
     pub first: Vec<[usize; 4]>,
 }
 
-/// Pixels of a [`Culprit`] that are written down.
-const LISTED: usize = 8;
+/// Maximum number of listed pixels of a [`ZeroPixels`].
+const MAX_LISTED_PIXELS: usize = 8;
 
-impl Culprit {
+impl ZeroPixels {
     /// The exact zeros of a far-field amplitude `[n, c, y, x]`; `None` if there is none.
     pub fn zeros(tensor: &str, shape: [usize; 4], values: &[f32]) -> Option<Self> {
         let [_, channels, rows, cols] = shape;
@@ -84,7 +84,7 @@ impl Culprit {
             let plane = k / (rows * cols);
             found.count += 1;
             found.on_nyquist += usize::from(y == 0 || x == 0);
-            if found.first.len() < LISTED {
+            if found.first.len() < MAX_LISTED_PIXELS {
                 found.first.push([plane / channels, plane % channels, y, x]);
             }
         }
@@ -92,20 +92,20 @@ impl Culprit {
     }
 }
 
-/// What is known when a cause is looked for.
+/// Known facts for the classification of a cause.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'a> {
+pub struct FailureContext<'a> {
     /// The first bad tensor.
     pub tensor: &'a str,
-    /// What made it.
+    /// The operation that made it.
     pub operation: &'a Operation,
-    /// What it was made from.
+    /// The inputs of that operation.
     pub inputs: &'a [TensorStats],
     /// The last update over the parameters, in 2-norms.
     pub update_ratio_before: Option<f64>,
 }
 
-impl Circumstances<'_> {
+impl FailureContext<'_> {
     fn input(&self, name: &str) -> Option<&TensorStats> {
         self.inputs.iter().find(|s| s.tensor == name)
     }
@@ -115,8 +115,8 @@ impl Circumstances<'_> {
     }
 }
 
-/// The cause, and a sentence with its figures.
-pub fn explain(c: Circumstances<'_>) -> (Cause, String) {
+/// The cause, and a sentence with its numbers.
+pub fn explain(c: FailureContext<'_>) -> (Cause, String) {
     let bad: Vec<&str> = c
         .inputs
         .iter()
@@ -135,11 +135,11 @@ pub fn explain(c: Circumstances<'_>) -> (Cause, String) {
     match c.operation {
         Operation::Given if c.tensor.starts_with("network.") => (
             Cause::BadParameters,
-            "the parameters were not finite before the step".to_owned(),
+            "the parameters were already not finite before the step".to_owned(),
         ),
         Operation::Given => (
             Cause::BadInputPixel,
-            format!("{} holds it as it was handed over", c.tensor),
+            format!("{} contains it as it was read", c.tensor),
         ),
         Operation::Likelihood if dark > 0 => (
             Cause::LogOfZero,
@@ -163,14 +163,14 @@ pub fn explain(c: Circumstances<'_>) -> (Cause, String) {
         Operation::Detect | Operation::Likelihood | Operation::LikelihoodGradient => (
             Cause::OverflowOfIntensity,
             format!(
-                "the far field reaches {:e}, and float32 ends at 3.4e38",
+                "the far field reaches {:e}; the float32 maximum is 3.4e38",
                 largest("physics.far_field")
             ),
         ),
         Operation::SecondMoment => (
             Cause::OverflowOfSquaredGradient,
             format!(
-                "the gradient reaches {:e}; its square is beyond float32",
+                "the gradient reaches {:e}; its square overflows float32",
                 c.inputs
                     .first()
                     .map_or(f64::NAN, |s| s.max.get().abs().max(s.min.get().abs()))
@@ -179,7 +179,7 @@ pub fn explain(c: Circumstances<'_>) -> (Cause, String) {
         _ => match c.update_ratio_before {
             Some(ratio) if ratio > 1.0 => (
                 Cause::StepTooLarge,
-                format!("the update before was {ratio:.3} times as long as the parameters"),
+                format!("the previous update was {ratio:.3} times the norm of the parameters"),
             ),
             _ => {
                 let sizes: Vec<String> = c
@@ -187,7 +187,7 @@ pub fn explain(c: Circumstances<'_>) -> (Cause, String) {
                     .iter()
                     .map(|s| format!("{} in {:e} to {:e}", s.tensor, s.min.get(), s.max.get()))
                     .collect();
-                let text = format!("sums or products are beyond float32: {}", sizes.join(", "));
+                let text = format!("sums or products overflow float32: {}", sizes.join(", "));
                 (Cause::Overflow, text)
             }
         },
@@ -218,7 +218,7 @@ mod tests {
             .map(|(name, values)| TensorStats::of(name, &[values.len()], values))
             .collect();
         let tensor = "t";
-        explain(Circumstances {
+        explain(FailureContext {
             tensor,
             operation,
             inputs: &inputs,
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn each_operation_has_its_own_way_to_fail() {
+    fn each_operation_has_its_failure_cause() {
         let dark: (&str, &[f32]) = ("physics.amplitude", &[1.0, 0.0]);
         let light: (&str, &[f32]) = ("physics.amplitude", &[1.0, 2.0]);
         let likelihood = Operation::Likelihood;
@@ -262,9 +262,9 @@ mod tests {
         let mut values = vec![1.0; 2 * 4 * 4];
         values[16] = 0.0; // second group, corner
         values[16 + 5] = -0.0; // row 1, column 1
-        let c = Culprit::zeros("a", [2, 1, 4, 4], &values).unwrap();
+        let c = ZeroPixels::zeros("a", [2, 1, 4, 4], &values).unwrap();
         assert_eq!((c.count, c.on_nyquist), (2, 1));
         assert_eq!(c.first, [[1, 0, 0, 0], [1, 0, 1, 1]]);
-        assert!(Culprit::zeros("a", [1, 1, 4, 4], &values[..16]).is_none());
+        assert!(ZeroPixels::zeros("a", [1, 1, 4, 4], &values[..16]).is_none());
     }
 }

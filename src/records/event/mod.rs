@@ -1,10 +1,10 @@
-//! The first non-finite number of a training: which tensor, made by which operation, from what, and why.
+//! The first non-finite number of a training: its tensor, operation, inputs and cause.
 //!
-//! *Law.* Tensors are looked at in the order in which a step makes them, so the first bad one has either
-//! finite inputs (its operation *produced* the number) or was handed over as it is (data, parameters).
+//! *Law.* Tensors are checked in the order of their computation, so the first bad one either has finite inputs (its
+//! operation *produced* the number) or is an input (data, parameters).
 //!
 //! *Conventions.* An index is `n` (group of the batch), `y`, `x` (row and column, far fields with the zero
-//! frequency in the centre, so that the Nyquist row and column have index 0) and `c` (channel). Weights have the
+//! frequency in the center, so that the Nyquist row and column have index 0) and `c` (channel). Weights have the
 //! axes of their tensor: `ky, kx, in, out`. Complex tensors count real and imaginary parts one by one.
 //!
 //! *Source.* Reproduction notes, "Root cause of the gs1 collapse".
@@ -13,7 +13,7 @@ mod cause;
 mod operation;
 mod text;
 
-pub use cause::{Cause, Circumstances, Culprit, explain};
+pub use cause::{Cause, FailureContext, ZeroPixels, explain};
 pub use operation::{Operation, Stage};
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use crate::json::Real;
 /// The version of the schema of [`Event`].
 pub const SCHEMA: &str = "ptyproof.nonfinite_event/1";
 
-/// What stands in one tensor, in numbers.
+/// Statistics of one tensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TensorStats {
     /// Its name, such as `physics.amplitude` or `network.encoder.conv3.weight.grad`.
@@ -79,9 +79,9 @@ impl TensorStats {
     }
 }
 
-/// One tensor on the way through the step: whether what is wrong with it began there.
+/// One tensor of the step, and whether its bad values were produced there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trail {
+pub struct TrailEntry {
     /// The tensor.
     pub tensor: String,
     /// Values that are not finite.
@@ -92,7 +92,7 @@ pub struct Trail {
     pub propagated: bool,
 }
 
-/// A group of the batch: where its patterns lie.
+/// A group of the batch: the positions of its patterns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     /// Its number among the training groups.
@@ -103,7 +103,7 @@ pub struct Member {
     pub positions: Vec<[Real; 2]>,
 }
 
-/// What the operation was told besides tensors; enough to do it again.
+/// A setting of the operation besides tensors; together they suffice to replay it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
     /// `reference` or `guarded`: what the run used.
@@ -120,7 +120,7 @@ pub struct Setting {
     pub guarded_floor: f64,
 }
 
-/// The event, as it stands in `nonfinite_event.json`.
+/// The event, as stored in `nonfinite_event.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// [`SCHEMA`].
@@ -129,7 +129,7 @@ pub struct Event {
     pub tensor: String,
     /// The part of the step that made it.
     pub stage: Stage,
-    /// What made it.
+    /// The operation that made it.
     pub operation: Operation,
     /// Whether the operation made the number itself: all its inputs are finite.
     pub produced: bool,
@@ -138,23 +138,23 @@ pub struct Event {
     /// The cause in a sentence, with its figures.
     pub explanation: String,
     /// The input that is to blame, if one is.
-    pub culprit: Option<Culprit>,
+    pub culprit: Option<ZeroPixels>,
     /// Epoch, from 0.
     pub epoch: u64,
     /// Step of the training, from 1.
     pub step: u64,
     /// Names of the tensor's axes.
     pub axes: String,
-    /// Where the first bad value stands, one number per axis.
+    /// Index of the first bad value, one number per axis.
     pub index: Vec<usize>,
     /// That value: one of `NaN`, `Infinity`, `-Infinity`.
     pub value: Real,
     /// The tensor itself.
     pub output: TensorStats,
-    /// What the operation read.
+    /// The inputs of the operation.
     pub inputs: Vec<TensorStats>,
     /// Every tensor of the step that is not finite, in the order of the step.
-    pub trail: Vec<Trail>,
+    pub trail: Vec<TrailEntry>,
     /// Tensors that were looked at.
     pub tensors: usize,
     /// The batch.

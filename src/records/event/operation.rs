@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// What is handed to the step: patterns, offsets, probe, parameters.
+    /// Inputs of the step: patterns, offsets, probe, parameters.
     Input,
     /// The network's forward pass.
     Network,
@@ -22,7 +22,7 @@ pub enum Stage {
     Optimizer,
 }
 
-/// What makes a tensor of a step; the inputs of each, in order, stand at its variant.
+/// An operation of a step; the inputs are listed, in order, at each variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum Operation {
@@ -48,7 +48,7 @@ pub enum Operation {
     MaxPool,
     /// Each value four times. `[map]`.
     Upsample,
-    /// The head's activation, in the centre; outside of it that of the outer branch (swish in `reference` numerics), or zero.
+    /// The head's activation, in the center; outside of it that of the outer branch (swish in `reference` numerics), or zero.
     /// `[logits]` or `[logits, outer logits]`.
     Activate {
         /// Whether it is the phase (`pi tanh`), not the amplitude (`ceiling * sigmoid`).
@@ -56,7 +56,7 @@ pub enum Operation {
     },
     /// The complex object of amplitude and phase. `[amplitude, phase]`.
     Combine,
-    /// What channels have to say of each pixel, and a little more. `[offsets, probe]`.
+    /// The sum of channel weights at each pixel, plus a small number. `[offsets, probe]`.
     Cover,
     /// The sum of moved patches over the coverage. `[patches, coverage, offsets, probe]`.
     Assemble,
@@ -80,7 +80,7 @@ pub enum Operation {
         /// Which head.
         phase: bool,
     },
-    /// Back through the activation outside of the centre. `[outer logits, gradient]`.
+    /// Back through the activation outside of the center. `[outer logits, gradient]`.
     OuterGradient {
         /// Which branch.
         phase: bool,
@@ -104,11 +104,11 @@ pub enum Operation {
     },
     /// The gradient of a bias. `[gradient]`.
     BiasGradient,
-    /// What Adam's first moment gains. `[gradient]`.
+    /// The added part of the first moment of Adam. `[gradient]`.
     FirstMoment,
-    /// What Adam's second moment gains, from the square of the gradient. `[gradient]`.
+    /// The added part of the second moment of Adam, from the squared gradient. `[gradient]`.
     SecondMoment,
-    /// What the parameters lose. `[first moment, second moment]`.
+    /// The decrease of the parameters. `[first moment, second moment]`.
     Update {
         /// The learning rate with its bias correction.
         rate: f64,
@@ -124,14 +124,14 @@ impl fmt::Display for Operation {
             Self::Convolution { relu: true, .. } => "max(0, conv3x3(x, w) + b)",
             Self::Convolution { relu: false, .. } => "conv3x3(x, w) + b",
             Self::LedConvolution { .. } => "conv3x3(x, w) + b + estimate",
-            Self::MaxPool => "largest of 2 x 2",
-            Self::Upsample => "each pixel four times",
+            Self::MaxPool => "maximum of 2 x 2",
+            Self::Upsample => "each pixel repeated 2 x 2",
             Self::Activate { phase: false } => "A = ceiling * sigmoid(logits)",
             Self::Activate { phase: true } => "phi = pi * tanh(logits)",
             Self::Combine => "Z of amplitude and phase",
-            Self::Cover => "W = sum of moved shares + eps",
-            Self::Assemble => "O = sum of moved patches / W",
-            Self::Illuminate => "psi = P * moved O",
+            Self::Cover => "W = sum of shifted weights + eps",
+            Self::Assemble => "O = sum of shifted patches / W",
+            Self::Illuminate => "psi = P * shifted O",
             Self::Propagate => "F = FFT2(psi)",
             Self::Detect => "a = sqrt(|F|^2 / N^2)",
             Self::Likelihood => "y - t ln y with y = (s a)^2, t = label^2",
@@ -139,8 +139,8 @@ impl fmt::Display for Operation {
             Self::MapGradient { phase: false } => "dL/dA of dL/dF",
             Self::MapGradient { phase: true } => "dL/dphi of dL/dF",
             Self::ActivationGradient { .. } => "derivative of the head's activation",
-            Self::OuterGradient { .. } => "derivative of the border's activation",
-            Self::MaxPoolGradient => "gradient to the largest of 2 x 2",
+            Self::OuterGradient { .. } => "derivative of the border activation",
+            Self::MaxPoolGradient => "gradient to the maximum of 2 x 2",
             Self::UpsampleGradient => "sum of gradients of 2 x 2",
             Self::InputGradient { .. } => "adjoint of conv3x3",
             Self::WeightGradient { .. } => "sum of x * gradient over pixels",

@@ -1,11 +1,12 @@
-//! The event as a person reads it.
+//! The event as text.
 
+use crate::number::figure;
 use std::fmt;
 
 use super::Event;
 
-/// Tensors of the trail that are shown.
-const SHOWN: usize = 6;
+/// Maximum number of tensors of the trail in the text.
+const MAX_TRAIL_TENSORS: usize = 6;
 
 impl Event {
     /// The event in one line.
@@ -28,9 +29,9 @@ impl fmt::Display for Event {
         let (o, how) = (
             &self.output,
             if self.produced {
-                "produced here"
+                "computed here"
             } else {
-                "handed on"
+                "passed on"
             },
         );
         writeln!(
@@ -61,11 +62,11 @@ impl fmt::Display for Event {
         for s in &self.inputs {
             writeln!(
                 f,
-                "  input      {}: {:.4e} to {:.4e}, 2-norm {:.4e}, {} exact zeros, {} not finite",
+                "  input      {}: {} to {}, 2-norm {}, {} exact zeros, {} not finite",
                 s.tensor,
-                s.min.get(),
-                s.max.get(),
-                s.norm.get(),
+                figure(s.min.get(), 5),
+                figure(s.max.get(), 5),
+                figure(s.norm.get(), 5),
                 s.zeros,
                 s.non_finite()
             )?;
@@ -88,13 +89,21 @@ impl fmt::Display for Event {
             )?;
         }
         write!(f, "  afterwards")?;
-        for (k, t) in self.trail.iter().skip(1).take(SHOWN).enumerate() {
+        for (k, t) in self
+            .trail
+            .iter()
+            .skip(1)
+            .take(MAX_TRAIL_TENSORS)
+            .enumerate()
+        {
             let comma = if k == 0 { " " } else { ", " };
             write!(f, "{comma}{} {}/{}", t.tensor, t.non_finite, t.count)?;
         }
         match self.trail.len() {
             0 | 1 => writeln!(f, " nothing else"),
-            all if all > SHOWN + 1 => writeln!(f, " and {} more tensors", all - SHOWN - 1),
+            all if all > MAX_TRAIL_TENSORS + 1 => {
+                writeln!(f, " and {} more tensors", all - MAX_TRAIL_TENSORS - 1)
+            }
             _ => writeln!(f),
         }
     }

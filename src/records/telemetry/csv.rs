@@ -1,4 +1,4 @@
-//! Lightning's `metrics.csv`: a row per event, a cell empty where the event measured something else.
+//! `metrics.csv` of Lightning: a row per event, with empty cells for metrics that the event did not measure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -6,7 +6,7 @@ use std::io::Read;
 use super::{ACTION, Fold, Telemetry};
 use crate::error::{Error, Result};
 
-/// What a cell says that has no value.
+/// Contents of a cell without a value.
 const MISSING: [&str; 5] = ["", "NA", "N/A", "null", "None"];
 
 /// A set of columns.
@@ -64,7 +64,7 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
     if heads.iter().all(|h| h.parse::<f64>().is_ok()) {
         return Err(Error::input(ACTION)
             .at("line 1")
-            .got("no names of columns")
+            .got("no column names")
             .need("JSON, or CSV with a header"));
     }
     let mut seen = BTreeSet::new();
@@ -73,8 +73,8 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
         if !name.is_empty() && !seen.insert(name) {
             return Err(Error::input(ACTION)
                 .at(format!("line 1, column {}", k + 1))
-                .got(format!("{name:?} a second time"))
-                .need("a name of its own for each column"));
+                .got(format!("{name:?} twice"))
+                .need("a different name for each column"));
         }
     }
     let columns = heads.len();
@@ -126,18 +126,18 @@ pub(super) fn read(source: impl Read) -> Result<Telemetry> {
                     fold.push(v, epoch, step);
                     due[k].with.clone_from(&measured);
                 }
-                None if due[k].is_due(k, &measured) => fold.lose(epoch, step),
+                None if due[k].is_due(k, &measured) => fold.missing(epoch, step),
                 None => fold.skip(),
             }
         }
     }
     if rows == 0 {
         return Err(Error::undecided(ACTION)
-            .got("one line, and nothing below it")
+            .got("a header without rows")
             .need("JSON, or CSV with a header and rows"));
     }
     for fold in folds.values_mut() {
-        fold.forgive(fold.gap());
+        fold.ignore_missing(fold.gap());
     }
     // what a trailing comma leaves is no metric; a column without a name that has values is one
     let named = folds.into_iter().filter_map(|(k, fold)| {

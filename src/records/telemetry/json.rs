@@ -1,4 +1,4 @@
-//! Lists of numbers in JSON, folded as the parser meets them.
+//! Lists of numbers in JSON, summarized while parsing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,7 +24,7 @@ pub(super) fn read(source: &mut (impl BufRead + Seek)) -> Result<Telemetry> {
         },
     )?;
     let mut lists = all.folds;
-    // numbers of epochs and steps stand in lists of their own: only those of the kept places are read
+    // epoch and step numbers are in separate lists: only those of the kept places are read
     let mut wanted: BTreeSet<u64> = lists.values_mut().flat_map(Fold::places).collect();
     wanted.insert(0);
     if all.epochs || all.steps {
@@ -124,7 +124,7 @@ impl<'de> DeserializeSeed<'de> for Entry<'_> {
 }
 
 impl Entry<'_> {
-    /// Leaves out what is no list of numbers, and keeps whether all of it is finite.
+    /// Skips what is not a list of numbers, and records whether it is finite.
     fn ignore(self, finite: bool) {
         if let Some(name) = self.path.last() {
             self.lists.ignored.push(name.clone());
@@ -154,7 +154,7 @@ impl<'de> Visitor<'de> for Entry<'_> {
         let mut seen = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
             if !seen.insert(key.clone()) {
-                let twice = format!("the key {key:?} a second time");
+                let twice = format!("the key {key:?} twice");
                 return Err(serde::de::Error::custom(twice));
             }
             let mut path = self.path.clone();
@@ -200,14 +200,14 @@ impl<'de> Visitor<'de> for Entry<'_> {
             return Ok(());
         }
         if lists.folds.contains_key(&name) {
-            let twice = format!("the series {name:?} a second time");
+            let twice = format!("the series {name:?} twice");
             return Err(serde::de::Error::custom(twice));
         }
         let fold = lists.folds.entry(name).or_default();
         while let Some(v) = seq.next_element::<Option<Real>>()? {
             match v {
                 Some(v) => fold.push(v.0, None, None),
-                None => fold.lose(None, None),
+                None => fold.missing(None, None),
             }
         }
         Ok(())

@@ -1,27 +1,26 @@
-//! A history from anywhere is read once, front to back, in memory that does not grow with it.
+//! Histories of any program, read in one pass and constant memory.
 //!
-//! *Forms.* This project's and the reference's `history.json` (bare `NaN` and `Infinity` too),
-//! `history_steps.json`, Keras' `History.history` as JSON (with or without its `epoch`, `history` and
-//! `params`), and Lightning's `metrics.csv`, where a cell may be empty because its row measured something
-//! else. JSON is told from CSV by its first character that is no space.
+//! *Forms.* This project's and the reference's `history.json` (bare `NaN` and `Infinity` too), `history_steps.json`, Keras'
+//! `History.history` as JSON (with or without its `epoch`, `history` and `params`), and Lightning's `metrics.csv`, where a
+//! cell may be empty because its row measured other metrics. JSON is distinguished from CSV by the first character that is
+//! not a space.
 //!
 //! *Conventions.* Of a JSON the index of a value is its place in its list, and `first_nan_step` is that
 //! index, as in the reference; where the file numbers its steps (`steps`, or Lightning's `step`), it is
 //! the true step. `null`, and in CSV an empty cell or one that says `NA`, `N/A`, `null` or `None`, are missing values: counted, and
 //! not part of the series.
 //!
-//! *Missing at the end.* A list that ends in `null` counts as not finite, for that is how some programs write NaN. A cell of a CSV is
-//! due if its row measured all that was measured with the last value of its column, or nothing at all; a column counts as not finite
-//! if it ends in more cells that are due and missing than ever lay between two of its values.
+//! *Missing at the end.* A list that ends in `null` counts as not finite, because some programs write NaN so. A cell of a
+//! CSV is expected if its row measured all metrics that were measured with the last value of its column, or none at all. A
+//! column counts as not finite if it ends in more missing expected cells than any gap between two of its values.
 //!
-//! *Law.* A metric without a value cannot be judged, nor can a history without a metric.
+//! *Law.* A metric without values and a history without metrics are undecided.
 
 mod csv;
-mod fold;
 mod json;
 mod quote;
 
-pub use fold::{Fold, Folded};
+pub use super::fold::{Fold, Folded};
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -32,16 +31,16 @@ use crate::error::{Error, Result};
 use crate::judgment::Judgment;
 use crate::records::summary::{FirstNan, NanOverview, NanPlace, Summary};
 
-/// What a history came to.
+/// The summary of a history of any program.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Telemetry {
     /// Per metric: the reference's fields and ours.
     pub metrics: BTreeMap<String, Folded>,
-    /// What is not finite.
+    /// Values that are not finite.
     pub nan_overview: NanOverview,
     /// Missing values (`null`, empty cells) over all metrics.
     pub missing: u64,
-    /// Those of them that were due, and not at the end of their metric: they are left out.
+    /// Expected but missing values before the end of their metric, which are skipped.
     pub left_out: u64,
     /// Entries of the list that numbers the epochs or steps, and the metric whose list has another length, with that.
     pub mismatched: Vec<String>,
@@ -52,7 +51,7 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Reads a history of any of the forms; it is read twice if it numbers its epochs apart.
+    /// Reads a history of any of the forms; it is read twice if its epochs are in a separate list.
     ///
     /// # Errors
     /// If it cannot be read, or is of none of the forms; the message says where.
@@ -91,10 +90,10 @@ impl Telemetry {
         }
     }
 
-    /// How the look at it ended.
+    /// The outcome of its check.
     pub fn judgment(&self) -> Judgment {
         let aside = (!self.ignored_non_finite.is_empty()).then_some(Judgment::NonFinite);
-        Judgment::gravest(self.metrics.values().map(Folded::judgment).chain(aside))
+        Judgment::worst(self.metrics.values().map(Folded::judgment).chain(aside))
     }
 
     /// Values looked at.
@@ -105,7 +104,7 @@ impl Telemetry {
     fn of(folds: BTreeMap<String, Fold>, ignored: Vec<String>) -> Result<Self> {
         if folds.is_empty() {
             return Err(Error::undecided(ACTION)
-                .got("no series of numbers")
+                .got("no numeric series")
                 .need("at least one metric"));
         }
         let mut t = Self {

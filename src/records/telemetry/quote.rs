@@ -1,4 +1,4 @@
-//! Python's bare `NaN`, `Infinity` and `-Infinity` get their quotes while the text streams by.
+//! A stream filter that quotes the bare tokens `NaN`, `Infinity` and `-Infinity` of Python.
 
 use std::io::{self, BufRead, Read};
 

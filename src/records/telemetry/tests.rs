@@ -14,7 +14,7 @@ fn read(text: &str) -> Telemetry {
 }
 
 #[test]
-fn python_s_bare_words_are_read_and_named() {
+fn bare_nan_and_infinity_are_read() {
     let t = read(
         "{\"epochs\": [0.0, 1.0, 4.0], \"metrics\": {\"loss\": [1, -Infinity, NaN], \"a-N\": [-1.5,2,3]}}",
     );
@@ -27,7 +27,7 @@ fn python_s_bare_words_are_read_and_named() {
 }
 
 #[test]
-fn keras_dumps_are_read_with_and_without_their_frame() {
+fn keras_histories_are_read_with_and_without_wrapper() {
     let plain = read("{\"loss\": [3, 2, 1], \"val_loss\": [3, 1, 2.9]}");
     assert_eq!(
         (plain.metrics.len(), plain.metrics["loss"].argmin),
@@ -47,7 +47,7 @@ fn keras_dumps_are_read_with_and_without_their_frame() {
 }
 
 #[test]
-fn lightning_rows_measure_different_things() {
+fn lightning_rows_may_have_different_metrics() {
     let t = read(
         "epoch,step,train_loss_step,val_loss\n0,49,2.5,\n0,99,inf,\n0,99,,1.5\n1,149,nan,\n1,199,,1.25\n",
     );
@@ -60,7 +60,7 @@ fn lightning_rows_measure_different_things() {
 }
 
 #[test]
-fn a_loss_that_runs_away_is_found_without_any_nan() {
+fn divergence_is_found_without_nan() {
     // peers: a solver whose loss went 126, 75, 187, 343, 1219
     let t = read("{\"loss\": [126, 75, 187, 343, 1219], \"learning_rate\": [1, 0.1, 1, 1, 1]}");
     assert_eq!(t.metrics["loss"].divergence_onset, Some(2));
@@ -69,18 +69,18 @@ fn a_loss_that_runs_away_is_found_without_any_nan() {
 }
 
 #[test]
-fn a_loss_that_only_wanders_about_its_floor_does_not_diverge() {
+fn fluctuation_at_the_minimum_is_not_divergence() {
     let mut wander = Fold::default();
     (0..999).for_each(|k| wander.push((f64::from(k) * 1.7).sin(), None, None));
     assert_eq!(wander.finish("loss").divergence_onset, None);
 }
 
 #[test]
-fn what_is_no_history_is_refused_with_its_place() {
+fn invalid_history_is_refused_with_its_place() {
     for (text, word) in [
         ("", "empty"),
         ("[1, 2]", "a JSON list"),
-        ("{}", "no series"),
+        ("{}", "no numeric series"),
         ("{\"loss\": [1, \"two\"]}", "line 1"),
         ("{\"loss\": [1, Nope]}", "line 1"),
         ("{\"loss\": [1, 2", "line 1"),
@@ -95,7 +95,7 @@ fn what_is_no_history_is_refused_with_its_place() {
 
 proptest! {
     #[test]
-    fn the_streamed_summary_is_the_summary(h in any_history()) {
+    fn streamed_summary_equals_the_summary(h in any_history()) {
         prop_assume!(!h.metrics.is_empty());
         // a metric named like an index would be taken for one
         prop_assume!(!h.metrics.keys().any(|k| ["epoch", "epochs", "step", "steps"].contains(&k.as_str())));
@@ -104,7 +104,7 @@ proptest! {
     }
 
     #[test]
-    fn step_histories_name_true_steps(steps in any_steps()) {
+    fn step_history_names_true_steps(steps in any_steps()) {
         prop_assume!(!steps.records.is_empty());
         let t = read(&steps.to_text().unwrap());
         for m in ["loss", "gradient_norm"] {
@@ -113,13 +113,13 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_worse_than_an_error(text in "[-{}\\[\\]\",:0-9NaInfity\\\\ \n]{0,80}") {
+    fn arbitrary_text_gives_at_most_an_error(text in "[-{}\\[\\]\",:0-9NaInfity\\\\ \n]{0,80}") {
         let _ = Telemetry::read(Cursor::new(text));
     }
 }
 
 #[test]
-fn a_loss_that_was_least_at_first_diverges_by_a_hundredth_of_itself_and_not_by_noise() {
+fn loss_that_never_fell_diverges_above_one_percent() {
     let onset = |losses: &[f64]| {
         let mut fold = Fold::default();
         losses.iter().for_each(|&v| fold.push(v, None, None));
@@ -139,16 +139,16 @@ fn judged(text: &str) -> Judgment {
 }
 
 #[test]
-fn what_is_missing_is_never_well() {
-    use Judgment::{NonFinite, Undecided, Well};
+fn missing_values_never_pass() {
+    use Judgment::{NonFinite, Pass, Undecided};
     for (text, want) in [
-        ("{\"loss\": [3, 2, 1]}", Well),
+        ("{\"loss\": [3, 2, 1]}", Pass),
         // nulls at the end are how some programs write NaN
         ("{\"loss\": [1.0, null, null]}", NonFinite),
         ("{\"loss\": [1.0, null, 2.0, null]}", NonFinite),
-        ("{\"loss\": [null, 1.0, null, 2.0, 3.0]}", Well),
+        ("{\"loss\": [null, 1.0, null, 2.0, 3.0]}", Pass),
         // more gaps than values
-        ("{\"loss\": [1.0, null, null, 2.0, null, 3.0, 4.0]}", Well),
+        ("{\"loss\": [1.0, null, null, 2.0, null, 3.0, 4.0]}", Pass),
         ("{\"loss\": [1.0, null, null, null, 2.0]}", Undecided),
         ("{\"loss\": [null, null]}", Undecided),
         ("{\"loss\": []}", Undecided),
@@ -161,20 +161,20 @@ fn what_is_missing_is_never_well() {
         // what is no series is not read, but it must be finite
         (
             "{\"loss\": [2, 1], \"final\": 1.0, \"params\": {\"rate\": [1, 2]}}",
-            Well,
+            Pass,
         ),
         ("{\"loss\": [2, 1], \"final\": NaN}", NonFinite),
         (
             "{\"loss\": [2, 1], \"params\": {\"rate\": [1, -Infinity]}}",
             NonFinite,
         ),
-        ("epoch,loss\n0,1\n1,2\n", Well),
+        ("epoch,loss\n0,1\n1,2\n", Pass),
         ("epoch,loss\n0,1\n1,\n", NonFinite),
         ("epoch,loss\n0,\n1,\n", Undecided),
         ("epoch,loss\n", Undecided),
         ("epoch,step\n0,1\n", Undecided),
         // a trailing comma is no metric, a column without a name is one
-        ("loss,\n1,\n2,\n", Well),
+        ("loss,\n1,\n2,\n", Pass),
         ("loss,,\n1,NaN,3\n", NonFinite),
     ] {
         assert_eq!(judged(text), want, "{text}");
@@ -182,18 +182,18 @@ fn what_is_missing_is_never_well() {
 }
 
 #[test]
-fn a_cell_is_due_where_its_row_measured_what_was_measured_with_it() {
-    use Judgment::{NonFinite, Well};
+fn empty_cell_is_missing_only_beside_its_related_metrics() {
+    use Judgment::{NonFinite, Pass};
     for (text, want) in [
         // Lightning: rows of their own
-        ("epoch,train,val\n0,2,\n0,,3\n1,1,\n1,,2\n", Well),
-        ("epoch,train,val\n0,2,\n0,,3\n", Well),
+        ("epoch,train,val\n0,2,\n0,,3\n1,1,\n1,,2\n", Pass),
+        ("epoch,train,val\n0,2,\n0,,3\n", Pass),
         // pandas writes NaN as nothing
         ("epoch,loss,rate\n0,3,.1\n1,2,.1\n2,,.1\n", NonFinite),
         // Keras validates every second epoch
         (
             "epoch,loss,val\n0,3,NA\n1,2,2\n2,1,NA\n3,1,1\n4,1,NA\n",
-            Well,
+            Pass,
         ),
         (
             "epoch,loss,val\n0,3,3\n1,2,\n2,1,1\n3,1,\n4,1,\n5,1,\n",
@@ -212,7 +212,7 @@ fn a_cell_is_due_where_its_row_measured_what_was_measured_with_it() {
 }
 
 #[test]
-fn places_count_what_is_missing_before_them() {
+fn index_counts_earlier_missing_values() {
     let t = read("{\"epochs\": [5, 6, 7, 8], \"loss\": [9, null, NaN, 1]}");
     let loss = &t.metrics["loss"];
     assert_eq!(loss.summary.first_nan_epoch, Some(Real(7.0)));
@@ -221,7 +221,7 @@ fn places_count_what_is_missing_before_them() {
 }
 
 #[test]
-fn series_of_other_lengths_than_their_epochs_are_named() {
+fn series_length_mismatch_is_named() {
     let t = read("{\"epochs\": [0, 1, 2], \"loss\": [3, 2, 1], \"val\": [3, 2]}");
     assert_eq!(t.mismatched, ["val has 2 values, epochs has 3"]);
     assert!(

@@ -1,15 +1,15 @@
-//! A few outputs of many inputs: registers hold inputs, and are summed across at the end.
+//! Convolution of many inputs to few outputs: registers hold inputs and are reduced at the end.
 //!
-//! *Law.* An output is the sum of sixteen chains (input channel modulo 16, in the order row of taps, channel, tap of the row), added
-//! pairwise (lane `l` and `l + 8`, then 4, 2, 1): the same on every instruction set. Against the definition
-//! the rounding error is bounded by `(9 inputs / 16 + 5) eps sum |x| |w|`.
+//! *Law.* An output is the sum of sixteen chains (input channel modulo 16, in the order row of taps, channel, tap of the
+//! row), added pairwise (lane `l` and `l + 8`, then 4, 2, 1), on every instruction set. Against the definition the rounding
+//! error is bounded by `(9 inputs / 16 + 5) eps sum |x| |w|`.
 
 #![allow(unsafe_code, reason = "SIMD kernels; shapes are asserted on entry")]
 
 use rayon::prelude::*;
 
 use super::finish::Finish;
-use super::packed::{INPUTS, WIDEST};
+use super::packed::{MAX_PANEL_WIDTH, PACKED_INPUTS};
 use super::{Direction, Epilogue, Method, Packed};
 use crate::dispatch::{Work, run};
 use crate::isa::Isa;
@@ -18,12 +18,12 @@ use crate::map::FeatureMap;
 use crate::prefetch::prefetch_l1;
 use crate::shuffle::Shuffle;
 
-/// The most outputs that are still a few.
+/// Maximum number of outputs of this kernel.
 pub(super) const MAX_OUTPUTS: usize = 8;
-/// Lanes that a chain is modulo of.
+/// Number of chains of an output.
 const LANES: usize = 16;
-/// Rows that one task works on.
-const ROWS: usize = 32;
+/// Number of rows per task.
+const ROWS_PER_TASK: usize = 32;
 
 /// Numbers that the weights take: whole registers per output and tap.
 pub(super) fn weights(inputs: usize, outputs: usize) -> usize {
@@ -41,9 +41,9 @@ pub(super) fn pack(weights: &mut Packed<f32>, kernel: &[f32], direction: Directi
     let padded = inputs.next_multiple_of(LANES);
     // what is added to fill registers has to be zero
     weights.panels.fill(0.0);
-    let mut taps = [[[0.0; WIDEST]; 9]; INPUTS];
-    for first in (0..inputs).step_by(INPUTS) {
-        let used = first..(first + INPUTS).min(inputs);
+    let mut taps = [[[0.0; MAX_PANEL_WIDTH]; 9]; PACKED_INPUTS];
+    for first in (0..inputs).step_by(PACKED_INPUTS) {
+        let used = first..(first + PACKED_INPUTS).min(inputs);
         direction.gather(
             kernel,
             (inputs, outputs),
@@ -78,7 +78,7 @@ pub(super) fn conv(
     );
     let finish = Finish::new(epilogue, out);
     let (row_len, stride, image_len) = (out.row_len(), out.stride(), out.image_len());
-    out.bands_mut(ROWS).for_each(|band| {
+    out.bands_mut(ROWS_PER_TASK).for_each(|band| {
         let work = Band {
             x,
             first_channel,
@@ -96,7 +96,7 @@ pub(super) fn conv(
     });
 }
 
-/// Some rows of outputs; `at` is where the first pixel lies in its map.
+/// Some rows of outputs; `at` is the index of the first pixel in its map.
 struct Band<'a> {
     x: &'a FeatureMap<f32>,
     first_channel: usize,
@@ -136,7 +136,8 @@ impl Work for Band<'_> {
 
 impl Band<'_> {
     /// All pixels, `P` of them a turn, which with their `O` outputs are at most [`LANES`] chains. Where a chain is two
-    /// registers, `Q` pixels fill the registers. Turns go down the rows, so that what three of them read stays near.
+    /// registers, `Q` pixels fill the registers. Steps go down the rows, so that the input of three rows stays in the
+    /// cache.
     #[inline(always)]
     unsafe fn all<
         V: Shuffle,
@@ -151,7 +152,7 @@ impl Band<'_> {
         let whole = width - width % P;
         for column in (0..whole).step_by(P) {
             for row in 0..rows {
-                // SAFETY: pixels up to `whole` lie in the row.
+                // SAFETY: pixels up to `whole` are in the row.
                 unsafe {
                     let mut chains = [[V::zero(); 2]; LANES];
                     if V::COUNT == LANES {
@@ -177,7 +178,7 @@ impl Band<'_> {
         }
     }
 
-    /// The chains of `P` neighbouring pixels and `O` outputs, from number `first` on.
+    /// The chains of `P` neighboring pixels and `O` outputs, from number `first` on.
     #[inline(always)]
     unsafe fn chains<V: Lanes, const P: usize, const O: usize, const STRIDE: usize>(
         &self,
@@ -233,7 +234,7 @@ impl Band<'_> {
     }
 }
 
-/// Adds a register of inputs under one row of taps: each is read once for the three pixels of which it lies under a tap.
+/// Adds a register of inputs for one row of taps: each is read once for the three pixels that use it.
 ///
 /// # Safety
 /// `P + 2` pixels of `x`, and the weights of three taps for each of `O` outputs, are readable.
@@ -251,7 +252,7 @@ unsafe fn row_of_taps<V: Lanes, const P: usize, const O: usize>(
                 *tap = V::load(w.add((o * 9 + kw) * inputs));
             }
         }
-        // pixels at the ends lie under fewer taps: apart, so that the loop between has no branch, and is unrolled
+        // the end pixels have fewer taps: they are separate, so that the loop between has no branch and unrolls
         for q in 0..2 {
             under(V::load(x.add(q * stride)), q, &taps, sums);
         }
@@ -264,7 +265,7 @@ unsafe fn row_of_taps<V: Lanes, const P: usize, const O: usize>(
     }
 }
 
-/// Adds `value`, of pixel `q` from the left neighbour of the first on, to the sums of the pixels that it lies under a tap of.
+/// Adds `value`, of pixel `q` counted from the left neighbor of the first, to the sums of the pixels that use it.
 #[inline(always)]
 unsafe fn under<V: Lanes, const P: usize, const O: usize>(
     value: V,
@@ -282,8 +283,7 @@ unsafe fn under<V: Lanes, const P: usize, const O: usize>(
     }
 }
 
-/// The sums of sixteen chains, each over its lanes, pairwise: turned, so that registers hold one lane of many
-/// chains.
+/// The sums of sixteen chains, each over its lanes, pairwise: transposed, so that registers hold one lane of many chains.
 #[inline(always)]
 unsafe fn across<V: Shuffle>(chains: &[[V; 2]; LANES]) -> [f32; LANES] {
     let mut sums = [0.0; LANES];

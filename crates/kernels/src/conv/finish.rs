@@ -1,4 +1,4 @@
-//! An [`Epilogue`] made ready for registers.
+//! An [`Epilogue`] prepared for registers.
 
 #![allow(unsafe_code, reason = "vector registers; see Safety of `apply`")]
 
@@ -6,7 +6,7 @@ use super::Epilogue;
 use crate::lanes::Lanes;
 use crate::map::FeatureMap;
 
-/// The most output channels a convolution may have, padding included.
+/// Maximum number of output channels of a convolution, with padding.
 const MAX_OUTPUTS: usize = 1024;
 
 enum Kind<'a> {
@@ -16,7 +16,7 @@ enum Kind<'a> {
     Plain,
 }
 
-/// What is done to sums on their way to memory. The bias begins on a cache line, so that no register load of it straddles two.
+/// The epilogue of sums before they are stored. The bias is aligned to a cache line.
 #[repr(C, align(64))]
 pub(super) struct Finish<'a> {
     bias: [f32; MAX_OUTPUTS],
@@ -57,8 +57,7 @@ impl<'a> Finish<'a> {
         Self { kind, bias: padded }
     }
 
-    /// What becomes of the sums `s` of a register of channels from `channel` on, whose place in the
-    /// output map is `at`.
+    /// Applies the epilogue to the sums `s` of a register of channels from `channel` on, at index `at` of the output map.
     ///
     /// # Safety
     /// `channel + V::COUNT` is at most the output's stride, and `at + V::COUNT` its length.
@@ -75,9 +74,9 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// [`Finish::apply`] to `P` pixels that lie `step` apart from `at` on, each with `NV` registers of channels.
+    /// [`Finish::apply`] to `P` pixels from `at` on at a stride of `step`, each with `NV` registers of channels.
     ///
-    /// The kind is asked once and each loop does one thing, so that all of them unroll and the sums stay in registers.
+    /// The kind is tested once outside the loops, so that all loops unroll and the sums stay in registers.
     ///
     /// # Safety
     /// As [`Finish::apply`], for every register.
@@ -106,7 +105,7 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// [`Finish::tile`] of [`Epilogue::BiasRelu`], for who knows that it is that.
+    /// [`Finish::tile`] for an epilogue that is known to be [`Epilogue::BiasRelu`].
     ///
     /// # Safety
     /// As [`Finish::apply`], for every register.
@@ -143,7 +142,7 @@ impl<'a> Finish<'a> {
         }
     }
 
-    /// Whether nothing is done.
+    /// Whether it is empty.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.kind, Kind::Plain)
     }
@@ -153,8 +152,8 @@ impl<'a> Finish<'a> {
         matches!(self.kind, Kind::BiasRelu)
     }
 
-    /// What becomes of the `O` outputs of `P` pixels, `sums[pixel * O + output]`, into `to`, where pixels lie `step` apart;
-    /// their place in the output map is `at`.
+    /// Applies the epilogue to the `O` outputs of `P` pixels, `sums[pixel * O + output]`, and stores them in `to` at a
+    /// stride of `step`; their index in the output map is `at`.
     #[inline(always)]
     pub(super) fn few<const P: usize, const O: usize>(
         &self,

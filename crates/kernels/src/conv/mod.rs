@@ -1,7 +1,7 @@
-//! The 3x3 convolution: what it means, and its fast forms.
+//! The 3x3 convolution: its definition and its fast methods.
 //!
-//! Three operations carry the whole network: a 3x3 convolution forward (which also gives the gradient
-//! with respect to its input, with turned weights) and the gradient with respect to its weights.
+//! The network uses two operations: a 3x3 convolution forward (which also gives the gradient with respect to its input,
+//! with rotated weights) and the gradient with respect to its weights.
 //! [`Kernels`] chooses how by type: `f64` takes the naive loops of [`naive`], which are the definition;
 //! `f32` takes one of three methods, dispatched on [`Isa`] at run time.
 //!
@@ -26,7 +26,7 @@ use crate::isa::Isa;
 use crate::map::FeatureMap;
 use crate::scalar::Scalar;
 
-/// What is done to a convolution's sums on their way to memory.
+/// Operation on the sums of a convolution before they are stored.
 #[derive(Debug, Clone, Copy)]
 pub enum Epilogue<'a, T> {
     /// Adds a bias per output channel.
@@ -40,7 +40,7 @@ pub enum Epilogue<'a, T> {
     Plain,
 }
 
-/// What a network's convolutions promise.
+/// Guarantee of the convolutions of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
     /// Sums in the order of the definition, to the bit.
@@ -75,7 +75,7 @@ impl Method {
     }
 }
 
-/// The precisions that the kernels exist in: `f32` to run, `f64` to prove.
+/// The precisions of the kernels: `f32` for runs, `f64` for tests.
 pub trait Kernels: Scalar {
     /// The method for a convolution of these channels on maps of this side.
     fn method(arithmetic: Arithmetic, inputs: usize, outputs: usize, side: usize) -> Method;

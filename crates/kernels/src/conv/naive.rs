@@ -1,4 +1,4 @@
-//! The definition of the convolution and its adjoints, in loops that can be read at a glance.
+//! The definition of the convolution and its adjoints, in simple loops.
 
 use super::{Epilogue, Method, Packed};
 use crate::map::FeatureMap;

@@ -9,10 +9,10 @@ use crate::isa::Isa;
 use crate::map::FeatureMap;
 use crate::scalar::Scalar;
 
-/// The widest panel: four AVX-512 registers.
-pub(super) const WIDEST: usize = 64;
-/// Inputs that are laid out at a time: a cache line of the kernel when it is read turned.
-pub(super) const INPUTS: usize = 16;
+/// Maximum panel width: four AVX-512 registers.
+pub(super) const MAX_PANEL_WIDTH: usize = 64;
+/// Inputs packed at a time: a cache line of the kernel when it is read transposed.
+pub(super) const PACKED_INPUTS: usize = 16;
 
 /// Weights of one convolution, laid out for the kernel that will read them.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Packed<T> {
     /// Direct: `[panel][tap][input][width]`; Winograd: `[place][panel][input][width]`; thin:
     /// `[output][tap][input]`. Zero beyond `outputs`.
     pub(super) panels: Aligned<T>,
-    /// As wide as the tiles of this processor: what a tile reads of a wider panel lies apart, in a quarter of the sets of a cache.
+    /// The tile width of this processor: reads from a wider panel would use only a quarter of the cache sets.
     pub(super) width: usize,
 }
 
@@ -35,16 +35,16 @@ pub struct Packed<T> {
 pub enum Direction {
     /// The convolution itself.
     Forward,
-    /// Its adjoint, which takes output gradients to input gradients: turned by half a turn and
-    /// transposed. Outputs beyond those the kernel has get zero weights: the layer did not read them.
+    /// Its adjoint, from output gradients to input gradients: rotated by 180 degrees and transposed. Outputs beyond those
+    /// the kernel has get zero weights: the layer did not read them.
     Adjoint,
 }
 
-/// Nine taps of some inputs (at most [`INPUTS`]) and one panel of outputs.
-pub(super) type Taps<T> = [[[T; WIDEST]; 9]; INPUTS];
+/// Nine taps of some inputs (at most [`PACKED_INPUTS`]) and one panel of outputs.
+pub(super) type Taps<T> = [[[T; MAX_PANEL_WIDTH]; 9]; PACKED_INPUTS];
 
 impl<T: Scalar> Packed<T> {
-    /// Room for a convolution of these sizes.
+    /// Memory for a convolution of these sizes.
     pub fn new(method: Method, inputs: usize, outputs: usize) -> Self {
         let mut new = Self {
             inputs,
@@ -57,13 +57,12 @@ impl<T: Scalar> Packed<T> {
         new
     }
 
-    /// Becomes room for another convolution, in the same memory as far as that goes; what is in it means nothing before it is laid
-    /// out.
+    /// Reuses the memory for another convolution; its contents are undefined until they are packed.
     pub fn reshape(&mut self, method: Method, inputs: usize, outputs: usize) {
         let padded = outputs.next_multiple_of(16);
         let columns = columns(Isa::best());
         let fits = |w: &usize| *w <= columns && padded.is_multiple_of(*w);
-        let width = [WIDEST, 32].into_iter().find(fits);
+        let width = [MAX_PANEL_WIDTH, 32].into_iter().find(fits);
         self.width = width.unwrap_or(16);
         (self.method, self.inputs, self.outputs) = (method, inputs, outputs);
         self.panels.resize(match method {
@@ -101,10 +100,10 @@ impl<T: Scalar> Packed<T> {
     pub(super) fn pack_direct(&mut self, kernel: &[T], direction: Direction) {
         assert_eq!(self.method, Method::Direct, "weights for this kernel");
         let (inputs, outputs, width) = (self.inputs, self.outputs, self.width);
-        let mut taps = [[[T::zero(); WIDEST]; 9]; INPUTS];
+        let mut taps = [[[T::zero(); MAX_PANEL_WIDTH]; 9]; PACKED_INPUTS];
         for (k, panel) in self.panels.chunks_exact_mut(9 * inputs * width).enumerate() {
-            for first in (0..inputs).step_by(INPUTS) {
-                let used = first..(first + INPUTS).min(inputs);
+            for first in (0..inputs).step_by(PACKED_INPUTS) {
+                let used = first..(first + PACKED_INPUTS).min(inputs);
                 let columns = k * width..(k + 1) * width;
                 direction.gather(kernel, (inputs, outputs), used.clone(), columns, &mut taps);
                 for (i, taps) in used.zip(&taps) {

@@ -65,7 +65,7 @@ fn finished<'a>(kind: usize, bias: &'a [f32], gate: &'a FeatureMap<f32>) -> Epil
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn the_direct_kernel_gives_the_bits_of_the_definition_on_every_instruction_set(
+    fn direct_kernel_is_bit_identical_on_every_instruction_set(
         images in 1usize..3, h in 1usize..9, w in 1usize..20,
         cin in 1usize..20, cout in 1usize..130, skip in 0usize..5, finish in 0usize..4, seed in 0u32..1000,
     ) {
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn a_few_inputs_as_a_network_has_them_give_the_bits_of_the_definition(
+    fn few_inputs_kernel_is_bit_identical_to_the_definition(
         images in 1usize..3, h in 1usize..20, w in 1usize..40, power in 0u32..4,
         cout in 1usize..130, head in proptest::bool::ANY, skip in 0usize..9, seed in 0u32..1000,
     ) {
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn the_gradient_of_the_weights_gives_the_bits_of_the_definition_on_every_instruction_set(
+    fn weight_gradient_is_bit_identical_on_every_instruction_set(
         images in 1usize..3, h in 1usize..9, w in 1usize..20,
         cin in 1usize..70, cout in 1usize..40, few in proptest::bool::ANY, skip in 0usize..5, seed in 0u32..1000,
     ) {
@@ -136,7 +136,7 @@ proptest! {
     }
 
     #[test]
-    fn the_gradient_of_the_weights_of_few_channels_gives_the_bits_of_the_definition(
+    fn few_channel_weight_gradient_is_bit_identical(
         images in 1usize..3, h in 1usize..6, w in 1usize..20, power in 0u32..4, other in 16usize..130,
         layout in 0usize..3, threads in 1usize..4, seed in 0u32..1000,
     ) {
@@ -165,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn the_thin_kernel_is_the_definition_within_its_bound_and_the_same_on_every_instruction_set(
+    fn few_outputs_kernel_is_within_its_bound_and_bit_identical_across_instruction_sets(
         images in 1usize..3, h in 1usize..6, w in 1usize..20,
         cin in 16usize..70, cout in 1usize..9, finish in 0usize..4, seed in 0u32..1000,
     ) {
@@ -214,7 +214,7 @@ fn within_the_bound(
 }
 
 #[test]
-fn the_adjoint_pack_gives_the_adjoint() {
+fn adjoint_packing_gives_the_adjoint_convolution() {
     // <A x, y> = <x, A* y>, with every method that has an adjoint
     for (cin, cout, h, w) in [(5, 20, 7, 9), (20, 40, 8, 12), (60, 1, 6, 7)] {
         let mut x = FeatureMap::<f32>::new(2, h, w, cin);
@@ -246,7 +246,7 @@ fn the_adjoint_pack_gives_the_adjoint() {
 }
 
 #[test]
-fn a_rectifier_gives_no_negative_zero_and_lets_a_nan_through() {
+fn relu_gives_positive_zero_and_propagates_nan() {
     // 1e-30 * -1e-30 is rounded to -0, to which the bias adds -0; the definition writes +0
     // stored densely or not, and in rows of one tile or of several
     let maps = [FeatureMap::<f32>::dense, FeatureMap::new];

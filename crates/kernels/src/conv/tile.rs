@@ -1,11 +1,11 @@
-//! The register tile that every product of matrices here is made of.
+//! The register tile of all matrix products.
 
 #![allow(unsafe_code, reason = "vector registers; see Safety of `multiply`")]
 
 use crate::lanes::Lanes;
 use crate::prefetch::{LINE, prefetch_l2};
 
-/// Rows that one register tile holds: with four registers of columns, 24 of AVX-512's 32 are sums.
+/// Maximum number of rows of a register tile: with four registers of columns, 24 of AVX-512's 32 are sums.
 pub(super) const ROWS: usize = 6;
 
 /// The next tile of at most [`ROWS`] of the `left` rows, as evenly as the rest allows.
@@ -32,7 +32,7 @@ pub(super) struct Right {
     pub(super) at: *const f32,
     /// From one term of the sum to the next.
     pub(super) depth_step: usize,
-    /// What will be read after it, to be fetched meanwhile: a cache line for each term and tile of rows.
+    /// Data that is read next, to prefetch: a cache line for each term and tile of rows.
     pub(super) next: Option<*const f32>,
 }
 
@@ -123,7 +123,7 @@ unsafe fn tile<V: Lanes, const P: usize, const NV: usize>(
     }
 }
 
-/// Writes `P` rows of sums, `row_step` apart from `to` on.
+/// Writes `P` rows of sums to `to` at a stride of `row_step`.
 ///
 /// # Safety
 /// All of them must be inside what `to` points into.

@@ -1,12 +1,12 @@
-//! The two-dimensional discrete Fourier transform of square images, unnormalised, DC at the corner.
+//! The two-dimensional discrete Fourier transform of square images, unnormalized, DC at the corner.
 //!
 //! `F[u, v] = sum_{i, j} f[i, j] exp(-2 pi i (u i + v j) / n)`; the inverse has the plus sign and is
-//! unnormalised too, so `inverse(forward(f)) = n^2 f`. Since the matrix is symmetric and unitary up
+//! unnormalized too, so `inverse(forward(f)) = n^2 f`. Since the matrix is symmetric and unitary up
 //! to the factor `n`, the adjoint of `forward` is exactly `inverse`.
 //!
-//! *Law.* The bits depend neither on the processor nor on the number of threads, so golden files made
-//! on one machine hold on another: float32 images of side 64, 128 and 256 go through `planes`, one
-//! arithmetic for every instruction set; all others through RustFFT's scalar plan.
+//! *Law.* The bits depend neither on the processor nor on the number of threads, so golden files are valid on every
+//! machine: float32 images of side 64, 128 and 256 go through `planes`, one arithmetic for every instruction set; all
+//! others through RustFFT's scalar plan.
 
 mod planes;
 mod radix;
@@ -69,7 +69,7 @@ impl<T: Scalar> Fft2<T> {
         Self::on(Isa::best(), n)
     }
 
-    /// As [`Fft2::new`], for one instruction set; the bits are the same on each.
+    /// As [`Fft2::new`], for one instruction set; the bits do not depend on it.
     pub fn on(isa: Isa, n: usize) -> Self {
         let plan = T::fft_plan(isa, n);
         Self { n, plan }
@@ -96,7 +96,7 @@ impl<T: Scalar> Fft2<T> {
         T::fft(&self.plan, self.n, true, image, scratch);
     }
 
-    /// Transforms images that lie one after the other, on the threads of the current pool.
+    /// Transforms consecutive images on the threads of the current pool.
     ///
     /// *Law.* The bits are those of [`Fft2::forward`] of one image after the other.
     ///
@@ -139,7 +139,7 @@ pub(crate) fn run_all<T: Scalar>(plan: &Plan<T>, n: usize, back: bool, images: &
     if images.is_empty() {
         return;
     }
-    // a few parts a thread: each needs work space of its own, and the last ones even out the ends
+    // a few parts per thread: each needs scratch memory, and several parts balance the load
     let parts = 4 * rayon::current_num_threads();
     let part = (images.len() / size).div_ceil(parts) * size;
     images.par_chunks_mut(part).for_each(|images| {
@@ -182,7 +182,7 @@ pub(crate) fn run<T: Scalar>(
     }
 }
 
-/// The same values under their own name, where `T` is `f32`.
+/// The values as `f32`, if `T` is `f32`.
 #[allow(unsafe_code, reason = "a cast between a type and itself")]
 fn as_float32<T: 'static>(image: &mut [Complex<T>]) -> &mut [Complex32] {
     assert_eq!(TypeId::of::<T>(), TypeId::of::<f32>(), "a float32 image");

@@ -1,18 +1,18 @@
 //! The transform of 64, 128 and 256 by 256 float32 images, on whole registers.
 //!
-//! *Law.* One arithmetic, written against [`Lanes`](crate::lanes::Lanes): a lane never meets
-//! another one in an addition, so the bits depend neither on the instruction set nor on threads.
+//! *Law.* One arithmetic, written against [`Lanes`](crate::lanes::Lanes): lanes are never added to each other, so the bits
+//! depend neither on the instruction set nor on threads.
 //!
 //! A side is `n = R1 * R2`. With `j = q + R2 a` and `k = c + R1 d` a transform of `n` points is
 //!
 //! 1. for each `q`, `R1` points over `a`, and the product with `exp(-2 pi i q c / n)`;
 //! 2. for each `c`, `R2` points over `q`, whose output `d` is number `c + R1 d`.
 //!
-//! *Rows.* Eight adjacent `q` of a row fill a group of lanes. Between the steps squares of eight are
-//! turned so that eight `c` fill it: step 2 needs no exchange between lanes, and leaves numbers
-//! `c + R1 d` that are adjacent. That is the only exchange in the whole transform. *Columns.* The
-//! lanes are adjacent columns. Between the two passes the image lies in planes: panels of one
-//! register of columns, row after row, so that a panel of the second pass fits the first-level cache.
+//! *Rows.* Eight adjacent `q` of a row fill a group of lanes. Between the steps squares of eight are transposed so that
+//! eight `c` fill it: step 2 needs no exchange between lanes, and leaves numbers `c + R1 d` that are adjacent. That is the
+//! only exchange in the whole transform. *Columns.* The lanes are adjacent columns. Between the two passes the image is
+//! stored in planes: panels of one register of columns, row after row, so that a panel of the second pass fits the
+//! first-level cache.
 //!
 //! *Inverse.* With real and imaginary parts exchanged on the way in and out the forward transform is
 //! the inverse, so that the two are adjoint by construction.
@@ -35,7 +35,7 @@ use crate::prefetch::prefetch;
 use crate::shuffle::Shuffle;
 
 /// Floats between the two steps of rows: two parts of 16 lanes, two groups of 16 points.
-const HELD: usize = 2 * 16 * 2 * 16;
+const GROUP_FLOATS: usize = 2 * 16 * 2 * 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Split {
@@ -95,7 +95,7 @@ impl Planes {
     ) {
         let n = self.twiddles.len() / 2;
         assert_eq!(image.len(), n * n, "an image of {n} x {n} values");
-        planes.grow(2 * n * n + 2 * n + HELD);
+        planes.grow(2 * n * n + 2 * n + GROUP_FLOATS);
         let job = Job {
             split: self.split,
             image: image.as_mut_ptr().cast(),
@@ -111,7 +111,7 @@ impl Planes {
     }
 }
 
-/// Pointers to `2 n n` floats of the image, `2 n n + 2 n + HELD` of the planes, `2 n` twiddles.
+/// Pointers to `2 n n` floats of the image, `2 n n + 2 n + GROUP_FLOATS` of the planes, `2 n` twiddles.
 struct Job<'a> {
     split: Split,
     image: *mut f32,
@@ -122,7 +122,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Asks for part `k` of `parts` of the next image: a pass over memory that never stalls on it.
+    /// Prefetches part `k` of `parts` of the next image.
     #[inline(always)]
     fn prefetch(&self, k: usize, parts: usize) {
         let len = self.next.len() / parts;
@@ -153,7 +153,7 @@ impl Work for Job<'_> {
     }
 }
 
-/// Floats of a panel: a register of columns, and a gap that keeps panels off each other's cache sets.
+/// Floats of a panel: a register of columns, and a gap so that panels use different cache sets.
 #[inline(always)]
 fn panel<V: Shuffle>(n: usize) -> usize {
     2 * V::COUNT * (n + 1)
@@ -164,10 +164,10 @@ fn panel<V: Shuffle>(n: usize) -> usize {
 unsafe fn rows<V: Shuffle, const R1: usize, const R2: usize>(job: &Job<'_>) {
     let n = R1 * R2;
     let (together, row_len) = (V::COUNT / 8, 2 * n);
-    // SAFETY: rows `row..row + together` lie in the image, since `n` is a multiple of 16; HELD
+    // SAFETY: rows `row..row + together` are in the image, since `n` is a multiple of 16; GROUP_FLOATS
     // floats after the panels are R1 / 8 * R2 pairs of registers; a panel holds n rows of a pair.
     unsafe {
-        let held = job.planes.add(n / V::COUNT * panel::<V>(n));
+        let groups = job.planes.add(n / V::COUNT * panel::<V>(n));
         for row in (0..n).step_by(together) {
             job.prefetch(row / together, 2 * n / together);
             let from = job.image.add(row * row_len);
@@ -199,7 +199,7 @@ unsafe fn rows<V: Shuffle, const R1: usize, const R2: usize>(job: &Job<'_>) {
                         });
                         finish_row::<V, R1, 8>(job, row, h, z);
                     } else {
-                        let to = held.add(2 * V::COUNT * (h * R2 + first));
+                        let to = groups.add(2 * V::COUNT * (h * R2 + first));
                         for q in 0..8 {
                             re[q].store(to.add(2 * V::COUNT * q));
                             im[q].store(to.add(2 * V::COUNT * q + V::COUNT));
@@ -209,7 +209,7 @@ unsafe fn rows<V: Shuffle, const R1: usize, const R2: usize>(job: &Job<'_>) {
             }
             if R2 > 8 {
                 for h in 0..R1 / 8 {
-                    let z = read(held.add(2 * V::COUNT * h * R2), 2 * V::COUNT);
+                    let z = read(groups.add(2 * V::COUNT * h * R2), 2 * V::COUNT);
                     finish_row::<V, R1, R2>(job, row, h, z);
                 }
             }
@@ -225,7 +225,7 @@ unsafe fn finish_row<V: Shuffle, const R1: usize, const R2: usize>(
     h: usize,
     mut z: [Cx<V>; R2],
 ) {
-    // SAFETY: column `8 h + R1 d` and the seven after it lie in one panel, since V::COUNT and R1
+    // SAFETY: column `8 h + R1 d` and the seven after it are in one panel, since V::COUNT and R1
     // are multiples of 8; a group goes to the row after that of the group before.
     unsafe {
         transform(&mut z);
@@ -287,7 +287,7 @@ unsafe fn columns<V: Shuffle, const R1: usize, const R2: usize>(job: &Job<'_>) {
     }
 }
 
-/// `R` pairs of registers, `step` floats apart.
+/// `R` pairs of registers at a stride of `step` floats.
 #[inline(always)]
 unsafe fn read<V: Shuffle, const R: usize>(from: *const f32, step: usize) -> [Cx<V>; R] {
     // SAFETY: the caller grants them.

@@ -1,9 +1,9 @@
-//! Short transforms in registers: 4, 8 and 16 points, each lane a transform of its own.
+//! Short transforms in registers: 4, 8 and 16 points, one transform per lane.
 //!
-//! *Law.* Sums pair `x[k]` with `x[k + R / 2]`, and those sums again, down to the outputs 0 and
-//! `R / 2`, which meet no multiplication. So a sequence that is its own mirror image to the bit has
-//! an alternating sum of exactly zero: both halves of it are the same sums of the same numbers. The
-//! dark Nyquist row and column of a constant object under a symmetric probe rest on this.
+//! *Law.* Sums pair `x[k]` with `x[k + R / 2]` recursively, down to the outputs 0 and `R / 2`, which have no
+//! multiplication. So a bit-exact mirror-symmetric sequence has an alternating sum of exactly zero: its two halves are
+//! equal sums of equal numbers. This makes the Nyquist row and column of a constant object under a symmetric probe exactly
+//! zero.
 
 #![allow(unsafe_code, reason = "vector registers; no memory is touched here")]
 
@@ -11,7 +11,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use crate::lanes::Lanes;
 
-/// A register of complex numbers, the parts apart.
+/// A register of complex numbers, with separate real and imaginary parts.
 #[derive(Clone, Copy)]
 pub(super) struct Cx<V> {
     pub(super) re: V,

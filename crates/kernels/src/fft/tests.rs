@@ -5,8 +5,9 @@ use super::*;
 use crate::testing::on_threads;
 use proptest::prelude::*;
 use ptyproof_testkit::compare::zip_eq;
+use ptyproof_testkit::tolerance::{F64_STEPS_8, F64_STEPS_512, assert_close, assert_within};
 
-/// The definition, in O(n^4): the rung that the fast transform stands on.
+/// The definition, in O(n^4): the oracle of the fast transform.
 fn naive(f: &[Complex<f64>], n: usize, sign: f64) -> Vec<Complex<f64>> {
     let mut out = vec![Complex::new(0.0, 0.0); n * n];
     for u in 0..n {
@@ -40,15 +41,15 @@ fn rel(a: &[Complex<f64>], b: &[Complex<f64>]) -> f64 {
 }
 
 #[test]
-fn the_naive_transform_agrees_with_paper() {
+fn naive_fft_matches_closed_forms() {
     // f = [[1, 2], [3, 4]]: sums 10, -2 (columns), -4 (rows), 0
     let f: Vec<_> = [1.0, 2.0, 3.0, 4.0].map(|x| Complex::new(x, 0.0)).to_vec();
     let want = [10.0, -2.0, -4.0, 0.0].map(|x| Complex::new(x, 0.0));
-    assert!(rel(&naive(&f, 2, -1.0), &want) < 1e-15);
+    assert_within!(rel(&naive(&f, 2, -1.0), &want), F64_STEPS_8);
 }
 
 #[test]
-fn the_fast_transform_is_the_naive_one() {
+fn fast_fft_equals_naive_fft() {
     for n in [1, 2, 3, 4, 6, 8, 15, 16, 17] {
         let f = image(n, 3);
         let (fft, mut s) = (Fft2::new(n), Scratch::default());
@@ -73,11 +74,11 @@ proptest! {
         Fft2::new(n).forward(&mut g, &mut Scratch::default());
         let (a, b): (f64, f64) =
             (f.iter().map(Complex::norm_sqr).sum(), g.iter().map(Complex::norm_sqr).sum());
-        prop_assert!((b / (n * n) as f64 / a - 1.0).abs() < 1e-13);
+        assert_close!(b / (n * n) as f64, a, F64_STEPS_512.as_relative());
     }
 
     #[test]
-    fn a_shift_is_a_phase_ramp(n in 2usize..32, dy in 0usize..32, dx in 0usize..32) {
+    fn shift_is_a_phase_ramp(n in 2usize..32, dy in 0usize..32, dx in 0usize..32) {
         // F(f(. - d))[u, v] = exp(-2 pi i (u dy + v dx) / n) F(f)[u, v]
         let f = image(n, 7);
         let (fft, mut s) = (Fft2::new(n), Scratch::default());
@@ -96,11 +97,11 @@ proptest! {
                 g[u * n + v] *= Complex::from_polar(1.0, -std::f64::consts::TAU * turn);
             }
         }
-        prop_assert!(rel(&moved, &g) < 1e-12);
+        assert_within!(rel(&moved, &g), F64_STEPS_512);
     }
 
     #[test]
-    fn inverse_is_the_adjoint_of_forward(n in 2usize..32, seed in 0u64..1000) {
+    fn inverse_fft_is_the_adjoint(n in 2usize..32, seed in 0u64..1000) {
         // <F x, y> = <x, F* y>
         let (x, y) = (image(n, seed), image(n, seed + 1));
         let (fft, mut s) = (Fft2::new(n), Scratch::default());
@@ -111,7 +112,7 @@ proptest! {
         fft.forward(&mut fx, &mut s);
         fft.inverse(&mut fy, &mut s);
         let scale = (n * n * n) as f64;
-        prop_assert!((dot(&fx, &y) - dot(&x, &fy)).norm() / scale < 1e-13);
+        assert_close!(dot(&fx, &y), dot(&x, &fy), F64_STEPS_512.scaled(scale));
     }
 }
 
@@ -166,7 +167,7 @@ fn tolerance(n: usize) -> f64 {
 }
 
 #[test]
-fn the_transform_by_axes_is_the_naive_one() {
+fn row_column_fft_equals_naive_fft() {
     for n in [1, 2, 5, 8, 12] {
         let f = image(n, 5);
         let off = rel(&by_axes(&f, n), &naive(&f, n, -1.0));
@@ -178,7 +179,7 @@ fn the_transform_by_axes_is_the_naive_one() {
 }
 
 #[test]
-fn the_float32_transform_is_that_of_the_definition() {
+fn float32_fft_equals_the_definition() {
     for n in SIDES {
         let f = narrow(&image(n, 3));
         let g = forward(n, &f);
@@ -215,7 +216,7 @@ fn images(count: usize) -> impl Strategy<Value = (usize, Vec<Vec<Complex32>>)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
-    fn every_instruction_set_gives_the_same_bits((n, f) in images(1)) {
+    fn fft_is_bit_identical_on_every_instruction_set((n, f) in images(1)) {
         for back in [false, true] {
             let of = |isa| {
                 let mut g = f[0].clone();
@@ -231,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn many_images_have_the_bits_of_each((n, f) in images(5), threads in 1usize..4) {
+    fn batched_fft_is_bit_identical_to_single((n, f) in images(5), threads in 1usize..4) {
         let fft = Fft2::new(n);
         for back in [false, true] {
             let mut all = f.concat();
@@ -252,7 +253,7 @@ proptest! {
     }
 
     #[test]
-    fn the_float32_inverse_is_the_adjoint((n, f) in images(2)) {
+    fn float32_inverse_fft_is_the_adjoint((n, f) in images(2)) {
         let (x, y) = (wide(&f[0]), wide(&f[1]));
         let mut fy = f[1].clone();
         Fft2::new(n).inverse(&mut fy, &mut Scratch::default());
@@ -266,7 +267,7 @@ proptest! {
     }
 
     #[test]
-    fn a_float32_shift_is_a_phase_ramp((n, f) in images(1), dy in 0usize..256, dx in 0usize..256) {
+    fn float32_shift_is_a_phase_ramp((n, f) in images(1), dy in 0usize..256, dx in 0usize..256) {
         let mut moved = f[0].clone();
         for (k, z) in f[0].iter().enumerate() {
             moved[(k / n + dy) % n * n + (k % n + dx) % n] = *z;
@@ -280,7 +281,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mirror_image_is_dark_at_nyquist((n, f) in images(1)) {
+    fn mirror_symmetric_image_is_zero_at_nyquist((n, f) in images(1)) {
         // f[i, j] = f[n - 1 - i, j] = f[i, n - 1 - j], to the bit
         let fold = |i: usize| i.min(n - 1 - i);
         let even: Vec<_> = (0..n * n).map(|k| f[0][fold(k / n) * n + fold(k % n)]).collect();
@@ -295,7 +296,7 @@ proptest! {
 }
 
 #[test]
-fn many_images_of_any_side_and_precision() {
+fn batch_of_any_size_and_precision() {
     let (n, count) = (12, 9);
     let f: Vec<_> = (0..count).flat_map(|k| image(n, k)).collect();
     let fft = Fft2::new(n);
@@ -312,13 +313,13 @@ fn many_images_of_any_side_and_precision() {
 
 #[test]
 #[should_panic(expected = "whole images of 4096 values")]
-fn half_an_image_is_refused() {
+fn incomplete_image_is_refused() {
     Fft2::new(64).forward_all(&mut vec![Complex32::default(); 4096 + 2048]);
 }
 
 #[test]
 #[should_panic(expected = "an image of 64 x 64 values")]
-fn a_short_image_is_refused() {
+fn short_image_is_refused() {
     let mut image = vec![Complex32::default(); 4095];
     Fft2::new(64).forward(&mut image, &mut Scratch::default());
 }

@@ -1,4 +1,4 @@
-//! The columns of a moved patch: where they lie on the canvas, where they read, with what weights.
+//! The columns of a shifted patch: their place on the canvas, the columns they read, and the weights.
 
 use std::ops::Range;
 
@@ -10,28 +10,28 @@ use crate::prefetch::LINE;
 pub(super) const PIXELS: usize = LINE / 2;
 
 /// The columns of a moved patch: canvas column `out + i` reads columns `from + i - 1` and, unless the shift is by
-/// whole pixels, `from + i`; what lies outside the patch reads as zero.
+/// whole pixels, `from + i`; columns outside the patch are read as zero.
 #[derive(Debug, Default, Clone)]
 pub struct Columns {
-    /// A multiple of [`COLUMN_STEP`], so that registers lie on cache lines of the canvas where its rows begin on one.
+    /// A multiple of [`COLUMN_STEP`], so that registers are aligned to cache lines if the rows of the canvas are.
     pub(super) out: usize,
-    /// The column of the patch above the first; may lie before it.
+    /// The column of the patch above the first; may be negative.
     pub(super) from: isize,
     pub(super) both: bool,
     /// Columns, those before the first that has weight included.
     pub(super) used: usize,
     /// Lines of values that have weight. All but the first and the last read inside the patch.
     pub(super) lines: Range<usize>,
-    /// Of those, neighbours whose columns all have the weights `common`; none of the first and the last.
+    /// Of those, neighbors whose columns all have the weights `common`; none of the first and the last.
     pub(super) even: Range<usize>,
     pub(super) common: [f32; 2],
     /// For each column, zero before the first and beyond the last.
     pub(super) single: [Vec<f32>; 2],
-    /// The same twice, for real and imaginary parts, on lines that are not `even`.
+    /// Every weight twice, for real and imaginary parts, on lines that are not `even`.
     pub(super) double: [Vec<f32>; 2],
     /// Weights of the lower and the higher column together.
     pub(super) together: Vec<f32>,
-    /// Room for a row of the patch as it is between the columns.
+    /// Buffer for a row of the patch interpolated between the columns.
     pub(super) kept: Aligned<f32>,
 }
 
@@ -41,7 +41,7 @@ impl Columns {
     /// # Panics
     /// If there are not as many of both.
     pub fn load(&mut self, out: usize, from: usize, low: &[f32], high: Option<&[f32]>) {
-        // where no column has weight none is read: `out` and `from` then say nothing
+        // if no column has weight none is read: `out` and `from` are then undefined
         let lead = if low.is_empty() { 0 } else { out % COLUMN_STEP };
         self.out = out - lead;
         self.from = from.cast_signed() - lead.cast_signed();
@@ -87,7 +87,7 @@ impl Columns {
     }
 
     /// Weights differ by the rounding of a coordinate, so they change where coordinates pass a power of two: most patches
-    /// have the same from the second line to the last but one.
+    /// have equal weights from the second line to the last but one.
     fn find_even(&mut self) {
         let Range { start, end } = self.lines;
         let middle = start.midpoint(end).max((start + 1).min(end));

@@ -1,10 +1,10 @@
-//! A moved patch, added to the rows of a canvas by bilinear weights.
+//! Addition of a shifted patch to a canvas with bilinear weights.
 //!
-//! *Law.* A row of the patch is taken between its columns first, `between = high * right + low * left`, where what lies outside
-//! the patch is zero; then each pixel of the canvas receives `low * between(row below)` and `high * between(row above)`, in that
-//! order. Every product but the inmost, `low * left`, is fused with its sum: the bits of the loop that one would write
-//! first, on every instruction set. The weight of a pixel grows by that of its rows times that of its columns. A row of
-//! weight zero is not read.
+//! *Law.* A row of the patch is interpolated between its columns first, `between = high * right + low * left`, where pixels
+//! outside the patch are zero; then each pixel of the canvas receives `low * between(row below)` and `high * between(row
+//! above)`, in that order. Every product but the innermost, `low * left`, is fused with its sum: bit-identical to the
+//! simple loop on every instruction set. The weight of a pixel grows by that of its rows times that of its columns. A row
+//! of weight zero is not read.
 
 #![allow(
     unsafe_code,
@@ -21,7 +21,7 @@ use self::rows::Adding;
 use super::dispatch::run;
 use super::isa::Isa;
 
-/// Columns are added in multiples of this many pixels: what reaches further meets zeros.
+/// Columns are added in multiples of this many pixels: further columns have zero weight.
 pub const COLUMN_STEP: usize = 16;
 
 /// The rows of a moved patch: canvas row `out + i` reads row `from + i - 1` of the patch with weight `low[i]` and, unless the
@@ -49,21 +49,21 @@ pub struct Patch<'a> {
     pub side: usize,
 }
 
-/// Rows of a canvas and of the weights on it, each with room for [`COLUMN_STEP`] columns more.
+/// Rows of a canvas and of its weights, each with [`COLUMN_STEP`] extra columns.
 #[derive(Debug)]
 pub struct Canvas<'a> {
     /// `[row, column]`.
     pub sums: &'a mut [Complex32],
     /// `[row, column]`.
     pub weights: &'a mut [f32],
-    /// Columns, the room included.
+    /// Columns, with the extra ones.
     pub stride: usize,
 }
 
 /// Adds `patch` to `canvas`; meanwhile `next`, which will be read next, is fetched.
 ///
 /// # Panics
-/// If a row or a column lies outside.
+/// If a row or a column is outside.
 pub fn add(
     isa: Isa,
     patch: Patch<'_>,
@@ -117,7 +117,7 @@ pub fn add(
         canvas,
         next,
     };
-    // SAFETY: rows and columns were asserted to lie inside.
+    // SAFETY: rows and columns were asserted to be inside.
     unsafe { run(isa, work) }
 }
 
@@ -141,11 +141,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_instruction_set_gives_the_bits_of_the_plain_loop(
+        fn scatter_add_is_bit_identical_to_the_scalar_loop(
             side in 1usize..70, gap in 0usize..3, from in [0usize..3, 0usize..3], both in [any::<bool>(), any::<bool>()],
             weight in [0.0f32..1.0, 0.0f32..1.0], change in 0usize..70, out in [0usize..3, 0usize..20], none in 0usize..99,
         ) {
-            // law: as the module says it
+            // law: see the module
             let stride = side + gap;
             let value = |k: usize| Complex32::new((k as f32).sin(), (1.7 * k as f32).cos());
             let values: Vec<_> = (0..side * stride).map(value).collect();
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "columns inside the patch")]
-    fn columns_that_the_patch_lacks_are_refused() {
+    fn columns_outside_the_patch_are_refused() {
         let mut columns = Columns::default();
         columns.load(3, 1, &[1.0; 3], None);
         refused(ROW, &mut columns);
@@ -237,19 +237,19 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "rows inside the patch")]
-    fn a_row_before_the_patch_is_refused() {
+    fn row_before_the_patch_is_refused() {
         refused(Rows { from: 0, ..ROW }, &mut one_column());
     }
 
     #[test]
     #[should_panic(expected = "rows inside the patch")]
-    fn a_row_beyond_the_patch_is_refused() {
+    fn row_after_the_patch_is_refused() {
         refused(Rows { from: 2, ..ROW }, &mut one_column());
     }
 
     #[test]
     #[should_panic(expected = "rows inside the canvas")]
-    fn a_row_that_the_canvas_lacks_is_refused() {
+    fn row_outside_the_canvas_is_refused() {
         refused(Rows { out: 2, ..ROW }, &mut one_column());
     }
 }

@@ -1,11 +1,11 @@
 //! The loops of [`add`](super::add): one row of the canvas or two at a time, a cache line at a time.
 //!
-//! *Why a row is kept.* Two rows of the canvas read each row of the patch: what it is between its columns is worked out once,
-//! for the lower, and kept for the upper where the first-level cache has it. A line then costs two loads from the patch, not four.
+//! *Why a row is kept.* Two rows of the canvas read each row of the patch: its interpolation between columns is computed
+//! once, for the lower row, and kept in the first-level cache for the upper row. A line then costs two loads from the
+//! patch, not four.
 //!
-//! *Why lines of two kinds.* Where all columns of a line have the same weights these stay in registers. First and last
-//! lines, which reach over the edge of the patch, take weights and lanes as they are stored: two of nine lines of a patch
-//! of 64.
+//! *Why lines of two kinds.* If all columns of a line have equal weights, these stay in registers. First and last lines,
+//! which cross the edge of the patch, load weights and lanes: two of nine lines of a patch of 64.
 
 #![allow(
     unsafe_code,
@@ -24,13 +24,13 @@ use crate::lanes::Lanes;
 use crate::prefetch::{LINE, prefetch, prefetch_l1, prefetch_l2};
 use crate::shuffle::Shuffle;
 
-/// Rows of the canvas that are asked for before they are added to.
-const AHEAD: usize = 4;
+/// Number of canvas rows that are prefetched.
+const PREFETCH_ROWS: usize = 4;
 
-/// Rows that are added together, where there are as many.
-const TOGETHER: usize = 2;
+/// Number of rows that are added at once.
+const ROWS_AT_ONCE: usize = 2;
 
-/// A patch onto a canvas. Rows and columns lie inside both.
+/// Adds a patch to a canvas. Rows and columns are inside both.
 pub(super) struct Adding<'a, 'b> {
     pub(super) patch: Patch<'a>,
     pub(super) rows: Rows<'a>,
@@ -57,19 +57,19 @@ impl Work for Adding<'_, '_> {
     }
 }
 
-/// What is done with rows of the patch: keep the last; add to a row what was kept; keep it and add it; all of these.
+/// Treatment of the rows of the patch: keep the last; add the kept one; keep and add it; all of these.
 const KEEP: u8 = 0;
 const KEPT: u8 = 1;
 const NEW: u8 = 2;
 const BOTH: u8 = 3;
 
-/// Registers of a line, at most.
-const REGISTERS: usize = 2;
+/// Maximum number of registers of a line.
+const MAX_LINE_REGISTERS: usize = 2;
 
-/// Where the registers of a line lie inside the rows of a patch, as they read the lower column and the higher.
-type Edge<V> = [[<V as Lanes>::Mask; 2]; REGISTERS];
+/// Places of the registers of a line in the rows of a patch, for the lower and the higher column.
+type Edge<V> = [[<V as Lanes>::Mask; 2]; MAX_LINE_REGISTERS];
 
-/// What all rows have in common. `C` columns of the patch are read.
+/// Parameters common to all rows. `C` columns of the patch are read.
 struct Plan<'a, V: Lanes, const C: usize> {
     /// Lines that are added to.
     all: Range<usize>,
@@ -83,18 +83,18 @@ struct Plan<'a, V: Lanes, const C: usize> {
     together: *const f32,
     /// Of the first line of values, of the last and of all between.
     edges: [Edge<V>; 3],
-    /// Where the patch is read for the first column of row 0, which may lie before it.
+    /// Where the patch is read for the first column of row 0; may be before the patch.
     patch: *const f32,
     /// Floats from one of its rows to the next.
     pitch: usize,
-    /// The row of the patch before, as it is between the columns.
+    /// The previous row of the patch, interpolated between the columns.
     kept: *mut f32,
     /// Where the first row is added to.
     sums: *mut f32,
     coverage: *mut f32,
     /// Pixels from one row of the canvas to the next.
     stride: usize,
-    /// What is read next, and how much of it is asked for with each row.
+    /// Data that is read next, and how much of it is prefetched with each row.
     next: &'a [Complex32],
     part: usize,
 }
@@ -102,7 +102,7 @@ struct Plan<'a, V: Lanes, const C: usize> {
 impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
     #[inline(always)]
     unsafe fn new(work: Adding<'a, '_>) -> Self {
-        const { assert!(V::COUNT * REGISTERS >= LINE, "a line fits") };
+        const { assert!(V::COUNT * MAX_LINE_REGISTERS >= LINE, "a line fits") };
         let Adding {
             patch,
             rows,
@@ -113,9 +113,9 @@ impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
         let (lines, even) = (columns.lines.clone(), columns.even.clone());
         let (side, count) = (2 * patch.side.cast_signed(), V::COUNT.cast_signed());
         let at = rows.out * canvas.stride + columns.out;
-        // SAFETY: at most `COUNT` lanes; complex numbers are pairs of floats; rows and columns lie inside the canvas.
+        // SAFETY: at most `COUNT` lanes; complex numbers are pairs of floats; rows and columns are inside the canvas.
         unsafe {
-            let mut edges = [[[V::mask(0, V::COUNT); 2]; REGISTERS]; 3];
+            let mut edges = [[[V::mask(0, V::COUNT); 2]; MAX_LINE_REGISTERS]; 3];
             for (edge, line) in edges.iter_mut().zip([lines.start, lines.end - 1]) {
                 let mut at = 2 * columns.from + (line * LINE).cast_signed();
                 for register in edge {
@@ -154,14 +154,14 @@ impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
         } = rows;
         let weights = |i: usize| [low[i], high.map_or(0.0, |high| high[i])];
         let (mut i, mut is_kept) = (0, false);
-        // SAFETY: rows that have weight lie inside the patch.
+        // SAFETY: rows that have weight are inside the patch.
         unsafe {
             while i < low.len() {
-                if is_kept && i + TOGETHER <= low.len() {
+                if is_kept && i + ROWS_AT_ONCE <= low.len() {
                     let weights = std::array::from_fn(|k| weights(i + k));
                     if weights.iter().flatten().all(|w| *w != 0.0) {
-                        self.rows::<BOTH, TOGETHER>(i, from + i, weights);
-                        i += TOGETHER;
+                        self.rows::<BOTH, ROWS_AT_ONCE>(i, from + i, weights);
+                        i += ROWS_AT_ONCE;
                         continue;
                     }
                 }
@@ -195,7 +195,7 @@ impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
         let at = i * self.stride;
         let next = &self.next[i * self.part..];
         if DO != KEEP {
-            // what lies beyond the lines of these rows
+            // what is beyond the lines of these rows
             let lines = (PIXELS * self.all.len()).min(self.part);
             let parts = next[..R * self.part].chunks_exact(self.part.max(1));
             parts.for_each(|part| prefetch(&part[lines..]));
@@ -220,8 +220,7 @@ impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
 
     /// Adds to lines that are even (`EVEN`) and read inside the patch, or to any, where zero is read beyond its edge.
     ///
-    /// With each line that is added to one of the next patch is asked for: all at once would fill the buffers that the loads
-    /// of these rows wait for.
+    /// With each line one line of the next patch is prefetched: prefetching all at once would fill the load buffers.
     #[inline(always)]
     unsafe fn lines<const DO: u8, const R: usize, const EVEN: bool>(
         &self,
@@ -235,7 +234,9 @@ impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
                     for r in 0..R {
                         let next = rows.next.wrapping_add(2 * r * self.part);
                         prefetch_l2(next.wrapping_add((line - self.all.start) * LINE));
-                        let below = rows.sums.wrapping_add(2 * (AHEAD + r) * self.stride);
+                        let below = rows
+                            .sums
+                            .wrapping_add(2 * (PREFETCH_ROWS + r) * self.stride);
                         prefetch_l1(below.wrapping_add(line * LINE));
                     }
                 }
@@ -275,7 +276,7 @@ impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
     #[inline(always)]
     unsafe fn between<const EVEN: bool>(&self, row: *const f32, line: usize, v: usize) -> V {
         let k = line * LINE + v * V::COUNT;
-        // the lower column lies a pixel before the higher
+        // the lower column is a pixel before the higher
         let at = [0, 1].map(|c| row.wrapping_add(k).wrapping_sub(2 * (1 - c)));
         let Range { start, end } = self.all;
         let other = if line + 1 == end { 1 } else { 2 };
@@ -317,7 +318,7 @@ impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
                     for r in 0..R {
                         let to = coverage.wrapping_add(r * self.stride + k);
                         if v == 0 {
-                            prefetch_l1(to.wrapping_add(AHEAD * self.stride));
+                            prefetch_l1(to.wrapping_add(PREFETCH_ROWS * self.stride));
                         }
                         columns.mul_add(weights[r], V::load(to)).store(to);
                     }
@@ -331,8 +332,8 @@ impl<'a, V: Lanes, const C: usize> Plan<'a, V, C> {
 struct Block<V, const R: usize> {
     patch: *const f32,
     sums: *mut f32,
-    /// What is asked for meanwhile.
+    /// Data to prefetch.
     next: *const f32,
-    /// Of what is between the columns in the row before, and in this one.
+    /// Interpolated values of the previous row and of this one.
     weights: [[V; 2]; R],
 }

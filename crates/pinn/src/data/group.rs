@@ -1,20 +1,20 @@
-//! Groups of neighbouring scan positions: the channels of one network input.
+//! Groups of neighboring scan positions: the channels of one network input.
 //!
-//! A group is a seed position and `C - 1` of its `K` nearest others. *Tie rule.* Neighbours are ranked
+//! A group is a seed position and `C - 1` of its `K` nearest others. *Tie rule.* Neighbors are ranked
 //! by (squared distance, index): equal distances, as on a grid, go to the smaller index.
 //!
-//! *Cost.* Neighbours are searched on the threads of the pool that [`Grouping::draw`] is called in, for a few
+//! *Cost.* Neighbors are searched on the threads of the pool that [`Grouping::draw`] is called in, for a few
 //! thousand seeds at a time; the numbers are drawn one after the other, since there is one NumPy stream.
 //!
 //! *Source.* Reference description, section g.
 
 use ptyproof::error::{Error, Result};
 use ptyproof::geometry::{GridSize, Position};
-use ptyproof::io::neighbours::Neighbours;
+use ptyproof::io::neighbors::Neighbors;
 use ptyproof::rng::NumpyLegacy;
 
-/// Seeds whose neighbours are kept at a time.
-const BATCH: usize = 1 << 13;
+/// Seeds whose neighbors are kept at a time.
+const QUERY_BATCH: usize = 1 << 13;
 
 /// Groups of `C` patterns each, as indices into the subset they were drawn from.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +24,8 @@ pub struct Grouping {
     /// Indices into the subset, `[group * C + channel]`; channel 0 is the seed.
     pub members: Vec<usize>,
     /// Mean position of each group, `[group]` (the reference's `coords_offsets`).
-    pub centres: Vec<Position>,
-    /// `-(position - centre)`, `[group * C + channel]` (the reference's `coords_relative`).
+    pub centers: Vec<Position>,
+    /// `-(position - center)`, `[group * C + channel]` (the reference's `coords_relative`).
     pub relative: Vec<Position>,
 }
 
@@ -34,16 +34,16 @@ impl Grouping {
     ///
     /// Fewer than the positions: seeds are drawn without replacement from `rng`; otherwise every
     /// position is a seed once, in order, and nothing is drawn for the seeds. With more than one
-    /// channel the other members are drawn, seed by seed, from its `neighbours` nearest others.
+    /// channel the other members are drawn, seed by seed, from its `neighbors` nearest others.
     ///
     /// # Errors
-    /// If `positions` is empty, `requested` is 0, `neighbours < C - 1`, there are fewer than
-    /// `neighbours + 1` positions, or one of them is not finite.
+    /// If `positions` is empty, `requested` is 0, `neighbors < C - 1`, there are fewer than
+    /// `neighbors + 1` positions, or one of them is not finite.
     pub fn draw(
         positions: &[Position],
         gridsize: GridSize,
         requested: usize,
-        neighbours: usize,
+        neighbors: usize,
         rng: &mut NumpyLegacy,
     ) -> Result<Self> {
         let action = "grouping the scan positions";
@@ -63,22 +63,22 @@ impl Grouping {
                 .got(format!("({}, {})", positions[bad].x, positions[bad].y))
                 .need("finite coordinates"));
         }
-        if channels > 1 && neighbours < channels - 1 {
+        if channels > 1 && neighbors < channels - 1 {
             return Err(Error::usage(action)
-                .at("--neighbor-count")
-                .got(neighbours)
+                .at("`neighbor_count`")
+                .got(neighbors)
                 .need(format!(
                     "at least {} for gridsize {}",
                     channels - 1,
                     gridsize.get()
                 )));
         }
-        if channels > 1 && positions.len() <= neighbours {
+        if channels > 1 && positions.len() <= neighbors {
             return Err(Error::input(action)
                 .got(format!("{} positions", positions.len()))
                 .need(format!(
-                    "at least {}: a seed and {neighbours} neighbours",
-                    neighbours + 1
+                    "at least {}: a seed and {neighbors} neighbors",
+                    neighbors + 1
                 )));
         }
         let seeds = if requested < positions.len() {
@@ -90,11 +90,11 @@ impl Grouping {
         if channels == 1 {
             members = seeds;
         } else {
-            let search = Neighbours::new(positions);
-            let mut order = Vec::with_capacity(neighbours);
-            for seeds in seeds.chunks(BATCH) {
-                let near = search.nearest(seeds, neighbours);
-                for (seed, near) in seeds.iter().zip(near.chunks_exact(neighbours)) {
+            let search = Neighbors::new(positions);
+            let mut order = Vec::with_capacity(neighbors);
+            for seeds in seeds.chunks(QUERY_BATCH) {
+                let near = search.nearest(seeds, neighbors);
+                for (seed, near) in seeds.iter().zip(near.chunks_exact(neighbors)) {
                     // `choice` without its allocation: the first of a permutation
                     order.clear();
                     order.extend_from_slice(near);
@@ -112,36 +112,36 @@ impl Grouping {
     /// # Panics
     /// If a member is not among the positions.
     pub fn of(positions: &[Position], channels: usize, members: Vec<usize>) -> Self {
-        let mut centres = Vec::with_capacity(members.len() / channels);
+        let mut centers = Vec::with_capacity(members.len() / channels);
         let mut relative = Vec::with_capacity(members.len());
         for group in members.chunks_exact(channels) {
             let mean = |axis: fn(&Position) -> f64| {
                 let sum: f64 = group.iter().map(|&m| axis(&positions[m])).sum();
                 sum / channels as f64
             };
-            let centre = Position::new(mean(|p| p.x), mean(|p| p.y));
-            centres.push(centre);
+            let center = Position::new(mean(|p| p.x), mean(|p| p.y));
+            centers.push(center);
             relative.extend(group.iter().map(|&m| {
                 let p = positions[m];
-                Position::new(-(p.x - centre.x), -(p.y - centre.y))
+                Position::new(-(p.x - center.x), -(p.y - center.y))
             }));
         }
         Self {
             channels,
             members,
-            centres,
+            centers,
             relative,
         }
     }
 
     /// The number of groups.
     pub fn len(&self) -> usize {
-        self.centres.len()
+        self.centers.len()
     }
 
     /// Whether there is no group.
     pub fn is_empty(&self) -> bool {
-        self.centres.is_empty()
+        self.centers.is_empty()
     }
 
     /// The grid size the groups were made for.
@@ -152,9 +152,9 @@ impl Grouping {
         GridSize::new((1..=3).find(|g| g * g == self.channels).unwrap_or(0))
     }
 
-    /// The largest `|x|` or `|y|` of the group centres.
+    /// The largest `|x|` or `|y|` of the group centers.
     pub fn reach(&self) -> f64 {
-        self.centres.iter().fold(0.0, |m, p| m.max(p.max_abs()))
+        self.centers.iter().fold(0.0, |m, p| m.max(p.max_abs()))
     }
 }
 
@@ -163,6 +163,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use ptyproof_testkit::compare::zip_eq;
+    use ptyproof_testkit::tolerance::{F64_STEPS_64, assert_close, assert_within};
 
     fn scan(n: usize, seed: u32) -> Vec<Position> {
         let mut r = NumpyLegacy::new(seed);
@@ -184,13 +185,14 @@ mod tests {
                 m.dedup();
                 prop_assert_eq!(m.len(), gs * gs);
                 let rel = &g.relative[k * gs * gs..(k + 1) * gs * gs];
-                prop_assert!(rel.iter().map(|r| r.x).sum::<f64>().abs() < 1e-12);
-                prop_assert!(rel.iter().map(|r| r.y).sum::<f64>().abs() < 1e-12);
+                // coordinates up to 90, below 128
+                assert_within!(rel.iter().map(|r| r.x).sum::<f64>(), F64_STEPS_64.scaled(128.0));
+                assert_within!(rel.iter().map(|r| r.y).sum::<f64>(), F64_STEPS_64.scaled(128.0));
             }
         }
 
         #[test]
-        fn groups_do_not_depend_on_the_origin(seed in 0u32..99, dx in -64i32..64, dy in -64i32..64) {
+        fn grouping_is_translation_invariant(seed in 0u32..99, dx in -64i32..64, dy in -64i32..64) {
             // a shift by whole multiples of a power of two keeps every difference exact
             let p: Vec<_> = scan(60, seed).iter()
                 .map(|q| Position::new((q.x * 64.0).round() / 64.0, (q.y * 64.0).round() / 64.0)).collect();
@@ -199,13 +201,14 @@ mod tests {
             let (a, b) = (draw(&p), draw(&moved));
             prop_assert_eq!(&a.members, &b.members);
             for (r, s) in zip_eq(&a.relative, &b.relative) {
-                prop_assert!((r.x - s.x).abs() < 1e-12 && (r.y - s.y).abs() < 1e-12);
+                assert_close!(r.x, s.x, F64_STEPS_64.scaled(128.0));
+                assert_close!(r.y, s.y, F64_STEPS_64.scaled(128.0));
             }
         }
     }
 
     #[test]
-    fn too_few_positions_or_neighbours_are_named() {
+    fn too_few_positions_or_neighbors_are_refused() {
         let p = scan(4, 1);
         let gs2 = GridSize::new(2).unwrap();
         let draw = |p: &[Position], k| Grouping::draw(p, gs2, 2, k, &mut NumpyLegacy::new(1));
@@ -214,7 +217,7 @@ mod tests {
             draw(&p, 2)
                 .unwrap_err()
                 .to_string()
-                .contains("--neighbor-count")
+                .contains("`neighbor_count`")
         );
         assert!(draw(&[], 4).is_err());
         let mut bad = scan(9, 1);

@@ -1,4 +1,4 @@
-//! How many groups are used of those that are asked for: one rule for every count that the reference clamps.
+//! The number of used groups: one rule for every count that the reference clamps.
 //!
 //! *Law.* `used = min(requested, limit, available)`, where a limit of 0 is none. So `used <= requested`, `used <= available`, and
 //! `used <= limit` where the limit is not 0.
@@ -13,17 +13,17 @@
 //! *Source.* Reference description, sections g (`nsamples > n` is capped), l (`min(group_count, group_limit)`, 0: `group_count`), m
 //! (`group_limit_used = min(64, groups)`) and o (`group_limit` is 64 by default).
 
-/// A limit that does not limit.
+/// No limit.
 pub const NO_LIMIT: usize = 0;
 
-/// A number of groups: what is requested, what limits it, what is available, and what is used.
+/// A number of groups: requested, limit, available, and used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupCount {
     /// Groups asked for.
     pub requested: usize,
-    /// The most that may be used; [`NO_LIMIT`] = 0 allows all.
+    /// Maximum number of used groups; [`NO_LIMIT`] = 0 allows all.
     pub limit: usize,
-    /// Groups that there can be: one for each position.
+    /// Available groups: one for each position.
     pub available: usize,
     /// Groups that are used.
     pub used: usize,
@@ -52,7 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn counts_are_those_of_the_reference() {
+    fn group_counts_match_the_reference() {
         // counted by hand from the reference description
         for (requested, limit, available, used, what) in [
             (256, 0, 256, 256, "g: gs1_ideal trains on 256 of 256 points"),
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_more_are_used_than_requested_available_or_allowed(
+        fn used_groups_never_exceed_requested_available_or_limit(
             requested in 0usize..300, limit in 0usize..300, available in 0usize..300,
         ) {
             let used = GroupCount::clamped(requested, limit, available).used;
@@ -100,7 +100,7 @@ mod tests {
         }
 
         #[test]
-        fn no_limit_is_as_any_limit_that_is_large_enough(
+        fn no_limit_equals_a_large_limit(
             requested in 0usize..300, available in 0usize..300, more in 0usize..300,
         ) {
             let used = |limit| GroupCount::clamped(requested, limit, available).used;

@@ -1,4 +1,4 @@
-//! What the network is trained on: splits, groups, scales.
+//! Training data: splits, groups, scales.
 
 pub mod group;
 pub mod group_count;

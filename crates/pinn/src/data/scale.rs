@@ -30,7 +30,7 @@ pub fn gather(patterns: &Patterns<Raw>, grouping: &Grouping) -> Groups<Raw> {
 /// mean is `(N/2)^2`. Squares are summed in f64, in order.
 ///
 /// # Errors
-/// If the patterns are empty, hold no light, or are not finite.
+/// If the patterns are empty, zero, or not finite.
 pub fn statistical(groups: &Groups<Raw>, origin: &str) -> Result<Scale<Raw, Normalized>> {
     let (g, n, _, c) = groups.values().dim();
     let sum: f64 = groups
@@ -44,7 +44,7 @@ pub fn statistical(groups: &Groups<Raw>, origin: &str) -> Result<Scale<Raw, Norm
             .at(origin)
             .because_of(mean)
             .got(format!("a mean sum of squares of {mean} over {g} groups"))
-            .need("a finite one above zero"));
+            .need("a finite value above zero"));
     }
     let half = n as f64 / 2.0;
     Scale::new((half * half / mean).sqrt(), origin)
@@ -73,7 +73,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn normalized_patterns_have_their_energy_and_the_way_back_is_exact(
+        fn normalization_sets_the_energy_and_inverts_exactly(
             n in 2usize..8, groups in 1usize..6, gs in 1usize..4, level in 1e-6f32..1e6, seed in 0u32..99,
         ) {
             let (n, c) = (2 * n, gs * gs);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn darkness_cannot_be_normalized() {
+    fn zero_patterns_cannot_be_normalized() {
         let dark = Groups::<Raw>::new(Array4::zeros((2, 4, 4, 1)));
         assert!(
             statistical(&dark, "dark.npz")
@@ -111,12 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn gathering_keeps_members_in_their_channels() {
+    fn gather_keeps_channel_order() {
         let p = Patterns::<Raw>::new(Array3::from_shape_fn((3, 4, 4), |(k, _, _)| k as f32));
         let grouping = Grouping {
             channels: 4,
             members: vec![2, 0, 1, 2],
-            centres: vec![Default::default()],
+            centers: vec![Default::default()],
             relative: vec![Default::default(); 4],
         };
         let g = gather(&p, &grouping);

@@ -14,15 +14,17 @@ pub struct Split {
     pub test: Vec<usize>,
 }
 
-/// Every position trains and tests, in the same order as halves have.
+/// Every position trains and tests, in the order of the halves.
 ///
 /// # Errors
 /// If there is none.
 pub fn undivided(positions: &[Position]) -> Result<Split> {
     if positions.is_empty() {
-        return Err(Error::input("choosing positions to train on and to infer")
-            .got("no position")
-            .need("at least one"));
+        return Err(
+            Error::input("splitting positions into training and inference")
+                .got("no position")
+                .need("at least one"),
+        );
     }
     let order = ascending(positions);
     Ok(Split {
@@ -57,9 +59,9 @@ pub fn by_y(positions: &[Position], fraction: f64) -> Result<Split> {
     let action = "splitting into training and test half";
     if !(fraction > 0.0 && fraction < 1.0) {
         return Err(Error::usage(action)
-            .at("--split-fraction")
+            .at("`split_fraction`")
             .got(fraction)
-            .need("a number between 0 and 1, both excluded"));
+            .need("a number greater than 0 and less than 1"));
     }
     let mut order = ascending(positions);
     let tests = test_count(positions.len(), fraction);
@@ -67,12 +69,12 @@ pub fn by_y(positions: &[Position], fraction: f64) -> Result<Split> {
     if order.is_empty() || test.is_empty() {
         return Err(Error::input(action)
             .got(format!(
-                "{} positions, {} to train and {tests} to test",
+                "{} positions: {} for training, {tests} for test",
                 positions.len(),
                 order.len()
             ))
             .need("at least one of each")
-            .help("use more patterns or another --split-fraction"));
+            .help("use more patterns or another `split_fraction`"));
     }
     Ok(Split { train: order, test })
 }
@@ -85,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_position_is_in_one_half_and_the_halves_do_not_overlap(
+        fn halves_partition_the_positions(
             ys in proptest::collection::vec(-50.0f64..50.0, 2..60), fraction in 0.05f64..0.95,
         ) {
             let positions: Vec<_> = ys.iter().map(|&y| Position::new(0.0, y)).collect();
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn undivided_is_both_halves_one_after_the_other() {
+    fn undivided_is_the_concatenation_of_both_halves() {
         let positions = [3.0, 1.0, 2.0, 1.0].map(|y| Position::new(0.0, y));
         let halves = by_y(&positions, 0.5).unwrap();
         let all = undivided(&positions).unwrap();
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn one_pattern_cannot_be_split() {
+    fn single_position_cannot_be_split() {
         let e = by_y(&[Position::default()], 0.5).unwrap_err();
         assert!(e.to_string().contains("at least one of each"), "{e}");
     }

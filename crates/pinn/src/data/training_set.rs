@@ -1,7 +1,7 @@
-//! A container: the grouped patterns of one subset in the network's unit, with what was done to them.
+//! A training set: the grouped patterns of one subset in the unit of the network, with their scale factors.
 //!
-//! *Law.* Each container is normalized by itself: training half, test half and the inference subset have
-//! factors of their own, and each factor remembers whose it is.
+//! *Law.* Each set is normalized separately: training half, test half and the inference subset have different factors, and
+//! each factor records its origin.
 //!
 //! *Source.* Reference description, section e.
 
@@ -14,13 +14,13 @@ use ptyproof::io::domain::{Groups, Model, Normalized, Patterns, Raw, Scale};
 /// Grouped patterns, ready for the network.
 #[derive(Debug, Clone)]
 pub struct TrainingSet {
-    /// What it is called in messages: `train`, `test`, `inference`.
+    /// Its name in messages: `train`, `test`, `inference`.
     pub name: String,
-    /// Which patterns make a group, and where they lie.
+    /// The patterns of each group, and their positions.
     pub grouping: Grouping,
     /// Network input and label, `[group, row, col, channel]`, sqrt(photons) at the nominal dose.
     pub amplitude: Groups<Model>,
-    /// From stored to normalized amplitude, computed from this container.
+    /// From stored to normalized amplitude, computed from this set.
     pub normalization: Scale<Raw, Normalized>,
     /// From normalized to model amplitude.
     pub dose: Scale<Normalized, Model>,
@@ -46,8 +46,8 @@ impl TrainingSet {
             return Err(Error::input("scaling patterns to the nominal dose")
                 .at(name)
                 .got(format!("an amplitude of {v}"))
-                .need("an intensity that float32 can hold")
-                .help("lower --nphotons"));
+                .need("an intensity within the range of float32")
+                .help("lower `nphotons`"));
         }
         Ok(Self {
             name: name.to_owned(),

@@ -2,12 +2,12 @@
 //!
 //! An encoder of blocks (two 3x3 convolutions with ReLU, then 2x2 max pooling), and two decoders,
 //! one for the amplitude and one for the phase, of blocks (two 3x3 convolutions with ReLU, then
-//! nearest-neighbour up-sampling by 2), each with a linear head. No skip connections, no batch
+//! nearest-neighbor up-sampling by 2), each with a linear head. No skip connections, no batch
 //! normalization. With `probe_big` the last four channels of each decoder feed a second branch that
 //! fills the border outside the central half.
 //!
-//! A network that sees estimates has two inputs a pattern, amplitude and phase. What it gives is added to them, before the
-//! activations, and the border has the activations of the centre: so it learns only what is wrong with an estimate.
+//! A network of estimates has two inputs per pattern, amplitude and phase. Its output is added to them before the
+//! activations, and the border has the activations of the center: so it learns only corrections of an estimate.
 //!
 //! *Source.* Reference description, section i.
 
@@ -20,9 +20,9 @@ pub const OUTER_CHANNELS: usize = 4;
 /// The two decoders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Branch {
-    /// Gives the object's amplitude.
+    /// The amplitude of the object.
     Amplitude,
-    /// Gives the object's phase.
+    /// The phase of the object.
     Phase,
 }
 
@@ -57,7 +57,8 @@ pub struct Architecture {
     pub decoder: Vec<usize>,
     /// Filters of the branch that fills the border outside the central half, if there is one.
     pub outer: Option<usize>,
-    /// Whether it sees estimates of the object ([`crate::physics::estimate`]) and corrects them, instead of the amplitudes of patterns.
+    /// Whether its input is an estimate of the object ([`crate::physics::estimate`]), which it corrects, instead of pattern
+    /// amplitudes.
     pub estimates: bool,
 }
 
@@ -94,11 +95,11 @@ impl Architecture {
                 return Err(Error::usage("choosing the network")
                     .at("N")
                     .got(other)
-                    .need("64, 128 or 256: the sizes the network exists for")
+                    .need("64, 128 or 256, the sizes of the published network")
                     .help(if other > 64 {
-                        "crop or bin the patterns to one of these sizes; `reconstruct` takes them as they are"
+                        "crop or bin the patterns to one of these sizes; `reconstruct` accepts other sizes"
                     } else {
-                        "`reconstruct` takes patterns of other sizes"
+                        "`reconstruct` accepts other sizes"
                     }));
             }
         };
@@ -112,9 +113,9 @@ impl Architecture {
         })
     }
 
-    /// The same, seeing estimates.
+    /// The architecture with estimates as input.
     #[must_use]
-    pub fn seeing_estimates(self) -> Self {
+    pub fn with_estimates(self) -> Self {
         Self {
             estimates: true,
             ..self
@@ -201,8 +202,8 @@ impl Architecture {
         self.head(Branch::Amplitude) + 2 + 3 * branch.index() + conv
     }
 
-    /// Whether what convolution `k` gives is an output's, before its activation.
-    pub fn gives(&self, k: usize) -> bool {
+    /// Whether convolution `k` gives an output before its activation.
+    pub fn is_output(&self, k: usize) -> bool {
         Branch::BOTH.iter().any(|&branch| {
             let outer = self.outer.is_some() && k == self.outer_conv(branch, 2);
             outer || k == self.head(branch)
@@ -210,7 +211,7 @@ impl Architecture {
     }
 
     /// Whether convolution `k` is one of this branch, rather than of the encoder or the other branch.
-    pub fn is_of(&self, branch: Branch, k: usize) -> bool {
+    pub fn belongs_to(&self, branch: Branch, k: usize) -> bool {
         let (decoders, outer) = (2 * self.encoder.len(), self.head(Branch::Amplitude) + 2);
         match k {
             k if k < decoders => false,
@@ -245,15 +246,20 @@ mod tests {
     }
 
     #[test]
-    fn every_index_finds_its_name() {
+    fn tensor_indices_match_names() {
         for (n, gs, big) in [(64, 1, false), (128, 2, true), (256, 3, true)] {
             let a = network(n, gs, big);
             let all = a.convolutions();
             for b in Branch::BOTH {
                 for (k, c) in all.iter().enumerate() {
-                    assert_eq!(a.is_of(b, k), c.name.starts_with(b.name()), "{}", c.name);
+                    assert_eq!(
+                        a.belongs_to(b, k),
+                        c.name.starts_with(b.name()),
+                        "{}",
+                        c.name
+                    );
                     let last = c.name.ends_with("head") || c.name.ends_with("outer3");
-                    assert_eq!(a.gives(k), last, "{}", c.name);
+                    assert_eq!(a.is_output(k), last, "{}", c.name);
                 }
                 for k in 0..2 * a.decoder.len() {
                     assert_eq!(
@@ -273,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_without_a_network_is_refused() {
+    fn unsupported_size_is_refused() {
         let e = Architecture::reference(
             PatchSize::new(96).unwrap(),
             GridSize::new(1).unwrap(),

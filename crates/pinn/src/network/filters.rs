@@ -1,7 +1,7 @@
-//! The weights of all convolutions as the kernels read them.
+//! The packed weights of all convolutions.
 //!
-//! *Memory.* Transformed, they are four times the weights, and a step needs those of the way there before those of the way back: so
-//! one memory holds either, and remembers which.
+//! *Memory.* Packed weights take four times the memory of the weights, and a step needs those of the forward pass before
+//! those of the backward pass: so one buffer stores either, and records which.
 
 use rayon::prelude::*;
 
@@ -10,7 +10,7 @@ use super::parameters::Tensor;
 use ptyproof_kernels::conv::{Arithmetic, Direction, Kernels, Method, Packed};
 use ptyproof_kernels::isa::Isa;
 
-/// Of which convolution a kernel is told.
+/// The direction of a convolution.
 #[derive(Debug, Clone, Copy)]
 struct Shape {
     method: Method,
@@ -24,12 +24,12 @@ pub(super) struct Filters<T> {
     forward: Vec<Shape>,
     adjoint: Vec<Shape>,
     packed: Vec<Packed<T>>,
-    /// Of which these are, if of any that still hold.
-    held: Option<Direction>,
+    /// The direction of the packed weights, if they are valid.
+    direction: Option<Direction>,
 }
 
 impl<T: Kernels> Filters<T> {
-    /// Room for those of a network in either direction.
+    /// Memory for the packed weights of a network in either direction.
     pub(super) fn new(a: &Architecture, arithmetic: Arithmetic) -> Self {
         let convolutions = a.convolutions();
         // the adjoint writes every channel of the map the layer read from, also those it skipped
@@ -61,13 +61,13 @@ impl<T: Kernels> Filters<T> {
             packed: forward.iter().zip(&adjoint).map(room).collect(),
             forward,
             adjoint,
-            held: None,
+            direction: None,
         }
     }
 
-    /// The weights have changed: nothing here holds.
+    /// Invalidates the packed weights after a change of the weights.
     pub(super) fn forget(&mut self) {
-        self.held = None;
+        self.direction = None;
     }
 
     /// Lays out these weights for `direction`, unless they are; `tensors` are the network's.
@@ -78,12 +78,12 @@ impl<T: Kernels> Filters<T> {
         tensors: &[Tensor],
         isa: Isa,
     ) {
-        if self.held == Some(direction) {
+        if self.direction == Some(direction) {
             return;
         }
         let (shapes, first) = match direction {
             Direction::Forward => (&self.forward, 0),
-            // nothing lies in front of the first layer
+            // the first layer needs no input gradient
             Direction::Adjoint => (&self.adjoint, 1),
         };
         let all = self.packed[first..].par_iter_mut().zip(&shapes[first..]);
@@ -94,19 +94,19 @@ impl<T: Kernels> Filters<T> {
             let kernel = &weights[tensors[2 * (first + k)].range.clone()];
             T::pack(isa, packed, kernel, direction);
         });
-        self.held = Some(direction);
+        self.direction = Some(direction);
     }
 
-    /// Those of convolution `k`.
+    /// The packed weights of convolution `k`.
     ///
     /// # Panics
     /// Unless they are laid out for `direction`.
     pub(super) fn of(&self, k: usize, direction: Direction) -> &Packed<T> {
-        assert_eq!(self.held, Some(direction), "filters that are laid out");
+        assert_eq!(self.direction, Some(direction), "filters that are laid out");
         &self.packed[k]
     }
 
-    /// By which method convolution `k` is computed.
+    /// The method of convolution `k`.
     pub(super) fn method(&self, k: usize) -> Method {
         self.forward[k].method
     }

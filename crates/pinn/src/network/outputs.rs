@@ -1,4 +1,4 @@
-//! Between the maps of heads and outer branch and the network's outputs: activations, each in its part of the pattern.
+//! The outputs of the network from the maps of heads and outer branch: each activation in its part of the pattern.
 
 use rayon::prelude::*;
 
@@ -9,30 +9,33 @@ use ptyproof_kernels::layers::Activation;
 use ptyproof_kernels::map::FeatureMap;
 use ptyproof_kernels::scalar::Scalar;
 
-/// What the network sees of an estimate is so many times its deviation from a flat object: objects of a fifth fill the range of its numbers.
+/// Gain of the network input over the deviation of an estimate from a flat object: a deviation of a fifth fills the input
+/// range.
 pub const GAIN: f64 = 5.0;
 
-/// The largest part of an activation's range that an estimate begins at: nearer to its ends corrections would find no slope.
-const REACH: f64 = 15.0 / 16.0;
+/// Maximum share of the range of an activation for an estimate: closer to the bounds the gradient of corrections would
+/// vanish.
+const MAX_INITIAL_RANGE_SHARE: f64 = 15.0 / 16.0;
 
-/// The logit whose activation is what the network `sees` of an estimate: `A = ceiling * sigmoid(a)` is `ceiling / 2 * (1 + tanh(a / 2))`, and
-/// `phi = pi tanh(p)`.
+/// The logit whose activation is the estimate in the input of the network: `A = ceiling * sigmoid(a)` is `ceiling / 2 * (1
+/// + tanh(a / 2))`, and `phi = pi tanh(p)`.
 fn logit<T: Scalar>(branch: Branch, seen: T) -> T {
     let (range, factor) = match branch {
         Branch::Amplitude => (GAIN, 2.0),
         Branch::Phase => (GAIN * std::f64::consts::PI, 1.0),
     };
-    let (part, reach) = (seen / T::of(range), T::of(REACH));
+    let (part, reach) = (seen / T::of(range), T::of(MAX_INITIAL_RANGE_SHARE));
     // a NaN stays one
-    let held = if part.abs() > reach {
+    let clamped = if part.abs() > reach {
         reach * part.signum()
     } else {
         part
     };
-    T::of(factor) * held.atanh()
+    T::of(factor) * clamped.atanh()
 }
 
-/// Adds to logits, which lie in the middle of the `input`, those of the estimates there: without any correction the outputs are the estimates.
+/// Adds the logits of the estimates to the logits of the central half of the `input`: without a correction the outputs are
+/// the estimates.
 pub fn add_estimate<T: Kernels>(branch: Branch, input: &FeatureMap<T>, logits: &mut FeatureMap<T>) {
     let part = branch.index();
     let q = (input.height() - logits.height()) / 2;
@@ -44,8 +47,8 @@ pub fn add_estimate<T: Kernels>(branch: Branch, input: &FeatureMap<T>, logits: &
     });
 }
 
-/// The activation outside of the centre: the reference's, of a network that sees amplitudes.
-pub fn of_border(estimates: bool, activation: Activation) -> Activation {
+/// The activation outside the center: that of the reference for a network of amplitudes.
+pub fn border_activation(estimates: bool, activation: Activation) -> Activation {
     if estimates {
         activation
     } else {
@@ -53,7 +56,7 @@ pub fn of_border(estimates: bool, activation: Activation) -> Activation {
     }
 }
 
-/// Whether pixel `(row, col)` of side `n` lies in the central half, where the heads write.
+/// Whether pixel `(row, col)` of side `n` is in the central half, where the heads write.
 fn central(n: usize, row: usize, col: usize) -> bool {
     let inside = |k: usize| (n / 4..n - n / 4).contains(&k);
     inside(row) && inside(col)
@@ -67,7 +70,7 @@ pub(super) fn fill_outputs<T: Kernels>(
     out: &mut [T],
 ) {
     let (n, c, q) = (a.n, a.channels, a.n / 4);
-    let border = of_border(a.estimates, activation);
+    let border = border_activation(a.estimates, activation);
     let images = maps.logits.images();
     out[..images * n * n * c]
         .par_chunks_exact_mut(n * n * c)
@@ -101,7 +104,7 @@ pub(super) fn fill_logits<T: Kernels>(
     d: &mut DecoderMaps<T>,
 ) {
     let (n, c, q) = (a.n, a.channels, a.n / 4);
-    let border = of_border(a.estimates, activation);
+    let border = border_activation(a.estimates, activation);
     let gradient = |image: usize, row: usize, col: usize| {
         let p = (image * n + row) * n + col;
         d_out[p * c..(p + 1) * c].iter()

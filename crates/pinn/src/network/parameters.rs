@@ -1,4 +1,4 @@
-//! The trainable numbers: one flat vector, cut into named tensors.
+//! The trainable parameters: one flat vector of named tensors.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub struct Tensor {
     pub name: String,
     /// Its shape: HWIO for weights, one number for biases.
     pub shape: Vec<usize>,
-    /// Where its values lie.
+    /// The range of its values.
     pub range: Range<usize>,
 }
 
@@ -38,14 +38,14 @@ pub fn tensors(architecture: &Architecture) -> Vec<Tensor> {
     all
 }
 
-/// Glorot's uniform initialization of every weight, zero for every bias; of a network that sees estimates the last convolutions are zero, too,
-/// so that what it gives untrained is what it sees.
+/// Glorot uniform initialization of every weight, zero for every bias; in a network of estimates the last convolutions are
+/// zero too, so that the untrained network returns its input.
 ///
-/// The limit is `sqrt(6 / (9 inputs + 9 outputs))` (Glorot and Bengio 2010, AISTATS 9:249). Each tensor
-/// draws from its own stream of `seed`.
+/// The limit is `sqrt(6 / (9 inputs + 9 outputs))` (Glorot and Bengio 2010, AISTATS 9:249). Each tensor has a separate
+/// stream of `seed`.
 pub fn glorot_uniform<T: Scalar>(architecture: &Architecture, seed: u64) -> Vec<T> {
     let mut values = vec![T::zero(); architecture.parameters()];
-    let last = |k: usize| architecture.estimates && architecture.gives(k / 2);
+    let last = |k: usize| architecture.estimates && architecture.is_output(k / 2);
     for (k, t) in tensors(architecture).iter().enumerate() {
         if let ([_, _, inputs, outputs], false) = (&t.shape[..], last(k)) {
             let limit = (6.0 / (9 * (inputs + outputs)) as f64).sqrt();

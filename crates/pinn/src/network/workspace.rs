@@ -143,7 +143,7 @@ impl<T: Scalar> Maps<T> {
     }
 }
 
-/// Everything that a forward and a backward pass of a batch write.
+/// All buffers of a forward and a backward pass of a batch.
 #[derive(Debug, Clone)]
 pub struct Workspace<T> {
     /// The network's input, normalized amplitude, `[group, row, col, channel]`.
@@ -158,13 +158,13 @@ pub struct Workspace<T> {
     pub d_outputs: [Vec<T>; 2],
     /// The gradient of the encoder's result through the second decoder.
     pub encoded: FeatureMap<T>,
-    /// What the gradients of weights need, for each decoder; grown in the first step.
+    /// Scratch memory of the weight gradients, for each decoder; allocated in the first step.
     pub scratch: [Aligned<T>; 2],
     per_group: usize,
 }
 
 impl<T: Scalar> Workspace<T> {
-    /// Room for batches of up to `groups` groups; `training` adds room for gradients.
+    /// Memory for batches of up to `groups` groups; `training` adds memory for gradients.
     pub fn new(a: &Architecture, groups: usize, training: bool) -> Self {
         let per_group = a.n * a.n * a.channels;
         let room = || vec![T::zero(); groups * per_group];
@@ -187,7 +187,7 @@ impl<T: Scalar> Workspace<T> {
         }
     }
 
-    /// Uses room for `groups` groups of those the workspace was made for.
+    /// Uses memory for `groups` of the groups that the workspace was made for.
     ///
     /// # Panics
     /// If it was made for fewer.

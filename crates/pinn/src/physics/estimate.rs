@@ -1,6 +1,8 @@
-//! A first estimate of a group's object from its patterns: what a network of the guarded numerics sees, and corrects.
+//! A first estimate of the object of a group from its patterns: the input of a network in guarded numerics, which corrects
+//! it.
 //!
-//! From a flat object of the amplitude to expect, `A0`, so many steps of descent on the squared difference of amplitudes,
+//! From a flat object of the expected amplitude `A0`, [`STEPS`] steps of accelerated descent on the squared difference of
+//! amplitudes:
 //!
 //! ```text
 //! F_c = FFT2(P T_c Y)                                        T_c: moved to channel c
@@ -9,20 +11,21 @@
 //! Y'  = O' + k / (k + 3) (O' - O)                            step k = 0, 1, ..., STEPS - 1
 //! ```
 //!
-//! The first step alone is linear in the pattern; of a single pattern it shows half of the object's contrast, where there is light,
-//! and half of its twin: mirrored, and smeared out by twice the probe's phase. Further steps take the twin away where the probe's
-//! phase or the overlap of the channels tells it from the object. A network has then to know nothing of Fourier space or of positions: it sees
-//! the object where it lies, channel by channel, and what is wrong with it.
+//! The first step is linear in the pattern. From a single pattern it gives half of the contrast of the illuminated object
+//! and half of its twin: mirrored, and blurred by twice the phase of the probe. Further steps remove the twin where the
+//! phase of the probe or the overlap of the channels distinguishes it from the object. The network then needs no knowledge
+//! of Fourier space or of positions: its input is the object at its place, channel by channel, with errors to correct.
 //!
-//! *Why not more steps.* With hundreds this were an engine of its own for one group. Twenty cost about a ninth of a training step, and show
-//! what can be told fast; DESIGN.md has what fewer give.
+//! *Why not more steps.* Hundreds of steps would be an iterative engine for one group. Twenty cost about a ninth of a
+//! training step; DESIGN.md has the results of fewer.
 //!
-//! *Conventions.* `[row, col]`; labels are model amplitudes `s X`, zero frequency in the centre; the estimate is over `A0`, half of the
+//! *Conventions.* `[row, col]`; labels are model amplitudes `s X`, zero frequency in the center; the estimate is over `A0`, half of the
 //! ceiling ([`Numerics::guarded`](crate::physics::object::Numerics::guarded)): flat is 1.
 //!
-//! *Laws.* Patterns of a flat object show a flat object. Without momentum no step lets the difference rise (the denominator majorizes the
-//! curvature: translations average, the transform keeps energies): each takes at least its length off. With it, at most `4 / (STEPS + 1)^2` of
-//! a faint object's squared distance from the flat one is left, by that denominator. The order of channels does not matter.
+//! *Laws.* Patterns of a flat object give a flat object. Without momentum no step increases the misfit (the denominator
+//! majorizes the curvature: translations average, the transform conserves energy): each step reduces it by at least its
+//! length. With momentum, at most `4 / (STEPS + 1)^2` of the squared distance of a weak object from the flat one remains,
+//! weighted by that denominator. The order of channels does not matter.
 //!
 //! *Sources.* The step is that of Maiden, Johnson and Li 2017, DOI 10.1364/OPTICA.4.000736, for all patterns at once; the momentum that of Nesterov,
 //! as in Beck and Teboulle 2009, DOI 10.1137/080716542. The two halves are Gabor's of in-line holography.
@@ -34,15 +37,16 @@ use ptyproof::optics::propagate::{pixels, to_far_field};
 use ptyproof::optics::translate::translate_add;
 use ptyproof_kernels::scalar::Scalar;
 
-/// The share of the largest intensity of the probe below which light counts for little.
+/// Regularization, as a share of the maximum intensity of the probe.
 pub const ALPHA: f64 = 0.1;
 
 /// Steps from a flat object.
 pub const STEPS: usize = 20;
 
 impl<T: Scalar> Physics<T> {
-    /// Estimates the object of a group from its labels (`s X`, `[row, col, channel]`) and the offsets `[x, y]` of its channels, and leaves it in
-    /// `state.fields` as each channel sees it, `[channel][N, N]`, over the amplitude to expect. Everything else in `state` is overwritten.
+    /// Estimates the object of a group from its labels (`s X`, `[row, col, channel]`) and the offsets `[x, y]` of its
+    /// channels, and writes the patch of each channel to `state.fields`, `[channel][N, N]`, over the amplitude to expect.
+    /// Everything else in `state` is overwritten.
     ///
     /// # Panics
     /// If the lengths do not fit, or an offset needs a canvas beyond any; grouping admits no such offset.
@@ -66,7 +70,7 @@ impl<T: Scalar> Physics<T> {
         let (side, alpha) = (T::of(n as f64), T::of(ALPHA));
         state.amplitude.clear();
         for k in 0..c {
-            let of_channel = pixels(n).map(|(_, centred)| label[centred * c + k] / self.scale());
+            let of_channel = pixels(n).map(|(_, centered)| label[centered * c + k] / self.scale());
             state.amplitude.extend(of_channel);
         }
         // from here on what a gathered value is worth
@@ -117,6 +121,7 @@ mod tests {
     use proptest::prelude::*;
     use ptyproof::geometry::PatchSize;
     use ptyproof_testkit::compare::{largest, non_empty, zip_eq};
+    use ptyproof_testkit::tolerance::{F64_FITTED, F64_STEPS_4096, assert_close};
 
     const N: usize = 16;
     const SCALE: f64 = 30.0;
@@ -143,7 +148,7 @@ mod tests {
         p.numerics().ceiling / 2.0
     }
 
-    /// The labels of an object of side `m` about the group's centre.
+    /// The labels of an object of side `m` about the group's center.
     fn labels(
         p: &Physics<f64>,
         rel: &[[f64; 2]],
@@ -155,8 +160,8 @@ mod tests {
         let mut label = vec![0.0; N * N * rel.len()];
         for (k, plane) in state.fields.chunks_exact_mut(N * N).enumerate() {
             to_far_field(&p.fft, plane, &mut state.scratch);
-            for (corner, centred) in pixels(N) {
-                label[centred * rel.len() + k] = SCALE * plane[corner].norm() / N as f64;
+            for (corner, centered) in pixels(N) {
+                label[centered * rel.len() + k] = SCALE * plane[corner].norm() / N as f64;
             }
         }
         label
@@ -184,27 +189,29 @@ mod tests {
         rel: &[[f64; 2]],
         object: (usize, Vec<Complex<f64>>),
     ) -> f64 {
-        let foretold = labels(p, rel, object);
+        let predicted = labels(p, rel, object);
         let square = |x: f64| x * x;
         let all: f64 = label.iter().copied().map(square).sum();
-        zip_eq(label, &foretold)
+        zip_eq(label, &predicted)
             .map(|(x, y)| square(x - y))
             .sum::<f64>()
             / all
     }
 
     #[test]
-    fn patterns_of_a_flat_object_show_a_flat_object() {
+    fn flat_object_is_estimated_as_flat() {
         let p = physics();
         for rel in [&FOUR[..], &[[0.0, 0.0]]] {
             let all = (N + 4, vec![flat(&p).into(); (N + 4) * (N + 4)]);
             let found = estimate(&p, &labels(&p, rel, all), rel);
-            assert!(non_empty(&found.fields).all(|z| (z - 1.0).norm() < 1e-12));
+            for z in non_empty(&found.fields) {
+                assert_close!(z, 1.0, F64_STEPS_4096);
+            }
         }
     }
 
     #[test]
-    fn it_is_as_bright_as_the_patterns_and_dark_ones_end_it() {
+    fn estimate_matches_pattern_energy_and_stops_at_zero_patterns() {
         let p = physics();
         let found = estimate(&p, &vec![0.0; N * N], &[[0.0, 0.0]]);
         let lit = found.fields[7 * N + 8];
@@ -216,14 +223,14 @@ mod tests {
     const FAINT: f64 = 1e-5;
 
     /// The steps of the estimate: the point that the last one starts from, where it ends, and the denominator.
-    struct Course {
+    struct ScheduleKind {
         canvas: usize,
         from: Vec<Complex<f64>>,
         to: Vec<Complex<f64>>,
         denominator: Vec<f64>,
     }
 
-    fn course(p: &Physics<f64>, label: &[f64], rel: &[[f64; 2]], steps: usize) -> Course {
+    fn course(p: &Physics<f64>, label: &[f64], rel: &[[f64; 2]], steps: usize) -> ScheduleKind {
         let run = |steps: usize| {
             let momenta = (0..steps).map(|k| k as f64 / (k + 3) as f64);
             let mut s = GroupState::default();
@@ -231,7 +238,7 @@ mod tests {
             s
         };
         let (before, after) = (run(steps), run(steps + 1));
-        // the definition: the light of all channels and a share of the brightest
+        // the definition: the illumination of all channels and a share of the maximum
         let lights: Vec<_> = (p.probe().iter())
             .map(|z| Complex::from(z.norm_sqr()))
             .collect();
@@ -241,7 +248,7 @@ mod tests {
         for t in rel {
             translate_add(&lights, N, &mut sum, m, [-t[0], -t[1]]);
         }
-        Course {
+        ScheduleKind {
             canvas: m,
             from: before.object,
             to: after.last,
@@ -249,7 +256,7 @@ mod tests {
         }
     }
 
-    impl Course {
+    impl ScheduleKind {
         /// The squared distance of two objects, weighted by the denominator.
         fn square(&self, a: &[Complex<f64>], b: &[Complex<f64>]) -> f64 {
             let pairs = a.iter().zip(b).zip(&self.denominator);
@@ -261,9 +268,10 @@ mod tests {
     /// denominator `D`.
     ///
     /// For every pixel, with `F` of `y` and `F + f` of another object, `(X - |F + f|)^2 <= |F + f - X F / |F||^2`, which is
-    /// `(X - |F|)^2 - 2 Re conj(f) (X - |F|) F / |F| + |f|^2`. Summed, with `G` of this module, `E(y + h) <= E(y) - 2 Re <G, h> + sum |f|^2`, and the
-    /// last term is the light of `h` in all channels: at most `<h, D h>`, since bilinear weights average (Jensen) and the transform keeps
-    /// energies. At `h = x - y = G / D` that is the law. It asks nothing of the object: the function need not be convex.
+    /// `(X - |F|)^2 - 2 Re conj(f) (X - |F|) F / |F| + |f|^2`. Summed, with `G` of this module, `E(y + h) <= E(y) - 2 Re
+    /// <G, h> + sum |f|^2`, and the last term is the energy of `h` in all channels: at most `<h, D h>`, since bilinear
+    /// weights average (Jensen) and the transform keeps energies. At `h = x - y = G / D` that is the law. It asks nothing
+    /// of the object: the function need not be convex.
     ///
     /// *Rounding.* A far field in float64 is off by at most 200 half units in the last place of its norm (eight levels of seven, and what makes the
     /// wave and its modulus), so the root of `E` is, and `E` by twice that times its root.
@@ -334,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn dark_pixels_of_the_wrong_phase_take_longer() {
+    fn wrong_phase_at_dark_pixels_slows_convergence() {
         // of the first object, more than a tenth is left of what a flat object leaves: the difference is not convex there
         let (p, f) = (physics(), 2.320_828_311_321_989);
         for (contrast, delayed) in [(0.01, true), (0.001, false)] {
@@ -368,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn less_than_a_tenth_is_left_of_what_a_flat_object_leaves() {
+    fn estimate_residual_is_below_a_tenth_of_flat() {
         let p = physics();
         for contrast in [0.02, 0.1, 0.4] {
             for f in [0.3, 0.7, 1.1, 1.5, 1.9, 2.3, 2.7] {
@@ -387,7 +395,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
-        fn a_step_takes_at_least_its_length_off_the_difference(
+        fn each_step_reduces_the_misfit_by_its_length(
             contrast in 0.01f64..1.5, f in 0.3f64..3.0, steps in 0..STEPS,
         ) {
             let p = physics();
@@ -397,7 +405,7 @@ mod tests {
         }
 
         #[test]
-        fn it_explains_a_faint_object_as_fast_as_accelerated_descent_must(contrast in 1e-7f64..FAINT, f in 0.3f64..3.0) {
+        fn weak_object_converges_at_the_accelerated_rate(contrast in 1e-7f64..FAINT, f in 0.3f64..3.0) {
             let p = physics();
             for rel in [&FOUR[..], &FOUR[..1]] {
                 is_explained_fast_enough(&p, rel, object(&p, contrast, f))?;
@@ -405,7 +413,7 @@ mod tests {
         }
 
         #[test]
-        fn without_momentum_no_step_lets_the_difference_rise(contrast in 0.01f64..1.5, f in 0.3f64..3.0) {
+        fn misfit_never_rises_without_momentum(contrast in 0.01f64..1.5, f in 0.3f64..3.0) {
             let p = physics();
             for rel in [&FOUR[..], &FOUR[..1]] {
                 let label = labels(&p, rel, object(&p, contrast, f));
@@ -420,7 +428,7 @@ mod tests {
         }
 
         #[test]
-        fn the_order_of_channels_does_not_matter(f in 0.3f64..3.0) {
+        fn estimate_is_channel_order_independent(f in 0.3f64..3.0) {
             let p = physics();
             let label = labels(&p, &FOUR, object(&p, 0.2, f));
             let found = estimate(&p, &label, &FOUR);
@@ -430,15 +438,15 @@ mod tests {
             for k in 0..4 {
                 let (a, b) = (&found.fields[(k + 1) % 4 * N * N..][..N * N], &other.fields[k * N * N..][..N * N]);
                 for (a, b) in a.iter().zip(b) {
-                    prop_assert!((a - b).norm() < 1e-9, "{a} {b}");
+                    assert_close!(a, b, F64_FITTED);
                 }
             }
         }
     }
 
     #[test]
-    fn a_faint_object_shows_up_where_it_lies() {
-        // one pixel of 1 % in amplitude and -0.02 rad, in the light and off the centre
+    fn weak_object_appears_at_its_position() {
+        // one pixel of 1 % in amplitude and -0.02 rad, illuminated and off center
         let p = physics();
         let (at, contrast) = (9 * N + 6, Complex::new(0.01, -0.02));
         let mut seen = vec![Complex::from(flat(&p)); N * N];

@@ -1,5 +1,4 @@
-//! The physics of one group: amplitude and phase maps in, predicted amplitudes and loss out, and the
-//! gradient back.
+//! The forward model of one group: from amplitude and phase maps to predicted amplitudes and loss, and its gradient.
 //!
 //! ```text
 //! Z_c = combine(A_c, phi_c)                      the object as channel c sees it, side N
@@ -9,8 +8,8 @@
 //! L   = sum over c, pixels of the Poisson loss   see physics::loss
 //! ```
 //!
-//! *The canvas* is only as large as the group's offsets need, `M = N + 2 ceil(max |rel|)`: whatever
-//! lies beyond is zero and is never read, so any larger canvas gives the same result.
+//! *The canvas* is as large as the offsets of the group need, `M = N + 2 ceil(max |rel|)`: pixels beyond are zero and never
+//! read, so a larger canvas would not change the result.
 //!
 //! *Source.* Reference description, sections h and j.
 
@@ -35,18 +34,18 @@ pub struct Physics<T: Scalar> {
     scale: T,
     numerics: Numerics,
     pub(super) fft: Fft2<T>,
-    /// The modulus below which a far field of the expected object is but rounding.
+    /// The modulus below which a far field of the expected object is rounding noise.
     pub(super) dark: T,
 }
 
-/// What the forward pass of one group found.
+/// The result of the forward pass of one group.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct GroupLoss {
     /// Sum of the Poisson loss over channels and pixels.
     pub nll: f64,
     /// Sum of `|label - predicted amplitude|`.
     pub absolute_error: f64,
-    /// Pixels whose predicted intensity lies under the guard's floor.
+    /// Pixels whose predicted intensity is below the floor of the guard.
     pub floored: usize,
     /// Pixels whose predicted amplitude is exactly zero.
     pub zeros: usize,
@@ -67,14 +66,14 @@ pub struct GroupState<T> {
     pub coverage: Vec<T>,
     /// `P m E_c`, `[channel][N, N]`, kept only until the transform overwrites it.
     pub fields: Vec<Complex<T>>,
-    /// What was gathered on the canvas from all channels, `[M, M]`.
+    /// The gradients of all channels on the canvas, `[M, M]`.
     pub(super) gathered: Vec<Complex<T>>,
     /// `w Z_c` of one channel.
     shared: Vec<Complex<T>>,
     /// While the object is estimated: that of the step before, `[M, M]`, and the normalized amplitudes, `[channel][N, N]`, DC at the corner.
     pub(super) last: Vec<Complex<T>>,
     pub(super) amplitude: Vec<T>,
-    /// What the transforms need.
+    /// Scratch memory of the transforms.
     pub(crate) scratch: Scratch<T>,
 }
 
@@ -137,14 +136,14 @@ impl<T: Scalar> Physics<T> {
         if brightest > f64::from(f32::MAX) / 16.0 {
             return Err(Error::input(action)
                 .at("probe and scale")
-                .got(format!("a largest possible intensity of {brightest:e}"))
-                .need("less than float32 can hold")
-                .help("normalize the probe, or lower --nphotons"));
+                .got(format!("a maximum possible intensity of {brightest:e}"))
+                .need("a value within the range of float32")
+                .help("normalize the probe, or lower `nphotons`"));
         }
         let n = n.get();
         let narrow = |p: &Complex<f64>| Complex::new(T::of(p.re), T::of(p.im));
         let probe: Vec<Complex<T>> = probe.iter().map(narrow).collect();
-        let light: f64 = (probe.iter().map(|p| p.re.wide().hypot(p.im.wide()))).sum();
+        let total: f64 = (probe.iter().map(|p| p.re.wide().hypot(p.im.wide()))).sum();
         Ok(Self {
             n,
             merge: Merge::new(n, &probe, numerics.coverage),
@@ -152,7 +151,7 @@ impl<T: Scalar> Physics<T> {
             scale: T::of(scale),
             numerics,
             fft: Fft2::new(n),
-            dark: T::of(f64::from(f32::EPSILON) * light * numerics.ceiling / 2.0),
+            dark: T::of(f64::from(f32::EPSILON) * total * numerics.ceiling / 2.0),
         })
     }
 
@@ -207,7 +206,7 @@ impl<T: Scalar> Physics<T> {
         self.merge(rel, state);
     }
 
-    /// The canvas that the offsets need, and `W + eps`: the shares of the channels that lie on each of its pixels.
+    /// The canvas that the offsets need, and `W + eps`: the sum of the channel weights at each of its pixels.
     ///
     /// # Errors
     /// If they need one beyond [`CanvasSize::MAX`].
@@ -266,8 +265,8 @@ impl<T: Scalar> Physics<T> {
         let mut found = GroupLoss::default();
         for (k, plane) in state.fields.chunks_exact_mut(n * n).enumerate() {
             to_far_field(&self.fft, plane, &mut state.scratch);
-            for (corner, centred) in pixels(n) {
-                let t = label[centred * c + k];
+            for (corner, centered) in pixels(n) {
+                let t = label[centered * c + k];
                 let l = pixel(self.numerics.guard, plane[corner], n, self.scale, t);
                 found.nll += l.nll.wide();
                 found.absolute_error += l.absolute_error.wide();
@@ -292,8 +291,8 @@ impl<T: Scalar> Physics<T> {
         let n = self.n;
         let c = rel.len();
         for (k, plane) in state.fields.chunks_exact_mut(n * n).enumerate() {
-            for (corner, centred) in pixels(n) {
-                let t = label[centred * c + k];
+            for (corner, centered) in pixels(n) {
+                let t = label[centered * c + k];
                 plane[corner] =
                     gradient(self.numerics.guard, plane[corner], n, self.scale, t, weight);
             }
@@ -356,6 +355,7 @@ mod tests {
     use crate::physics::object::{Combination, Gauge};
     use ptyproof_kernels::conv::Arithmetic;
     use ptyproof_testkit::compare::zip_eq;
+    use ptyproof_testkit::tolerance::{F64_GRADIENT, F64_STEPS_8, F64_STEPS_64, assert_close};
 
     fn wave(k: usize, f: f64) -> f64 {
         ((k as f64 + 1.0) * f).sin()
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gradient_is_the_derivative_of_the_loss() {
+    fn gradient_matches_finite_differences_of_the_loss() {
         // central differences in f64, every numerics, one and four channels
         let n = 8;
         for numerics in [
@@ -428,17 +428,14 @@ mod tests {
                 let numeric = (moved(h) - moved(-h)) / (2.0 * h);
                 let exact: f64 = zip_eq(da.iter().chain(&dp), &dir).map(|(g, d)| g * d).sum();
                 let norm: f64 = da.iter().chain(&dp).map(|g| g * g).sum::<f64>().sqrt();
-                assert!(
-                    (numeric - exact).abs() / norm < 1e-6,
-                    "{numeric} {exact} {norm}"
-                );
+                assert_close!(numeric, exact, F64_GRADIENT.scaled(norm));
             }
         }
     }
 
     #[test]
-    fn one_channel_without_offset_returns_its_patch() {
-        // gs1: O = Z / 1.001 in the centre square, Z / 0.001 outside of it
+    fn single_channel_without_offset_is_identity() {
+        // gs1: O = Z / 1.001 in the center square, Z / 0.001 outside of it
         let n = 8;
         let ph = physics(n, Numerics::reference());
         let (a, p) = (vec![0.5; 64], vec![0.25; 64]);
@@ -447,12 +444,16 @@ mod tests {
         let mut o = vec![Complex::default(); 64];
         ph.trimmed(&s, &mut o);
         assert_eq!(s.canvas, 8);
-        assert!((o[3 * 8 + 3] - Complex::new(0.5, 0.25) / 1.001).norm() < 1e-15);
-        assert!((o[0] - Complex::new(0.5, 0.25) / 0.001).norm() < 1e-11);
+        assert_close!(o[3 * 8 + 3], Complex::new(0.5, 0.25) / 1.001, F64_STEPS_8);
+        assert_close!(
+            o[0],
+            Complex::new(0.5, 0.25) / 0.001,
+            F64_STEPS_64.as_relative()
+        );
     }
 
     #[test]
-    fn a_probe_that_would_overflow_is_refused() {
+    fn overflowing_probe_is_refused() {
         let n = PatchSize::new(8).unwrap();
         let probe = vec![Complex::new(1e18, 0.0); 64];
         let e = Physics::<f32>::new(n, &probe, 988.0, Numerics::reference()).unwrap_err();

@@ -1,4 +1,4 @@
-//! From the network's patches to predicted far fields, each operator with its adjoint beside it.
+//! From the patches of the network to predicted far fields; each operator has its adjoint.
 
 pub mod estimate;
 pub mod forward;

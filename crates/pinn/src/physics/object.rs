@@ -8,9 +8,9 @@
 //! | [`Numerics::ceiling`] of the amplitude `A = ceiling * sigmoid(a)` | 1 | twice the root mean square amplitude that energy conservation asks for |
 //! | [`crate::physics::loss::Guard`] | none | a floor under the predicted intensity, and no square root |
 //! | [`Arithmetic`] of the convolutions | sums in the order of the definition | the fastest method, within a derived bound |
-//! | [`Numerics::estimates`] | the network sees amplitudes; what it gives is the object, with swish in the border | it sees estimates ([`super::estimate`]) and corrects them |
-//! | [`Weighting`] of a group's object by its channels | whole patches over a count of centre squares | an average, weighted by the light |
-//! | [`Gauge`] of an inferred object | as the network gives it | a positive mean where the probe is |
+//! | [`Numerics::estimates`] | input: amplitudes; output: the object, with swish in the border | input: estimates ([`super::estimate`]); output: corrections |
+//! | [`Weighting`] of a group's object by its channels | unweighted patches over a count of central squares | an average, weighted by the illumination |
+//! | [`Gauge`] of an inferred object | the output of the network | a positive mean under the probe |
 //!
 //! *Source.* Reference description, sections 0 and j; the cause of the reference's failure is in the
 //! project's README.
@@ -22,7 +22,7 @@ use crate::physics::merge::Weighting;
 use ptyproof_kernels::conv::Arithmetic;
 use ptyproof_kernels::scalar::Scalar;
 
-/// How amplitude and phase make a complex object.
+/// Combination of amplitude and phase into a complex object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Combination {
     /// `Z = A + i phi`: what the reference did in January 2026.
@@ -52,19 +52,19 @@ impl Combination {
     }
 }
 
-/// Which of the global phases of a group's object is taken: all explain its patterns alike, so that the loss cannot tell them
-/// apart, and groups that overlap on a canvas would cancel.
+/// The choice of the global phase of the object of a group: all phases predict equal patterns, so the loss does not
+/// determine it, and overlapping groups would cancel on a canvas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gauge {
-    /// Whatever the network gives.
+    /// The phase of the network output.
     AsGiven,
-    /// That of a positive mean over the illuminated part, weighted by the probe's intensity.
+    /// The phase with a positive mean, weighted by the intensity of the probe.
     PositiveMean,
 }
 
 impl Gauge {
-    /// Turns `object` (`[row, col]`) into the gauge, as the `probe` (the same shape) sees it; of a group, in its centre. An object
-    /// without a finite mean stays as it is, and one whose phases nearly cancel gets what is left of them.
+    /// Rotates the global phase of `object` (`[row, col]`) into the gauge, weighted by `probe` (of equal shape). An object
+    /// without a finite mean is unchanged; if its phases nearly cancel, the remaining mean is used.
     pub fn fix<T: Scalar>(self, object: &mut [Complex<T>], probe: &[Complex<T>]) {
         if self == Self::AsGiven {
             return;
@@ -88,17 +88,17 @@ impl Gauge {
 pub struct Numerics {
     /// How amplitude and phase combine.
     pub combination: Combination,
-    /// The largest amplitude the network can give.
+    /// The maximum amplitude of the network output.
     pub ceiling: f64,
-    /// What keeps the loss and its gradient finite.
+    /// The guard that keeps the loss and its gradient finite.
     pub guard: Guard,
     /// What the network's convolutions promise.
     pub arithmetic: Arithmetic,
-    /// Whether the network sees estimates of the object and corrects them, instead of the amplitudes of patterns.
+    /// Whether the input of the network is an estimate of the object, which it corrects, instead of pattern amplitudes.
     pub estimates: bool,
-    /// What each channel has to say of its group's object.
+    /// The weight of each channel in the object of its group.
     pub coverage: Weighting,
-    /// Which global phase an inferred object gets.
+    /// The global phase of an inferred object.
     pub gauge: Gauge,
 }
 
@@ -111,7 +111,7 @@ impl Numerics {
             guard: Guard::None,
             arithmetic: Arithmetic::Definition,
             estimates: false,
-            coverage: Weighting::Centre,
+            coverage: Weighting::Center,
             gauge: Gauge::AsGiven,
         }
     }
@@ -146,6 +146,9 @@ impl Numerics {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use ptyproof_testkit::tolerance::{
+        DECIMALS_4, F64_SLOPE, F64_STEPS_8, F64_STEPS_512, assert_close, assert_within,
+    };
 
     proptest! {
         #[test]
@@ -156,25 +159,28 @@ mod tests {
                 let h = 1e-6;
                 let num = ((loss(a + h, phi) - loss(a - h, phi)) / (2.0 * h), (loss(a, phi + h) - loss(a, phi - h)) / (2.0 * h));
                 let got = c.gradient(a, phi, Complex::new(gr, gi));
-                prop_assert!((got.0 - num.0).abs() < 1e-8 && (got.1 - num.1).abs() < 1e-8);
+                assert_close!(got.0, num.0, F64_SLOPE);
+                assert_close!(got.1, num.1, F64_SLOPE);
             }
         }
     }
 
     proptest! {
         #[test]
-        fn a_gauge_turns_as_a_whole_and_undoes_any_turn(angle in -3.1f64..3.1, seed in 0u32..1000) {
+        fn gauge_is_a_global_phase_and_removes_any_phase(angle in -3.1f64..3.1, seed in 0u32..1000) {
             let wave = |k: usize, f: f64| (f * (k as f64 + f64::from(seed))).sin();
             let object: Vec<_> = (0..36).map(|k| Complex::new(1.5 + wave(k, 1.3), wave(k, 0.7))).collect();
             let probe: Vec<_> = (0..36).map(|k| Complex::new(wave(k, 0.9), wave(k, 2.1))).collect();
             let mut turned: Vec<_> = object.iter().map(|z| z * Complex::cis(angle)).collect();
             Gauge::PositiveMean.fix(&mut turned, &probe);
             let mean: Complex<f64> = turned.iter().zip(&probe).map(|(z, p)| z * p.norm_sqr()).sum();
-            prop_assert!(mean.re > 0.0 && mean.im.abs() < 1e-12 * mean.re);
+            prop_assert!(mean.re > 0.0);
+            assert_within!(mean.im, F64_STEPS_512.scaled(mean.re));
             let mut plain = object.clone();
             Gauge::PositiveMean.fix(&mut plain, &probe);
             for ((t, p), o) in turned.iter().zip(&plain).zip(&object) {
-                prop_assert!((t - p).norm() < 1e-12 && (t.norm() - o.norm()).abs() < 1e-12);
+                assert_close!(t, p, F64_STEPS_512);
+                assert_close!(t.norm(), o.norm(), F64_STEPS_512);
             }
             let fixed = plain.clone();
             Gauge::AsGiven.fix(&mut plain, &probe);
@@ -186,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn the_two_numerics_differ_in_the_object_and_the_ceiling() {
+    fn numerics_differ_only_in_object_and_ceiling() {
         let (r, g) = (Numerics::reference(), Numerics::guarded(64, 440.0, 988.21));
         assert_eq!(r.combination.combine(1.0f64, 2.0), Complex::new(1.0, 2.0));
-        assert!((g.combination.combine(1.0f64, 2.0).norm() - 1.0).abs() < 1e-15);
+        assert_close!(g.combination.combine(1.0f64, 2.0).norm(), 1.0, F64_STEPS_8);
         assert_eq!(r.ceiling, 1.0);
         // 2 * 32 / sqrt(440)
-        assert!((g.ceiling - 3.0511).abs() < 1e-3);
+        assert_close!(g.ceiling, 3.0511, DECIMALS_4);
     }
 }

@@ -1,4 +1,4 @@
-//! Units that never answer and heads at their bounds, looked at in the activations of a forward pass.
+//! Dead units and saturated heads, from the activations of a forward pass.
 //!
 //! *Conventions.* See [`ptyproof::records::health`]. A value that is not finite is neither zero nor at a bound.
 
@@ -7,16 +7,16 @@ use num_complex::Complex;
 use crate::network::architecture::{Architecture, Branch};
 use crate::network::workspace::Workspace;
 use ptyproof::json::Real;
-use ptyproof::records::health::{EpochHealth, PINNED, Units};
+use ptyproof::records::health::{EpochHealth, SATURATION_MARGIN, Units};
 use ptyproof_kernels::conv::Kernels;
 use ptyproof_kernels::map::FeatureMap;
 
 use super::model_runner::ModelRunner;
 
-/// Looks at batch after batch.
+/// Accumulates activation statistics over batches.
 #[derive(Debug, Clone, Default)]
 pub struct ActivationMonitor {
-    /// Per layer: whether each channel was seen other than zero.
+    /// Per layer: whether each channel was ever nonzero.
     alive: Vec<(String, Vec<bool>)>,
     /// Per head: values at a bound.
     pinned: [usize; 2],
@@ -25,7 +25,7 @@ pub struct ActivationMonitor {
 }
 
 impl ActivationMonitor {
-    /// Takes in the activations of the engine's last batch.
+    /// Adds the activations of the last batch.
     pub fn at<T: Kernels>(&mut self, engine: &ModelRunner<T>) {
         let ws = engine.workspace();
         for (k, (name, map)) in rectified(engine.model().architecture(), ws)
@@ -38,7 +38,10 @@ impl ActivationMonitor {
             see(map, &mut self.alive[k].1);
         }
         // where sigmoid and tanh have used up all but so much of their range
-        let [sigmoid, tanh] = [(1.0 / PINNED - 1.0).ln(), (1.0 - PINNED).atanh()];
+        let [sigmoid, tanh] = [
+            (1.0 / SATURATION_MARGIN - 1.0).ln(),
+            (1.0 - SATURATION_MARGIN).atanh(),
+        ];
         for (k, bound) in [sigmoid, tanh].into_iter().enumerate() {
             let logits = &ws.maps.decoders[k].logits;
             let each = pixels(logits).flat_map(|p| &p[..logits.channels()]);
@@ -50,7 +53,7 @@ impl ActivationMonitor {
         self.values += ws.groups() * logits.height() * logits.width() * logits.channels();
     }
 
-    /// What was seen, with the norm of the weights and the power of the probe.
+    /// The statistics, with the norm of the weights and the power of the probe.
     pub fn finish<T: Kernels>(self, engine: &mut ModelRunner<T>) -> EpochHealth {
         let power = |p: &Complex<T>| p.re.wide().powi(2) + p.im.wide().powi(2);
         let probe_power = engine.physics().probe().iter().map(power).sum();
@@ -108,7 +111,7 @@ fn pixels<T: Kernels>(map: &FeatureMap<T>) -> impl Iterator<Item = &[T]> {
 
 fn see<T: Kernels>(map: &FeatureMap<T>, alive: &mut [bool]) {
     for pixel in pixels(map) {
-        // a channel that answered once need not be asked again, but asking all is a plain loop
+        // a channel known to be alive need not be checked, but a loop over all is simpler
         for (seen, v) in alive.iter_mut().zip(pixel) {
             *seen |= *v != T::zero();
         }
@@ -120,6 +123,7 @@ mod tests {
     use super::super::model_runner::tests::loaded;
     use super::*;
     use ptyproof_testkit::compare::non_empty;
+    use ptyproof_testkit::tolerance::{F32_STEPS_16, assert_close};
 
     fn looked_at(engine: &mut ModelRunner<f32>) -> EpochHealth {
         engine.forward();
@@ -129,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_far_below_zero_is_dead_and_a_huge_bias_pins_a_head() {
+    fn negative_unit_is_dead_and_large_bias_saturates_a_head() {
         let mut engine = loaded(false, 4);
         let well = looked_at(&mut engine);
         assert!(
@@ -159,7 +163,7 @@ mod tests {
             .iter()
             .map(|p| f64::from(p.norm_sqr()))
             .sum();
-        assert!((ill.probe_power.get() / probe - 1.0).abs() < 1e-6);
+        assert_close!(ill.probe_power.get(), probe, F32_STEPS_16.as_relative());
         assert!(ill.parameter_norm.get() > 1e4);
     }
 }

@@ -1,9 +1,9 @@
-//! A checkpoint: all that training needs to go on as if it had never stopped.
+//! A checkpoint: the state that training needs to continue without a difference.
 //!
-//! *Format.* safetensors: the weights under their names, Adam's moments under `adam.m.<name>` and
-//! `adam.v.<name>`, float32 little-endian; the rest is strict JSON in the header's metadata under the
-//! key `ptyproof`. *Law.* Writing and reading back gives the same bits, NaN included. *Memory.* Tensors are written from where they
-//! lie, so that a checkpoint does not need room for a second training.
+//! *Format.* safetensors: the weights under their names, Adam's moments under `adam.m.<name>` and `adam.v.<name>`, float32
+//! little-endian; the rest is strict JSON in the header's metadata under the key `ptyproof`. *Law.* Writing and reading
+//! back is bit-exact, including NaN. *Memory.* Tensors are written in place, so that a checkpoint needs no copy of the
+//! training state.
 
 use std::io::{self, Write};
 
@@ -24,9 +24,9 @@ use ptyproof_kernels::adam::Adam;
 /// The metadata key.
 const KEY: &str = "ptyproof";
 
-const WRITING: &str = "writing a checkpoint";
+const ACTION_WRITE: &str = "writing a checkpoint";
 
-/// Everything of a training at the end of an epoch.
+/// The state of a training at the end of an epoch.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// Hash of the configuration that the run was made with, epochs excepted.
@@ -51,7 +51,7 @@ struct State {
     vitals: Vec<EpochHealth>,
 }
 
-/// A checkpoint that is about to be written, its tensors still where the training has them.
+/// A checkpoint to be written, which borrows the tensors of the training.
 #[derive(Debug)]
 pub struct Draft<'a> {
     /// Length, names, shapes and places of all tensors, and the state.
@@ -72,7 +72,7 @@ impl<'a> Draft<'a> {
         adam: &'a Adam<f32>,
         architecture: &Architecture,
     ) -> Result<Self> {
-        let bug = || Error::bug(WRITING);
+        let bug = || Error::bug(ACTION_WRITE);
         let sources = [("", weights), ("adam.m.", &adam.m), ("adam.v.", &adam.v)];
         for (_, values) in sources {
             if values.len() != architecture.parameters() {
@@ -157,20 +157,20 @@ impl Checkpoint {
         let mut bytes = Vec::new();
         (Draft::new(config, progress, weights, adam, architecture)?)
             .write(&mut bytes)
-            .map_err(|e| Error::bug(WRITING).because(e))?;
+            .map_err(|e| Error::bug(ACTION_WRITE).because(e))?;
         Ok(bytes)
     }
 
     /// Reads a checkpoint of this architecture.
     ///
     /// # Errors
-    /// If the bytes are no checkpoint, a tensor is missing, or one has another shape.
+    /// If the bytes are not a checkpoint, or a tensor is missing or has another shape.
     pub fn from_bytes(bytes: &[u8], architecture: &Architecture) -> Result<Self> {
         let action = "reading a checkpoint";
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| {
             Error::input(action)
                 .because(e)
-                .help("the file is damaged; take an earlier one")
+                .help("the file is damaged; use an earlier checkpoint")
         })?;
         let file = SafeTensors::deserialize(bytes).map_err(|e| Error::input(action).because(e))?;
         let text = header
@@ -181,7 +181,7 @@ impl Checkpoint {
                 Error::input(action)
                     .at("metadata")
                     .got(format!("no key '{KEY}'"))
-                    .need("a checkpoint that this program wrote")
+                    .need("a checkpoint written by this program")
             })?;
         let state: State = json::from_text(text)?;
         let read = |prefix: &str| -> Result<Vec<f32>> {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_comes_back_to_the_bit() {
+    fn checkpoint_round_trips_bit_for_bit() {
         let a = Architecture {
             n: 16,
             channels: 1,
@@ -266,11 +266,11 @@ mod tests {
         let c = checkpoint(&a);
         let bytes = c.to_bytes(&a).unwrap();
         assert_eq!(bytes, c.to_bytes(&a).unwrap(), "the same bytes twice");
-        // what the format's own library makes of the same tensors
+        // the output of the safetensors library for these tensors
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-        let again = safetensors::serialize(file.tensors(), header.metadata().clone()).unwrap();
-        assert!(bytes == again, "not as safetensors writes it");
+        let expected = safetensors::serialize(file.tensors(), header.metadata().clone()).unwrap();
+        assert!(bytes == expected, "not as safetensors writes it");
         let back = Checkpoint::from_bytes(&bytes, &a).unwrap();
         let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&back.weights), bits(&c.weights));
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_and_strangers_are_named() {
+    fn damaged_or_foreign_checkpoint_is_refused() {
         let a = Architecture {
             n: 16,
             channels: 1,

@@ -1,6 +1,6 @@
 //! Inference: the network's object for every group, without gradients.
 //!
-//! *Memory.* [`infer_each`] holds the objects of one batch, however many groups there are; [`infer`] keeps what is asked for of all.
+//! *Memory.* [`infer_each`] stores the objects of one batch; [`infer`] stores the cropped objects of all groups.
 //!
 //! *Source.* Reference description, section l.
 
@@ -13,11 +13,11 @@ use ptyproof::assemble::central;
 use ptyproof::error::Result;
 use ptyproof::par::Pool;
 
-/// The central `m x m` of the objects of all groups, `[group, row, col]`, complex64, normalized amplitude's object scale; `seen` is told
-/// of whole ones, batch by batch.
+/// The central `m x m` of the objects of all groups, `[group, row, col]`, complex64, in the object scale of normalized
+/// amplitude; `seen` is called with the uncropped ones, batch by batch.
 ///
 /// # Errors
-/// The first of `seen`.
+/// The first error of `seen`.
 pub fn infer(
     engine: &mut ModelRunner<f32>,
     data: &TrainingSet,
@@ -42,7 +42,7 @@ pub fn infer(
 /// [`infer`] gives them.
 ///
 /// # Errors
-/// The first of `f`, which is then not called again.
+/// The first error of `f`, which ends the calls.
 pub fn infer_each(
     engine: &mut ModelRunner<f32>,
     data: &TrainingSet,

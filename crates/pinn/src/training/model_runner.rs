@@ -1,7 +1,7 @@
 //! One batch through network, physics and loss, and its gradient back: the unit of all training.
 //!
 //! *Law.* The loss of a batch is the fold, in group order, of per-group sums that depend on nothing
-//! but their group; so neither the number of threads nor the neighbours in a batch change its bits.
+//! but their group; so neither the number of threads nor the other groups of a batch change its bits.
 
 use ndarray::ArrayView4;
 use num_complex::Complex;
@@ -22,7 +22,7 @@ pub struct BatchLoss {
     pub nll: f64,
     /// Mean `|s X - predicted amplitude|` per pixel, in sqrt(counts).
     pub absolute_error: f64,
-    /// Pixels whose predicted intensity lay under the guard's floor.
+    /// Pixels whose predicted intensity was below the floor of the guard.
     pub floored: usize,
     /// Pixels whose predicted amplitude was exactly zero.
     pub zeros: usize,
@@ -124,7 +124,7 @@ impl<T: Kernels> ModelRunner<T> {
         self.states.len()
     }
 
-    /// Takes a step of whatever optimizer `f` is: from weights and gradient.
+    /// Updates the weights with the optimizer step `f` of weights and gradient.
     pub fn update<R>(&mut self, f: impl FnOnce(&mut [T], &[T]) -> R) -> R {
         let gradient = &self.gradient;
         let mut result = None;

@@ -1,5 +1,6 @@
-//! Laws of the whole: network, physics and loss together.
+//! Laws of network, physics and loss together.
 
+use ptyproof_testkit::tolerance::{F64_STEPS_4096, assert_close};
 use std::f64::consts::PI;
 
 use ndarray::Array4;
@@ -98,7 +99,7 @@ pub(in crate::training) fn loaded(reference: bool, channels: usize) -> ModelRunn
 }
 
 #[test]
-fn the_gradient_of_the_whole_is_the_derivative_of_the_loss() {
+fn full_gradient_matches_finite_differences() {
     // per tensor, one random direction against central differences in f64, relative error <= 1e-6
     for (c, outer) in [(1, None), (4, None), (4, Some(3))] {
         for numerics in [Numerics::reference(), guarded()] {
@@ -133,6 +134,7 @@ fn the_gradient_of_the_whole_is_the_derivative_of_the_loss() {
                     .sum::<f64>()
                     .sqrt();
                 let rounding = loss(0.0).abs() * f64::EPSILON / h;
+                // measured: up to 6.1e-7 of the norm (polar, 4 channels), more than F64_GRADIENT allows
                 assert!(
                     (numeric - exact).abs() <= 1e-6 * norm + 4.0 * rounding,
                     "{} ({numerics:?}): numeric {numeric}, exact {exact}, norm {norm}",
@@ -146,7 +148,7 @@ fn the_gradient_of_the_whole_is_the_derivative_of_the_loss() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn guarded_gradients_are_finite_for_every_finite_input(
+    fn guarded_gradients_are_finite(
         level in -30.0f64..12.0, weight in -3.0f64..1.5, seed in 0usize..1000, dark in 0usize..4,
     ) {
         // patterns from 1e-30 to 1e12, weights from 1e-3 to 30 (heads saturate), dark patterns
@@ -167,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn losses_do_not_depend_on_the_company(seed in 0usize..1000) {
+    fn losses_are_batch_independent(seed in 0usize..1000) {
         // the loss of a group is the same bits alone and in a batch
         let a = architecture(4, None, guarded());
         let w: Vec<f32> = (0..a.parameters()).map(|k| (0.4 * wave(k + seed, 1.9)) as f32).collect();
@@ -187,7 +189,7 @@ proptest! {
 }
 
 #[test]
-fn an_untrained_network_gives_what_it_sees() {
+fn untrained_network_returns_its_input() {
     for (c, outer) in [(1, None), (4, Some(3))] {
         let numerics = guarded();
         let a = architecture(c, outer, numerics);
@@ -213,17 +215,15 @@ fn an_untrained_network_gives_what_it_sees() {
                 let turn = z.arg().clamp(-0.9375 * PI, 0.9375 * PI);
                 let at = group * per + p * c + channel;
                 let got = (amplitude[at] / (numerics.ceiling / 2.0), phase[at]);
-                assert!(
-                    (got.0 - 1.0 - part).abs() < 1e-12 && (got.1 - turn).abs() < 1e-12,
-                    "{got:?} {z}"
-                );
+                assert_close!(got.0 - 1.0, part, F64_STEPS_4096, "{got:?} {z}");
+                assert_close!(got.1, turn, F64_STEPS_4096, "{got:?} {z}");
             }
         }
     }
 }
 
 #[test]
-fn an_exact_zero_is_fatal_in_reference_numerics_and_harmless_in_guarded() {
+fn zero_amplitude_fails_in_reference_numerics_only() {
     // weights of zero give a constant object; with a symmetric probe the far field has exact zeros
     let flat = vec![Complex::new(1.0, 0.0); N * N];
     let (x, rel) = data(1, 1);

@@ -1,6 +1,6 @@
-//! What the network is shown of a batch: estimates of the object, as each channel sees it.
+//! The network input of a batch: estimates of the object, one patch per channel.
 //!
-//! *Law.* What is shown of a group depends on that group alone.
+//! *Law.* The input of a group depends only on that group.
 
 use rayon::prelude::*;
 
@@ -9,9 +9,9 @@ use crate::physics::forward::{GroupState, Physics};
 use ptyproof_kernels::map::FeatureMap;
 use ptyproof_kernels::scalar::Scalar;
 
-/// Fills the input of a network from the labels of a batch, model amplitude `[group, row, col, channel]`, and the offsets of all channels: by how much
-/// the estimate's amplitude deviates from what is to be expected, in parts of it, and its phase in radians, both times [`GAIN`]. Estimates are
-/// made in the groups' states.
+/// Fills the input of a network from the labels of a batch, model amplitude `[group, row, col, channel]`, and the offsets
+/// of all channels: the relative deviation of the amplitude of the estimate from the expected amplitude, and its phase in
+/// radians, both times [`GAIN`]. Estimates are computed in the states of the groups.
 pub(super) fn fill_input<T: Scalar>(
     physics: &Physics<T>,
     (label, relative): (&[T], &[[T; 2]]),

@@ -1,18 +1,20 @@
 //! The learning rate of each step, and whether training stops early.
 //!
-//! | course | rate | stops early |
+//! | kind | rate | stops early |
 //! |---|---|---|
-//! | [`Course::Plateau`], `reference` | halved where the validation loss stays, never below 1e-4 | loss has not fallen for 3 epochs |
-//! | [`Course::Cosine`], `guarded` | rises over a tenth of the steps, then falls by a cosine to nothing | loss has not been finite for 3 epochs |
+//! | [`ScheduleKind::Plateau`], `reference` | halved when the validation loss does not fall, never below 1e-4 | loss has not fallen for 3 epochs |
+//! | [`ScheduleKind::Cosine`], `guarded` | rises over a tenth of the steps, then falls by a cosine to zero | loss has not been finite for 3 epochs |
 //!
-//! A plateau is no sign of the end here: the loss of a network that learns to invert diffraction rests at that of a flat object, and a
-//! validation set of seven groups is noise. The rule of the reference takes both for the end, and quarters the rate before learning begins.
+//! A plateau does not mean convergence here: the loss of a network that learns to invert diffraction stays at that of a
+//! flat object for some time, and the loss of seven validation groups is noisy. The rule of the reference reacts to both
+//! and quarters the rate before learning begins.
 //!
-//! *Law.* A comparison with NaN is never an improvement, so a run that went NaN stops after the
-//! patience is used up: on a plateau course after 4 epochs if the first was NaN already.
+//! *Law.* A comparison with NaN is never an improvement, so a NaN run stops after its patience: with a plateau schedule
+//! after 4 epochs if the first was NaN.
 //!
-//! *Law.* A plateau course knows nothing of the end: one epoch, and one more, are two epochs to the bit. A cosine is laid over the epochs
-//! that are planned, so that a training of two epochs is another from its first step on; what was interrupted goes on to the same end.
+//! *Law.* A plateau schedule does not depend on the planned epochs: one epoch plus one resumed epoch equal two, bit for
+//! bit. A cosine schedule depends on the planned epochs from its first step on; an interrupted training resumes to the
+//! uninterrupted result.
 //!
 //! *Source.* Reference description, section k; the rules of Keras 3's `ReduceLROnPlateau` and
 //! `EarlyStopping`. Cosine: Loshchilov and Hutter 2017, arXiv 1608.03983, one period, without restarts.
@@ -23,40 +25,40 @@ use serde::{Deserialize, Serialize};
 
 use ptyproof::json::Real;
 
-/// The reference's learning rate before any plateau.
+/// The initial learning rate of the reference.
 pub const LEARNING_RATE: f32 = 1e-3;
 /// The factor at a plateau.
-const FACTOR: f32 = 0.5;
-/// On a plateau course the learning rate never falls below this.
-const LOWEST: f32 = 1e-4;
-/// A smaller fall of the validation loss is none.
-const SMALLEST_FALL: f64 = 1e-4;
-/// Epochs without improvement before the learning rate falls.
+const PLATEAU_FACTOR: f32 = 0.5;
+/// Minimum learning rate of a plateau schedule.
+const MIN_LEARNING_RATE: f32 = 1e-4;
+/// Minimum decrease of the validation loss that counts as improvement.
+const MIN_IMPROVEMENT: f64 = 1e-4;
+/// Number of epochs without improvement before the learning rate falls.
 const PLATEAU_PATIENCE: u64 = 2;
-/// Epochs without improvement before training stops.
+/// Number of epochs without improvement before training stops.
 const STOP_PATIENCE: u64 = 3;
-/// The share of the steps over which the rate of a cosine rises.
-const RISE: f64 = 0.1;
+/// Share of the steps of the warm-up of a cosine schedule.
+const WARMUP_SHARE: f64 = 0.1;
 
-/// How the learning rate goes.
+/// The kind of the learning rate schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Course {
-    /// The reference's: down by half at a plateau.
+pub enum ScheduleKind {
+    /// The schedule of the reference: halved at a plateau.
     #[default]
     Plateau,
-    /// Up, and down to nothing at the planned end.
+    /// Warm-up, then a cosine to zero at the planned end.
     Cosine,
 }
 
-/// The state of both rules.
+/// The state of a schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// The learning rate in force, of a cosine its largest; float32, as the optimizer keeps it.
+    /// The current learning rate, of a cosine its maximum; float32, as in the optimizer.
     pub learning_rate: f32,
     #[serde(default)]
-    course: Course,
-    /// The epochs that a cosine was laid over last.
+    course: ScheduleKind,
+    /// The planned epochs of a cosine.
     #[serde(default)]
     planned: Option<u64>,
     best_validation: Option<Real>,
@@ -71,7 +73,7 @@ impl Default for Schedule {
     fn default() -> Self {
         Self {
             learning_rate: LEARNING_RATE,
-            course: Course::Plateau,
+            course: ScheduleKind::Plateau,
             planned: None,
             best_validation: None,
             validation_wait: 0,
@@ -83,8 +85,8 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// A schedule of this course and (largest) rate.
-    pub fn new(course: Course, learning_rate: f32) -> Self {
+    /// A schedule of this kind and (maximum) rate.
+    pub fn new(course: ScheduleKind, learning_rate: f32) -> Self {
         Self {
             learning_rate,
             course,
@@ -92,26 +94,25 @@ impl Schedule {
         }
     }
 
-    /// Lays a cosine over this many epochs; over how many it lay before, if over others. A plateau course has no plan: it goes on as far
-    /// as it is let.
+    /// Plans a cosine over this many epochs; returns the previous number if it differs. A plateau schedule has no plan.
     pub fn plan(&mut self, epochs: u64) -> Option<u64> {
         let before = match self.course {
-            Course::Plateau => None,
-            Course::Cosine => self.planned.replace(epochs),
+            ScheduleKind::Plateau => None,
+            ScheduleKind::Cosine => self.planned.replace(epochs),
         };
         before.filter(|&b| b != epochs)
     }
 
-    /// The epochs that a cosine lies over.
+    /// The planned epochs of a cosine.
     pub fn planned(&self) -> Option<u64> {
         self.planned
     }
 
-    /// Why a training of this course ends before its plan.
-    pub fn stops_when(&self) -> String {
+    /// The reason why a training of this kind stops early.
+    pub fn stop_reason(&self) -> String {
         let not = match self.course {
-            Course::Plateau => "fallen",
-            Course::Cosine => "been finite",
+            ScheduleKind::Plateau => "fallen",
+            ScheduleKind::Cosine => "been finite",
         };
         format!("the loss had not {not} for {STOP_PATIENCE} epochs")
     }
@@ -123,10 +124,10 @@ impl Schedule {
     )]
     pub fn rate(&self, step: u64, steps: u64) -> f32 {
         match self.course {
-            Course::Plateau => self.learning_rate,
-            Course::Cosine => {
+            ScheduleKind::Plateau => self.learning_rate,
+            ScheduleKind::Cosine => {
                 let done = step as f64 / steps.max(1) as f64;
-                let rise = ((step + 1) as f64 / (RISE * steps as f64)).min(1.0);
+                let rise = ((step + 1) as f64 / (WARMUP_SHARE * steps as f64)).min(1.0);
                 let fall = 0.5 * (1.0 + (PI * done.min(1.0)).cos());
                 (f64::from(self.learning_rate) * rise * fall) as f32
             }
@@ -136,11 +137,11 @@ impl Schedule {
     /// Takes the losses of an epoch into account; without validation data the learning rate stays.
     pub fn after_epoch(&mut self, loss: f64, validation: Option<f64>) {
         let better = match self.course {
-            Course::Plateau => {
+            ScheduleKind::Plateau => {
                 self.after_validation(validation);
                 self.best_loss.is_none_or(|b| loss < b.0)
             }
-            Course::Cosine => loss.is_finite(),
+            ScheduleKind::Cosine => loss.is_finite(),
         };
         if better {
             self.best_loss = Some(Real(loss));
@@ -153,14 +154,17 @@ impl Schedule {
 
     fn after_validation(&mut self, validation: Option<f64>) {
         let Some(v) = validation else { return };
-        if self.best_validation.is_none_or(|b| v < b.0 - SMALLEST_FALL) {
+        if self
+            .best_validation
+            .is_none_or(|b| v < b.0 - MIN_IMPROVEMENT)
+        {
             self.best_validation = Some(Real(v));
             self.validation_wait = 0;
             return;
         }
         self.validation_wait += 1;
-        if self.validation_wait >= PLATEAU_PATIENCE && self.learning_rate > LOWEST {
-            self.learning_rate = (self.learning_rate * FACTOR).max(LOWEST);
+        if self.validation_wait >= PLATEAU_PATIENCE && self.learning_rate > MIN_LEARNING_RATE {
+            self.learning_rate = (self.learning_rate * PLATEAU_FACTOR).max(MIN_LEARNING_RATE);
             self.validation_wait = 0;
         }
     }
@@ -169,6 +173,9 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A learning rate to start from.
+    const RATE: f32 = 3e-4;
 
     #[test]
     fn nan_from_the_start_stops_after_four_epochs() {
@@ -181,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plateau_halves_the_rate_down_to_its_floor() {
+    fn plateau_halves_the_rate_to_its_minimum() {
         let mut s = Schedule::default();
         let mut rates = Vec::new();
         for k in 0..10 {
@@ -196,42 +203,42 @@ mod tests {
     }
 
     #[test]
-    fn a_cosine_rises_and_falls_to_nothing_and_its_plan_alone_decides() {
-        let s = Schedule::new(Course::Cosine, 3e-4);
+    fn cosine_schedule_depends_only_on_its_plan() {
+        let s = Schedule::new(ScheduleKind::Cosine, RATE);
         for steps in [1, 2, 7, 155, 1240] {
             let rates: Vec<f32> = (0..steps).map(|k| s.rate(k, steps)).collect();
-            assert!(rates.iter().all(|&r| r > 0.0 && r <= 3e-4), "{rates:?}");
+            assert!(rates.iter().all(|&r| r > 0.0 && r <= RATE), "{rates:?}");
             let top = rates.iter().copied().enumerate();
             let top = top.fold((0, 0.0), |a, b| if b.1 > a.1 { b } else { a }).0;
             assert!(rates[..=top].is_sorted() && rates[top..].is_sorted_by(|a, b| a >= b));
             if steps > 100 {
                 // the last step is one from the end: (pi / steps)^2 / 4 of the largest
-                assert!(rates[rates.len() - 1] < 3e-4 * 3.0 / (steps * steps) as f32);
-                assert!((rates[rates.len() / 2] / 1.5e-4 - 1.0).abs() < 0.02);
+                assert!(rates[rates.len() - 1] < RATE * 3.0 / (steps * steps) as f32);
+                assert!((rates[rates.len() / 2] / (RATE / 2.0) - 1.0).abs() < 0.02);
             }
         }
-        // a resumed training may have come to its end already
+        // a resumed training may already be complete
         assert_eq!(s.rate(155, 155), 0.0);
     }
 
     #[test]
-    fn only_a_cosine_has_a_plan_and_another_than_before_is_told() {
-        let mut s = Schedule::new(Course::Cosine, 3e-4);
-        let told: Vec<_> = [2, 2, 5, 5].map(|epochs| s.plan(epochs)).into();
-        assert_eq!(told, [None, None, Some(2), None]);
+    fn changed_cosine_plan_is_reported() {
+        let mut s = Schedule::new(ScheduleKind::Cosine, RATE);
+        let changes: Vec<_> = [2, 2, 5, 5].map(|epochs| s.plan(epochs)).into();
+        assert_eq!(changes, [None, None, Some(2), None]);
         let mut s = Schedule::default();
         assert_eq!([2, 5].map(|epochs| s.plan(epochs)), [None, None]);
         assert_eq!(s, Schedule::default());
     }
 
     #[test]
-    fn a_cosine_stops_for_what_is_not_finite_only() {
-        let mut s = Schedule::new(Course::Cosine, 3e-4);
+    fn cosine_schedule_stops_only_on_nonfinite_loss() {
+        let mut s = Schedule::new(ScheduleKind::Cosine, RATE);
         for _ in 0..20 {
             s.after_epoch(5.0, Some(5.0));
         }
         assert!(!s.stop);
-        assert_eq!(s.learning_rate, 3e-4);
+        assert_eq!(s.learning_rate, RATE);
         for _ in 0..3 {
             assert!(!s.stop);
             s.after_epoch(f64::NAN, None);

@@ -1,25 +1,25 @@
-//! Waits for the first non-finite number of a training, and then finds out where it came from.
+//! Detection of the first non-finite number of a training, and of its origin.
 //!
-//! *How.* Every step counts what is not finite at its boundaries ([`ModelRunner::boundaries`], gradient, parameters):
-//! small tensors, next to nothing. When a count is not zero, and only then, every tensor of the step is looked at
-//! in order ([`super::trace`]), once per training: the batch and the parameters that made it are still there.
+//! *How.* Every step counts non-finite values at its boundaries ([`ModelRunner::boundaries`], gradient, parameters): small
+//! tensors, at negligible cost. Only if a count is not zero, every tensor of the step is checked in order
+//! ([`super::trace`]), once per training: its batch and parameters are still in memory.
 //!
-//! *Limits.* Between two boundaries a rectifier may swallow a `-inf`, which is then not an event.
+//! *Limits.* Between two boundaries a rectifier may turn a `-inf` into zero, which is then not an event.
 
 use super::model_runner::ModelRunner;
-use super::trace::{Done, Node, trace};
+use super::trace::{Completed, Node, trace};
 use crate::data::training_set::TrainingSet;
 use crate::physics::loss::Guard;
 use crate::physics::object::Numerics;
 use ptyproof::json::Real;
 use ptyproof::records::event::{
-    Circumstances, Culprit, Event, Member, SCHEMA, Setting, TensorStats, Trail, explain,
+    Event, FailureContext, Member, SCHEMA, Setting, TensorStats, TrailEntry, ZeroPixels, explain,
 };
 use ptyproof_kernels::adam::Adam;
 
-/// A tensor of an operation, kept for a replay.
+/// A tensor of an operation, saved for a replay.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct SavedTensor {
     /// Its name.
     pub name: String,
     /// Its extents, without that of complex pairs.
@@ -33,22 +33,22 @@ pub struct Kept {
 /// The event, and the tensors of its operation: the inputs in order, then the output.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// What happened. What the training does not know (seed, hash, file) is empty.
+    /// The event. Fields unknown to the training (seed, hash, file) are empty.
     pub event: Event,
-    /// What the operation read and made.
-    pub kept: Vec<Kept>,
+    /// The inputs and the output of the operation.
+    pub kept: Vec<SavedTensor>,
 }
 
-/// The state of the watch.
+/// The state of the sentinel.
 #[derive(Debug, Clone, Default)]
 pub struct Sentinel {
-    /// The first event, until someone takes it.
+    /// The first event, until it is taken.
     pub found: Option<Finding>,
     rests: bool,
     ratio_before: Option<f64>,
 }
 
-/// Where in the training a step is.
+/// The place of a step in the training.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// Epoch, from 0.
@@ -57,23 +57,23 @@ pub struct Place<'a> {
     pub step: u64,
     /// The groups of the batch.
     pub members: &'a [usize],
-    /// What they are groups of.
+    /// The grouping that they belong to.
     pub data: &'a TrainingSet,
 }
 
-/// A gradient of this norm may have squares beyond float32.
+/// Squares of a gradient of this norm may overflow float32.
 const LARGE_GRADIENT: f64 = 1e19;
 
 impl Sentinel {
-    /// A sentinel that has nothing to watch for: the event was found in an earlier part of the training.
-    pub fn resting() -> Self {
+    /// An inactive sentinel: the event was found in an earlier part of the training.
+    pub fn inactive() -> Self {
         Self {
             rests: true,
             ..Self::default()
         }
     }
 
-    /// Looks at the step when gradients are known and parameters are still those that made them.
+    /// Checks the step when the gradients are known and the parameters are unchanged.
     pub(super) fn after_backward(
         &mut self,
         bad: bool,
@@ -83,11 +83,11 @@ impl Sentinel {
         if bad && !self.rests {
             // the way back wrote its gradients over the far fields
             engine.forward();
-            self.look(&trace(engine, Done::Backward), engine, place);
+            self.look(&trace(engine, Completed::Backward), engine, place);
         }
     }
 
-    /// Looks at the optimizer's step: norms of gradient, update and parameters, and the bad parameters.
+    /// Checks the optimizer step: norms of gradient, update and parameters, and the bad parameters.
     pub(super) fn after_update(
         &mut self,
         [gradient, update, parameters]: [f64; 3],
@@ -96,7 +96,7 @@ impl Sentinel {
     ) {
         let bad = !(gradient < LARGE_GRADIENT && update.is_finite() && parameters.is_finite());
         if bad && !self.rests {
-            let nodes = trace(engine, Done::Update(adam, learning_rate));
+            let nodes = trace(engine, Completed::Update(adam, learning_rate));
             self.look(&nodes, engine, place);
         }
         self.ratio_before = Some(update / parameters);
@@ -127,7 +127,7 @@ fn find(
     let of_name = |name: &String| nodes.iter().position(|n| n.name == *name);
     let inputs: Vec<usize> = node.inputs.iter().filter_map(of_name).collect();
     let read: Vec<TensorStats> = inputs.iter().map(|&k| stats[k].clone()).collect();
-    let (cause, explanation) = explain(Circumstances {
+    let (cause, explanation) = explain(FailureContext {
         tensor: &node.name,
         operation: &node.operation,
         inputs: &read,
@@ -138,7 +138,7 @@ fn find(
     let index = unravel(at, &node.full_shape(), node.shape.len());
     let group = node.axes.starts_with("n ").then(|| index[0]);
     let bad = |k: usize| stats[k].non_finite() > 0;
-    let trail = (0..nodes.len()).filter(|&k| bad(k)).map(|k| Trail {
+    let trail = (0..nodes.len()).filter(|&k| bad(k)).map(|k| TrailEntry {
         tensor: nodes[k].name.clone(),
         non_finite: stats[k].non_finite(),
         count: stats[k].shape.iter().product(),
@@ -174,11 +174,11 @@ fn find(
     Finding { event, kept }
 }
 
-/// Zeros of the predicted amplitude are to blame; of any other tensor zeros are harmless.
-fn culprit(node: &Node<'_>) -> Option<Culprit> {
+/// Zeros of the predicted amplitude are a cause; zeros of other tensors are harmless.
+fn culprit(node: &Node<'_>) -> Option<ZeroPixels> {
     let shape = <[usize; 4]>::try_from(node.shape.as_slice()).ok()?;
     (node.name == "physics.amplitude")
-        .then(|| Culprit::zeros(&node.name, shape, &node.values()))
+        .then(|| ZeroPixels::zeros(&node.name, shape, &node.values()))
         .flatten()
 }
 
@@ -199,14 +199,14 @@ fn unravel(mut at: usize, shape: &[usize], axes: usize) -> Vec<usize> {
 }
 
 /// The tensor, or of one with an axis of groups one group.
-fn keep(node: &Node<'_>, group: Option<usize>) -> Kept {
+fn keep(node: &Node<'_>, group: Option<usize>) -> SavedTensor {
     let (mut shape, mut values) = (node.shape.clone(), node.values().into_owned());
     if let (Some(g), true) = (group, node.axes.starts_with("n ")) {
         let each = values.len() / shape[0];
         values = values[g * each..(g + 1) * each].to_vec();
         shape[0] = 1;
     }
-    Kept {
+    SavedTensor {
         name: node.name.clone(),
         shape,
         complex: node.complex,
@@ -216,7 +216,7 @@ fn keep(node: &Node<'_>, group: Option<usize>) -> Kept {
 
 /// The whole tensor.
 #[cfg(test)]
-pub(super) fn keep_whole(node: &Node<'_>) -> Kept {
+pub(super) fn keep_whole(node: &Node<'_>) -> SavedTensor {
     keep(node, None)
 }
 
@@ -228,8 +228,8 @@ fn members(place: Place<'_>) -> Vec<Member> {
         positions: grouping.relative[group * c..(group + 1) * c]
             .iter()
             .map(|r| {
-                let centre = grouping.centres[group];
-                [Real(centre.x - r.x), Real(centre.y - r.y)]
+                let center = grouping.centers[group];
+                [Real(center.x - r.x), Real(center.y - r.y)]
             })
             .collect(),
     };

@@ -1,9 +1,9 @@
-//! Training: epochs of steps, watched by an observer, resumable to the bit.
+//! Training: epochs of steps, with an observer, resumable bit for bit.
 //!
-//! *Conventions.* The last `n - floor(0.95 n)` groups validate, and as many of those that train where none is to be held out
-//! ([`Validation`]); the others are put in a new order every epoch, by a stream of `(seed, "shuffle", epoch)`; the last batch may be smaller. Metrics have the
-//! reference's names and definitions: `loss` is the mean over samples, the other losses are plain means
-//! over batches, all while the weights change; `val_*` follow after the epoch.
+//! *Conventions.* The last `n - floor(0.95 n)` groups validate, or as many of the training groups if none is held out
+//! ([`Validation`]); the training groups are shuffled every epoch by a stream of `(seed, "shuffle", epoch)`; the last batch
+//! may be smaller. Metrics have the reference's names and definitions: `loss` is the mean over samples, the other losses
+//! are plain means over batches, all while the weights change; `val_*` follow after the epoch.
 //!
 //! *Source.* Reference description, sections j and k.
 
@@ -23,21 +23,22 @@ use ptyproof::rng::Stream;
 use ptyproof_kernels::adam::Adam;
 use ptyproof_kernels::conv::Kernels;
 
-/// Share of the training groups that validate.
-const VALIDATION: f64 = 0.05;
+/// Share of the groups that validate.
+const VALIDATION_SHARE: f64 = 0.05;
 
-/// Which groups the losses after each epoch are of.
+/// The validation groups of the losses after each epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Validation {
-    /// The last twentieth, which does not train: how well is foretold what was not seen.
+    /// The last twentieth, which does not train: the error of held-out groups.
     #[default]
     HeldOut,
-    /// As many, spread evenly over all, which train: how well is explained what was seen, with the weights that the epoch ended with.
+    /// As many, spread evenly over all, which also train: the error of training groups with the weights at the end of the
+    /// epoch.
     Seen,
 }
 
 impl Validation {
-    /// Which of this many groups train, and which validate.
+    /// Divides this many groups into training and validation groups.
     pub fn divide(self, groups: usize) -> (Vec<usize>, Vec<usize>) {
         let trains = validation_split(groups);
         match self {
@@ -51,10 +52,10 @@ impl Validation {
     }
 }
 
-/// What a run of training is told.
+/// The plan of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// Epochs in all, those before a resumption included.
+    /// Total number of epochs, with those before a resumption.
     pub epochs: u64,
     /// Groups per step.
     pub batch: usize,
@@ -64,23 +65,23 @@ pub struct Plan {
     pub validation: Validation,
 }
 
-/// Who watches the training, and may stop it.
+/// An observer of the training, which may stop it.
 pub trait Observer {
     /// Called after each step of an epoch of `steps` steps. `false` stops the training there.
     fn step(&mut self, record: &StepRecord, steps: u64) -> bool;
     /// Called once, with the first non-finite number of the training, before [`Observer::step`] of its step.
     ///
     /// # Errors
-    /// Whatever keeps the observer from going on.
+    /// Any error of the observer.
     fn event(&mut self, finding: Finding) -> Result<()>;
     /// Called after each epoch, before the next one begins.
     ///
     /// # Errors
-    /// Whatever keeps the observer from going on: a full disk, say.
+    /// Any error of the observer, for example a full disk.
     fn epoch(&mut self, state: &Progress, weights: &[f32], adam: &Adam<f32>) -> Result<()>;
 }
 
-/// Everything about a training but the weights and the optimizer's moments.
+/// The state of a training without the weights and the moments of the optimizer.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     /// Epochs finished.
@@ -91,19 +92,19 @@ pub struct Progress {
     pub history: History,
     /// Metrics per step.
     pub steps: StepHistory,
-    /// What each epoch left behind.
+    /// Health of each epoch.
     pub vitals: Vec<EpochHealth>,
 }
 
-/// How a training ended.
+/// The reason why a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum StopReason {
     /// All epochs were done.
     Finished,
-    /// The schedule said stop: see [`super::schedule`].
+    /// The schedule stopped it: see [`super::schedule`].
     Stopped,
-    /// The observer asked for it, in the middle of an epoch, which does not count.
+    /// The observer stopped it in the middle of an epoch, which does not count.
     Interrupted,
 }
 
@@ -114,11 +115,11 @@ pub fn validation_split(groups: usize) -> usize {
         clippy::cast_sign_loss,
         reason = "a share of a count is a count"
     )]
-    let train = ((1.0 - VALIDATION) * groups as f64).floor() as usize;
+    let train = ((1.0 - VALIDATION_SHARE) * groups as f64).floor() as usize;
     train.clamp(usize::from(groups > 0), groups)
 }
 
-/// Trains until the plan is fulfilled, or the schedule or the observer says stop.
+/// Trains until the plan is complete, or the schedule or the observer stops it.
 ///
 /// # Errors
 /// If there is no group to train on, or what the observer returns.
@@ -130,7 +131,7 @@ pub fn train(
     plan: Plan,
     pool: &Pool,
     observer: &mut dyn Observer,
-) -> Result<Ending> {
+) -> Result<StopReason> {
     if data.is_empty() || plan.batch == 0 {
         return Err(Error::input("training")
             .got(format!(
@@ -144,13 +145,13 @@ pub fn train(
     // an event of the training before a resumption is in that hub
     let had_one = progress.steps.records.iter().any(StepRecord::is_bad);
     let mut sentinel = if had_one {
-        Sentinel::resting()
+        Sentinel::inactive()
     } else {
         Sentinel::default()
     };
     while progress.epochs < plan.epochs {
         if progress.schedule.stop {
-            return Ok(Ending::Stopped);
+            return Ok(StopReason::Stopped);
         }
         let mut order = trains.clone();
         Stream::new(plan.seed, "shuffle", progress.epochs).shuffle(&mut order);
@@ -175,7 +176,7 @@ pub fn train(
             progress.steps.push(record);
             if !observer.step(&record, steps) {
                 progress.steps.records.truncate(before);
-                return Ok(Ending::Interrupted);
+                return Ok(StopReason::Interrupted);
             }
         }
         let mut look = ActivationMonitor::default();
@@ -194,10 +195,10 @@ pub fn train(
         progress.epochs += 1;
         observer.epoch(progress, engine.model().weights(), adam)?;
     }
-    Ok(Ending::Finished)
+    Ok(StopReason::Finished)
 }
 
-/// One step of the optimizer on the groups of a place; the sentinel watches.
+/// One optimizer step on the groups of a place, checked by the sentinel.
 pub fn step(
     engine: &mut ModelRunner<f32>,
     adam: &mut Adam<f32>,
@@ -244,7 +245,7 @@ pub fn step(
     }
 }
 
-/// The losses of `members`, batch by batch, with the weights as they are; `each` sees every batch.
+/// The losses of `members`, batch by batch, with the present weights; `each` is called for every batch.
 pub fn evaluate<T: Kernels>(
     engine: &mut ModelRunner<T>,
     data: &TrainingSet,
@@ -266,7 +267,7 @@ pub fn evaluate<T: Kernels>(
     means
 }
 
-/// Running means of an epoch, in the reference's two ways.
+/// Running means of an epoch, with both definitions of the reference.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Means {
     weighted: f64,
@@ -333,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_held_out_trains_and_validation_is_spread_over_it() {
+    fn validation_groups_are_spread_and_the_rest_train() {
         assert_eq!(Validation::HeldOut.divide(256).0.len(), 243);
         let (trains, validates) = Validation::Seen.divide(256);
         assert_eq!(trains, (0..256).collect::<Vec<_>>());
@@ -354,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn the_small_last_batch_counts_as_a_batch_and_as_its_samples() {
+    fn last_small_batch_is_weighted_by_its_samples() {
         let mut m = Means::default();
         m.add(1.0, 4.0, 8);
         m.add(4.0, 8.0, 2);

@@ -1,4 +1,4 @@
-//! An `.npz` archive or a `.npy` file: headers first, elements on demand, nothing on trust.
+//! An `.npz` archive or a `.npy` file: validated headers first, elements on demand.
 
 mod names;
 mod parts;
@@ -14,12 +14,12 @@ use zip::{CompressionMethod, ZipArchive};
 use super::header::{Dtype, Header, Kind, NPY, excerpt};
 use crate::error::{Error, Result};
 
-/// Most entries an archive may have.
-const MOST_ENTRIES: usize = 4096;
-/// Deflate turns one byte into at most this many.
-const DEFLATE_RATIO: u64 = 1032;
-/// Elements that are read at a time.
-const CHUNK: usize = 1 << 14;
+/// Maximum number of entries of an archive.
+const MAX_ENTRIES: usize = 4096;
+/// Maximum compression ratio of deflate.
+const MAX_DEFLATE_RATIO: u64 = 1032;
+/// Number of elements read at a time.
+const CHUNK_ELEMENTS: usize = 1 << 14;
 
 #[derive(Debug)]
 enum Store {
@@ -31,7 +31,7 @@ enum Store {
 struct Entry {
     key: String,
     index: usize,
-    /// Bytes of the entry, header included, as the archive says.
+    /// Bytes of the entry, with its header, as listed in the archive.
     bytes: u64,
     header: std::result::Result<Header, String>,
 }
@@ -57,15 +57,15 @@ fn open(path: &Path) -> Result<(File, u64)> {
         Ok((file, about.len()))
     } else {
         Err(Error::input(format!("opening {}", path.display()))
-            .got("a folder or a device")
+            .got("a directory or a device")
             .need("a file"))
     }
 }
 
-/// How an HDF5 file begins.
+/// Magic bytes of an HDF5 file.
 pub(in crate::io) const HDF5: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
 
-/// What a file that is no archive is, if its beginning tells.
+/// The kind of a file that is no archive, from its first bytes.
 fn other_format(path: &Path) -> Option<&'static str> {
     let mut begin = [0; 8];
     File::open(path).ok()?.read_exact(&mut begin).ok()?;
@@ -85,38 +85,40 @@ impl Archive {
         let whole = |e| match other_format(path) {
             Some(other) => refusal(path).got(other).need("an .npz file"),
             None => refusal(path)
-                .got(format!("{length} bytes that are not a whole zip archive"))
+                .got(format!(
+                    "{length} bytes that are not a complete zip archive"
+                ))
                 .need("an .npz file")
-                .help("Copy the file again if it was cut short; save it with numpy.savez.")
+                .help("copy the file again if it is truncated, or save it with numpy.savez")
                 .because(e),
         };
         let mut zip = ZipArchive::new(BufReader::new(file)).map_err(whole)?;
-        let io = |e| refusal(path).got("names that cannot be read").because(e);
+        let io = |e| refusal(path).got("unreadable array names").because(e);
         let names = File::open(path).map_err(io)?;
         let start = zip.central_directory_start();
-        let listed = names::names(&mut BufReader::new(names), start, MOST_ENTRIES).map_err(io)?;
+        let listed = names::names(&mut BufReader::new(names), start, MAX_ENTRIES).map_err(io)?;
         if let Some(key) = listed.twice {
             return Err(refusal(path)
                 .at(format!("key `{}`", excerpt(&key)))
-                .got("two arrays of that name")
-                .need("one: which of them is meant is not in the file"));
+                .got("two arrays with this name")
+                .need("one array per name"));
         }
-        if listed.count < zip.len().min(MOST_ENTRIES) {
+        if listed.count < zip.len().min(MAX_ENTRIES) {
             return Err(refusal(path)
                 .got(format!("{} names for {} arrays", listed.count, zip.len()))
                 .need("a name for each array"));
         }
-        if zip.len() > MOST_ENTRIES {
+        if zip.len() > MAX_ENTRIES {
             return Err(refusal(path)
                 .got(format!("{} entries", zip.len()))
-                .need(format!("at most {MOST_ENTRIES}")));
+                .need(format!("at most {MAX_ENTRIES}")));
         }
         let mut entries = Vec::new();
         for index in 0..zip.len() {
             let name = zip.name_for_index(index).unwrap_or("?").to_owned();
             let (bytes, header) = match zip.by_index(index) {
                 Ok(mut entry) => (entry.size(), header_of(&mut entry, length)),
-                Err(e) => (0, Err(format!("an entry that cannot be opened ({e})"))),
+                Err(e) => (0, Err(format!("an unreadable entry ({e})"))),
             };
             entries.push(Entry {
                 key: name.strip_suffix(".npy").unwrap_or(&name).to_owned(),
@@ -208,7 +210,9 @@ impl Archive {
             };
             let e = error().got(got).need(&need);
             if header.descr.contains('O') {
-                e.help("Object arrays hold pickled Python code, which is never run; save plain arrays.")
+                e.help(
+                    "object arrays hold pickled Python code, which is never run; save plain arrays",
+                )
             } else {
                 e
             }
@@ -223,14 +227,14 @@ impl Archive {
             }
             _ => Err(error()
                 .got(format!(
-                    "a header for shape {} of {}, and {} bytes in all",
+                    "a header for shape {} of {}, but {} bytes in total",
                     header.shape_text(),
                     header.descr,
                     entry.bytes
                 ))
                 .need(needed.map_or_else(
-                    || "a shape that can exist".to_owned(),
-                    |n| format!("{n} bytes for that shape"),
+                    || "a shape that fits in memory".to_owned(),
+                    |n| format!("{n} bytes for this shape"),
                 ))),
         }
     }
@@ -264,12 +268,12 @@ impl Archive {
                     header.descr,
                     header.shape_text()
                 ))
-                .help("Copy the file again; it may have been cut short or changed on the way.")
+                .help("copy the file again; it may be truncated or damaged")
                 .because(e)
         })?;
         let shape = IxDyn(&header.shape).set_f(header.fortran);
         let array = ArrayD::from_shape_vec(shape, values)
-            .map_err(|e| Error::bug("shaping an array").at(key).because(e))?;
+            .map_err(|e| Error::bug("reshaping an array").at(key).because(e))?;
         Ok(if array.is_standard_layout() {
             array
         } else {
@@ -290,7 +294,7 @@ impl Archive {
         self.shape(key, INTEGER).is_ok()
     }
 
-    /// Whether the elements of `key` lie row-major.
+    /// Whether the elements of `key` are row-major.
     pub(in crate::io) fn is_row_major(&self, key: &str) -> bool {
         let entry = self.entries.iter().find(|e| e.key == key);
         entry.is_some_and(|e| e.header.as_ref().is_ok_and(|h| !h.fortran))
@@ -322,8 +326,8 @@ fn header_of(
     let packed = entry.compressed_size();
     let most = match entry.compression() {
         CompressionMethod::Stored => packed,
-        CompressionMethod::Deflated => packed.saturating_mul(DEFLATE_RATIO),
-        other => return Err(format!("an entry compressed by {other}")),
+        CompressionMethod::Deflated => packed.saturating_mul(MAX_DEFLATE_RATIO),
+        other => return Err(format!("an entry with compression method {other}")),
     };
     if packed > file || entry.size() > most {
         return Err(format!(
@@ -342,9 +346,9 @@ fn elements<T>(
     mut make: impl FnMut(Dtype, &[u8]) -> T,
 ) -> std::io::Result<Vec<T>> {
     let mut values = Vec::new();
-    let mut chunk = vec![0; CHUNK.min(count) * dtype.size];
+    let mut chunk = vec![0; CHUNK_ELEMENTS.min(count) * dtype.size];
     while values.len() < count {
-        let now = CHUNK.min(count - values.len()) * dtype.size;
+        let now = CHUNK_ELEMENTS.min(count - values.len()) * dtype.size;
         r.read_exact(&mut chunk[..now])?;
         values.extend(
             chunk[..now]
@@ -355,6 +359,6 @@ fn elements<T>(
     if r.read(&mut [0])? == 0 {
         Ok(values)
     } else {
-        Err(std::io::Error::other("more bytes than the header says"))
+        Err(std::io::Error::other("more bytes than the header states"))
     }
 }

@@ -1,5 +1,4 @@
-//! The names in an archive, as its central directory lists them: one of two that are the same would silently be read and the other
-//! not.
+//! The names in the central directory of an archive: of two equal names only one would be read, silently.
 //!
 //! *Source.* APPNOTE.TXT of PKWARE, section 4.3.12: the central directory is a run of records, each with its signature, the length of
 //! the name at byte 28, those of the extra field and the comment at 30 and 32, and the name at byte 46.
@@ -7,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// How a record begins.
+/// Signature of a record.
 const SIGNATURE: &[u8; 4] = b"PK\x01\x02";
-/// Its bytes before the name.
-const FIXED: usize = 46;
+/// Number of bytes before the name.
+const RECORD_HEADER_BYTES: usize = 46;
 
-/// What a central directory lists.
+/// The names in a central directory.
 pub(super) struct Names {
     /// Its records.
     pub(super) count: usize,
@@ -32,7 +31,7 @@ pub(super) fn names(file: &mut (impl Read + Seek), start: u64, most: usize) -> i
         twice: None,
     };
     while found.count <= most {
-        let mut fixed = [0; FIXED];
+        let mut fixed = [0; RECORD_HEADER_BYTES];
         match file.read_exact(&mut fixed) {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => break,
             other => other?,

@@ -1,4 +1,4 @@
-//! An array in parts: as a stream, or a window of it.
+//! An array in parts: as a stream, or a slice.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -33,7 +33,7 @@ impl Archive {
             match r.read(&mut [0]).map_err(damaged)? {
                 0 => Ok(()),
                 _ => Err(damaged(std::io::Error::other(
-                    "more bytes than the header says",
+                    "more bytes than the header states",
                 ))),
             }
         };
@@ -52,7 +52,7 @@ impl Archive {
         match lost {
             None => Ok(()),
             Some(v) => Err(place
-                .got(format!("{v:e}, a number beyond float32"))
+                .got(format!("{v:e}, outside the range of float32"))
                 .need(format!("numbers up to {:e}", f32::MAX))),
         }
     }
@@ -86,8 +86,8 @@ impl Archive {
                 Err(e) => {
                     return Err(error
                         .got("a compressed array")
-                        .need("one that is stored as it is, to read a part of it")
-                        .help("ptyproof convert IN OUT.npz --store writes one")
+                        .need("an uncompressed array, to read a slice of it")
+                        .help("write one with: ptyproof convert IN OUT.npz --store")
                         .because(e));
                 }
             },
@@ -96,14 +96,14 @@ impl Archive {
         let values = dtype.singles(&bytes, |_| lost += 1);
         if lost > 0 {
             return Err(error
-                .got(format!("{lost} numbers beyond float32"))
+                .got(format!("{lost} numbers outside the range of float32"))
                 .need(format!("numbers up to {:e}", f32::MAX)));
         }
         Ok(values)
     }
 }
 
-/// What can be read from any place.
+/// A readable and seekable source.
 trait ReadSeek: Read + Seek {}
 impl<T: Read + Seek> ReadSeek for T {}
 
@@ -112,6 +112,6 @@ fn damaged(error: Error, key: &str, shape: &str, e: std::io::Error) -> Error {
         .at(format!("key `{key}`"))
         .got("damaged or missing bytes")
         .need(format!("an array of shape {shape}"))
-        .help("Copy the file again; it may have been cut short or changed on the way.")
+        .help("copy the file again; it may be truncated or damaged")
         .because(e)
 }

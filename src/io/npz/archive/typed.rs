@@ -1,4 +1,4 @@
-//! What an array is read as: numbers of one width, integers, truths, a text.
+//! Typed reading of an array: floats, integers, booleans, text.
 
 use std::io::Read;
 
@@ -73,7 +73,7 @@ impl Archive {
         self.values(key, TRUTH, |d, b| d.complex(b).0 != 0.0)
     }
 
-    /// A number of its own, whatever its shape, if `key` is there.
+    /// A single number of any shape, if `key` exists.
     pub(in crate::io) fn number(&mut self, key: &str) -> Result<Option<f64>> {
         if !self.has(key) {
             return Ok(None);
@@ -89,7 +89,7 @@ impl Archive {
         }
     }
 
-    /// A short text under `key`, if that is what is there.
+    /// The short text under `key`, if there is one.
     pub(in crate::io) fn text(&mut self, key: &str) -> Option<String> {
         let entry = self.entries.iter().find(|e| e.key == key)?;
         let header = entry.header.as_ref().ok()?;
@@ -126,7 +126,10 @@ impl Archive {
             Some(v) => Err(self
                 .error()
                 .at(format!("key `{key}`"))
-                .got(format!("{v:e} ({} numbers beyond float32)", narrow.lost))
+                .got(format!(
+                    "{v:e} ({} numbers outside the range of float32)",
+                    narrow.lost
+                ))
                 .need(format!("numbers up to {:e}", f32::MAX))),
         }
     }

@@ -15,7 +15,7 @@ use crate::lanes::Lanes;
 use crate::map::FeatureMap;
 use crate::shuffle::Shuffle;
 
-/// Pixels of a band: its input stays in the second-level cache while the panels pass over it.
+/// Pixels of a band: its input stays in the second-level cache while all panels read it.
 const BAND_PIXELS: usize = 512;
 
 /// See [`super::super::Kernels::conv`].
@@ -60,8 +60,8 @@ struct Band<'a> {
     first_channel: usize,
     weights: &'a Packed<f32>,
     finish: &'a Finish<'a>,
-    /// Where the taps of a pixel lie, from the first on: a slice, so that no compiler unrolls the nine and carries
-    /// pointers for all of them through each.
+    /// Offsets of the taps of a pixel relative to the first: a slice, so that the compiler does not unroll all nine and
+    /// keep nine pointers.
     taps: &'a [usize],
     row_len: usize,
     stride: usize,
@@ -97,14 +97,14 @@ impl ColumnTile for Band<'_> {
     }
 }
 
-/// Some neighbouring pixels of a row.
+/// Some neighboring pixels of a row.
 #[derive(Clone, Copy)]
 struct Pixels {
     /// The top left tap of the first.
     corner: *const f32,
     /// From one to the next, there.
     stride: usize,
-    /// Where the first lies among the values.
+    /// Index of the first among the values.
     to: usize,
 }
 
@@ -125,7 +125,7 @@ impl Band<'_> {
                 let mut left = x.width();
                 while left > 0 {
                     let p = next(left);
-                    // SAFETY: `p` pixels are left in the row; the channels lie in the stride.
+                    // SAFETY: `p` pixels are left in the row; the channels are in the stride.
                     unsafe {
                         match p {
                             1 => self.pixels::<V, 1, NV>((w, channel), at),
@@ -167,7 +167,7 @@ impl Band<'_> {
     }
 }
 
-/// `P` neighbouring pixels times `NV` registers of output channels.
+/// `P` neighboring pixels times `NV` registers of output channels.
 #[inline(always)]
 unsafe fn sums<V: Lanes, const P: usize, const NV: usize>(
     taps: &[usize],

@@ -1,4 +1,4 @@
-//! The float32 convolution, tiled for registers: the same bits as [`super::naive`], much faster.
+//! The float32 convolution, tiled for registers: bit-identical to [`super::naive`], but much faster.
 //!
 //! *Forward.* An implicit matrix product without copies: up to 6 pixels of a row times up to 64
 //! output channels stay in registers while taps and input channels stream by: a few weight loads,

@@ -1,5 +1,5 @@
 //! The gradient of the weights where one side of the convolution has one, two, four or eight channels: the first layer and the
-//! heads, which have so few products for each value they read that reading it once is what counts.
+//! heads. They have few products for each value, so each value should be read only once.
 //!
 //! All nine taps of one channel, or three of four channels, times 32 channels of the other side are sums in registers
 //! while a row of pixels streams by; the sum for the bias goes with them. So each value comes from memory once.
@@ -18,22 +18,29 @@ use crate::lanes::Lanes;
 use crate::prefetch::prefetch_l1;
 use crate::shuffle::Shuffle;
 
-/// Columns whose sums lie side by side; a task has some of these groups.
+/// Columns of a group of sums; a task has some of these groups.
 pub(super) const GROUP: usize = 32;
-/// Channels of a pixel on the narrow side that are summed for the bias.
-const PIXEL: usize = 16;
+/// Maximum number of channels of the few-channel side that are summed for the bias.
+const MAX_FEW_CHANNELS: usize = 16;
 
-/// Pixels for which sums stay in registers, where rows are shorter: 16 kB of 64 channels, which the first-level cache still has for
-/// the other groups.
-const PIXELS: usize = 64;
+/// Number of pixels whose sums stay in registers, if rows are shorter: 16 kB of 64 channels, which stay in the first-level
+/// cache for the other groups.
+const REGISTER_PIXELS: usize = 64;
 
-/// How far ahead of what is read columns are fetched: 64 pixels of 64 channels take as long as a line from memory. The processor by
-/// itself follows half lines of a pixel too late.
-const AHEAD: usize = 4096;
+/// Prefetch distance of the columns in floats: the work on 64 pixels of 64 channels takes as long as a load from memory.
+/// The hardware prefetcher reacts too late to half lines of a pixel.
+const PREFETCH_DISTANCE: usize = 4096;
 
 /// Whether the job is one for this kernel.
 pub(super) fn fits(job: &Job<'_>) -> bool {
-    let known = [(1, 1), (2, 2), (4, 4), (8, 8), (1, PIXEL), (4, PIXEL)];
+    let known = [
+        (1, 1),
+        (2, 2),
+        (4, 4),
+        (8, 8),
+        (1, MAX_FEW_CHANNELS),
+        (4, MAX_FEW_CHANNELS),
+    ];
     job.scalar_from == 0 && known.contains(&(job.scalars, job.scalar.stride()))
 }
 
@@ -87,7 +94,7 @@ impl Work for Groups<'_> {
             ..
         } = *self.job;
         let len = group_len(self.job);
-        let (height, together) = (scalar.height(), PIXELS.div_ceil(scalar.width()));
+        let (height, together) = (scalar.height(), REGISTER_PIXELS.div_ceil(scalar.width()));
         for image in 0..scalar.images() {
             for row in (0..height).step_by(together) {
                 for (k, sums) in self.sums.chunks_exact_mut(len).enumerate() {
@@ -98,9 +105,9 @@ impl Work for Groups<'_> {
                         from: vector.at(image, row, 0) + self.job.vector_from + column,
                         rows: together.min(height - row),
                         bias: match self.narrow_bias {
-                            false => COLUMNS,
-                            true if column == 0 => NARROW,
-                            true => NONE,
+                            false => BIAS_OF_COLUMNS,
+                            true if column == 0 => BIAS_OF_FEW,
+                            true => BIAS_NONE,
                         },
                         sums,
                     };
@@ -114,8 +121,8 @@ impl Work for Groups<'_> {
                         }
                         for column in (0..columns).step_by(V::COUNT) {
                             line.channels::<V, 1>(column);
-                            if line.bias == NARROW {
-                                line.bias = NONE;
+                            if line.bias == BIAS_OF_FEW {
+                                line.bias = BIAS_NONE;
                             }
                         }
                     }
@@ -125,12 +132,12 @@ impl Work for Groups<'_> {
     }
 }
 
-/// What is summed for the bias: nothing,
-const NONE: u8 = 0;
+/// Sums for the bias: none,
+const BIAS_NONE: u8 = 0;
 /// the columns,
-const COLUMNS: u8 = 1;
-/// or the channels of the narrow side.
-const NARROW: u8 = 2;
+const BIAS_OF_COLUMNS: u8 = 1;
+/// or the channels of the few-channel side.
+const BIAS_OF_FEW: u8 = 2;
 
 /// One row of pixels, or some short ones, and one group of columns.
 struct Line<'a> {
@@ -159,7 +166,7 @@ impl Line<'_> {
                 for first in (0..self.job.scalars).step_by(channels) {
                     let bias = match (kh, first) {
                         (0, 0) => self.bias,
-                        _ => NONE,
+                        _ => BIAS_NONE,
                     };
                     match rows {
                         3 => self.biased::<V, NV, 3, 1>((kh, first), bias, column),
@@ -180,9 +187,9 @@ impl Line<'_> {
         // SAFETY: the caller's; the narrow side is summed only where a pixel has sixteen channels.
         unsafe {
             match bias {
-                NONE => self.taps::<V, NV, KH, S, NONE>(at, column),
-                COLUMNS => self.taps::<V, NV, KH, S, COLUMNS>(at, column),
-                _ => self.taps::<V, NV, KH, S, NARROW>(at, column),
+                BIAS_NONE => self.taps::<V, NV, KH, S, BIAS_NONE>(at, column),
+                BIAS_OF_COLUMNS => self.taps::<V, NV, KH, S, BIAS_OF_COLUMNS>(at, column),
+                _ => self.taps::<V, NV, KH, S, BIAS_OF_FEW>(at, column),
             }
         }
     }
@@ -195,9 +202,9 @@ impl Line<'_> {
         column: usize,
     ) {
         let Job { scalar, vector, .. } = *self.job;
-        let registers = PIXEL / V::COUNT;
-        // SAFETY: taps of every pixel lie inside the border, columns below the padded stride, sums in the group; where
-        // `BIAS` is `NARROW` the pixel in the middle has sixteen channels from its first on.
+        let registers = MAX_FEW_CHANNELS / V::COUNT;
+        // SAFETY: taps of every pixel are inside the border, columns below the padded stride, sums in the group; where
+        // `BIAS` is `BIAS_OF_FEW` the pixel in the middle has sixteen channels from its first on.
         unsafe {
             let to = self.sums.as_mut_ptr().add(column);
             let all = self.job.scalars;
@@ -217,7 +224,7 @@ impl Line<'_> {
                 }
             }
             for (v, total) in sums.totals.iter_mut().enumerate() {
-                if BIAS == COLUMNS && v < NV || BIAS == NARROW && v < registers {
+                if BIAS == BIAS_OF_COLUMNS && v < NV || BIAS == BIAS_OF_FEW && v < registers {
                     *total = V::load(last.add(v * V::COUNT));
                 }
             }
@@ -247,7 +254,7 @@ impl Line<'_> {
                 }
             }
             for (v, total) in sums.totals.iter().enumerate() {
-                if BIAS == COLUMNS && v < NV || BIAS == NARROW && v < registers {
+                if BIAS == BIAS_OF_COLUMNS && v < NV || BIAS == BIAS_OF_FEW && v < registers {
                     total.store(last.add(v * V::COUNT));
                 }
             }
@@ -274,7 +281,8 @@ struct Walk {
 }
 
 impl Walk {
-    /// Adds the next `N` pixels, one or two: what is spread for a tap of the first serves the tap to its left of the second.
+    /// Adds the next `N` pixels, one or two: a broadcast for a tap of the first pixel is reused for the tap to its left of
+    /// the second.
     ///
     /// # Safety
     /// As [`Line::taps`]; `N` pixels are left.
@@ -297,7 +305,7 @@ impl Walk {
             for (pixel, b) in b.iter_mut().enumerate().take(N) {
                 for (v, b) in b.iter_mut().enumerate() {
                     let at = self.vector.wrapping_add(pixel * across + v * V::COUNT);
-                    prefetch_l1(at.wrapping_add(AHEAD));
+                    prefetch_l1(at.wrapping_add(PREFETCH_DISTANCE));
                     *b = V::load(at);
                 }
             }
@@ -326,10 +334,10 @@ impl Walk {
                     .scalar
                     .wrapping_add(self.row_len + (pixel + 1) * stride);
                 for (v, total) in sums.totals.iter_mut().enumerate() {
-                    if BIAS == COLUMNS && v < NV {
+                    if BIAS == BIAS_OF_COLUMNS && v < NV {
                         *total = total.add(b[v % NV]);
                     }
-                    if BIAS == NARROW && v < PIXEL / V::COUNT {
+                    if BIAS == BIAS_OF_FEW && v < MAX_FEW_CHANNELS / V::COUNT {
                         *total = total.add(V::load(middle.add(v * V::COUNT)));
                     }
                 }

@@ -13,15 +13,15 @@ use crate::lanes::Lanes;
 use crate::map::FeatureMap;
 use crate::shuffle::Shuffle;
 
-/// Weight rows are cut into this many tasks, whatever the number of threads.
-const TASKS: usize = 8;
-/// Bias channels that one task sums: a cache line.
-const LINE: usize = 16;
+/// Number of tasks that the weight rows are divided into, for any number of threads.
+const ROW_TASKS: usize = 8;
+/// Bias channels per task: a cache line.
+const BIAS_CHANNELS_PER_TASK: usize = 16;
 
 /// See [`super::super::Kernels::conv_weights`].
 ///
-/// Registers hold outputs. Where there are few of them and many inputs, the two change places: the
-/// same products, summed in the same order of pixels, with the tap seen from the other side.
+/// Registers hold outputs. With few outputs and many inputs the roles are exchanged: equal products, summed in equal order
+/// of pixels, with mirrored taps.
 pub(in crate::conv) fn conv_weights(
     isa: Isa,
     x: &FeatureMap<f32>,
@@ -113,7 +113,7 @@ pub(in crate::conv) fn conv_weights(
 
 /// All rows of the job, each in the order of pixels.
 fn sum_rows(isa: Isa, job: &Job<'_>, sums: &mut [f32]) {
-    let per_task = (9 * job.scalars).div_ceil(TASKS).next_multiple_of(ROWS);
+    let per_task = (9 * job.scalars).div_ceil(ROW_TASKS).next_multiple_of(ROWS);
     sums.par_chunks_mut(per_task * job.columns)
         .enumerate()
         .for_each(|(task, sums)| {
@@ -131,15 +131,18 @@ fn sum_rows(isa: Isa, job: &Job<'_>, sums: &mut [f32]) {
 /// `bias[o] = sum over pixels of dy[.., o]`, in pixel order.
 fn sum_pixels(dy: &FeatureMap<f32>, bias: &mut [f32]) {
     assert!(bias.len() <= dy.stride(), "output channels");
-    bias.par_chunks_mut(LINE)
+    bias.par_chunks_mut(BIAS_CHANNELS_PER_TASK)
         .enumerate()
         .for_each(|(chunk, part)| {
-            let first = chunk * LINE;
-            let mut sums = [0.0; LINE];
+            let first = chunk * BIAS_CHANNELS_PER_TASK;
+            let mut sums = [0.0; BIAS_CHANNELS_PER_TASK];
             for image in 0..dy.images() {
                 for row in 0..dy.height() {
                     for pixel in dy.row(image, row).chunks_exact(dy.stride()) {
-                        for (b, &g) in sums.iter_mut().zip(&pixel[first..first + LINE]) {
+                        for (b, &g) in sums
+                            .iter_mut()
+                            .zip(&pixel[first..first + BIAS_CHANNELS_PER_TASK])
+                        {
                             *b += g;
                         }
                     }
@@ -208,7 +211,7 @@ impl Rows<'_> {
         let corner = x.corner(image, row, 0) + self.job.scalar_from;
         let from = y.at(image, row, 0) + self.job.vector_from + column;
         let rows = self.sums.len() / columns;
-        // rows that lie evenly: those of one tap, and those of three where no channels lie between
+        // rows at a constant stride: those of one tap, and those of three if no channels are between them
         let (evenly, step) = match scalars {
             1 => (3, x.stride()),
             all if all == x.stride() => (3 * all, 1),
@@ -219,7 +222,7 @@ impl Rows<'_> {
             let row = self.first + done;
             let (tap, s) = (row / scalars, row % scalars);
             let count = (evenly - row % evenly).min(rows - done);
-            // SAFETY: a tap of every pixel lies inside the border; `y` is read in whole registers
+            // SAFETY: a tap of every pixel is inside the border; `y` is read in whole registers
             // below its padded stride; `sums` holds `rows` rows of `columns` values.
             unsafe {
                 let left = corner + tap / 3 * x.row_len() + tap % 3 * x.stride() + s;

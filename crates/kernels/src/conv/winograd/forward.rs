@@ -8,7 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::transform::{Input, Output, Place, square, store};
-use super::{PLACES, TILE, Tiles, apart};
+use super::{PLACES, TILE, Tiles, padded_step};
 use crate::aligned::Aligned;
 use crate::conv::finish::Finish;
 use crate::conv::tile::{Left, Right, To, multiply};
@@ -20,10 +20,10 @@ use crate::map::FeatureMap;
 use crate::shared::Shared;
 use crate::shuffle::Shuffle;
 
-/// Numbers that the transformed inputs and the sums of a block may take: half of a megabyte.
-const BLOCK: usize = 128 << 10;
-/// Tiles a block has at least, so that the filters are not read for too few.
-const FEWEST: usize = 48;
+/// Maximum number of floats of the transformed inputs and sums of a block: 512 KiB.
+const MAX_BLOCK_FLOATS: usize = 128 << 10;
+/// Minimum number of tiles of a block, to amortize reading the filters.
+const MIN_BLOCK_TILES: usize = 48;
 
 thread_local! {
     /// The transformed inputs and sums of one block; grown once.
@@ -49,9 +49,9 @@ pub(in crate::conv) fn conv(
     let tiles = Tiles::of(x);
     let finish = Finish::new(epilogue, out);
     let (inputs, outputs) = (weights.inputs.next_multiple_of(16), out.stride());
-    let most = (BLOCK / (PLACES * (inputs + outputs))).max(FEWEST);
+    let most = (MAX_BLOCK_FLOATS / (PLACES * (inputs + outputs))).max(MIN_BLOCK_TILES);
     let threads = rayon::current_num_threads();
-    // the bits of a tile do not depend on who else is in its block
+    // the bits of a tile do not depend on the other tiles of its block
     let panels = outputs / weights.width;
     let (blocks, sheets) = if tiles.count <= most && panels >= threads {
         (1, panels.div_ceil(panels.div_ceil(threads)))
@@ -71,7 +71,7 @@ pub(in crate::conv) fn conv(
             let count = per_block.min(tiles.count - first);
             let channels = sheet * per_sheet..((sheet + 1) * per_sheet).min(outputs);
             SCRATCH.with_borrow_mut(|scratch| {
-                let steps = [inputs, channels.len()].map(|c| apart(count * c));
+                let steps = [inputs, channels.len()].map(|c| padded_step(count * c));
                 scratch.grow(PLACES * (steps[0] + steps[1]));
                 let (transformed, sums) = scratch.split_at_mut(PLACES * steps[0]);
                 let work = Block {
@@ -112,7 +112,7 @@ struct Block<'a> {
     row_len: usize,
     transformed: &'a mut [f32],
     sums: *mut f32,
-    /// From one place to the next, of both.
+    /// Stride of the places, of both.
     steps: [usize; 2],
     to: &'a Shared<'a, f32>,
 }
@@ -219,7 +219,7 @@ unsafe fn back<V: Lanes>(block: &Block<'_>, t: usize) {
     let image_len = (block.x.height() + 2) * block.row_len;
     let corner = image * image_len + (row + 1) * block.row_len + (column + 1) * outputs;
     for channel in (start..end).step_by(V::COUNT) {
-        // SAFETY: a tile lies in the interior; channels are stored in whole registers.
+        // SAFETY: a tile is in the interior; channels are stored in whole registers.
         unsafe {
             let from = block.sums.add(t * (end - start) + channel - start);
             let from = Place {

@@ -5,10 +5,10 @@
 //! and the 36 sums become 16 outputs. The mixing is a product of matrices, `[tiles, inputs]` times
 //! `[inputs, outputs]`, in the register tiles of [`super::tile`].
 //!
-//! *Law.* Every number is one fixed expression of the inputs of its tile, and in the gradient of
-//! the weights one chain over tiles in order: the same bits for every instruction set, number of
-//! threads and company in a batch. Against the definition the rounding error is bounded by
-//! `(terms + 32) eps |A|^T (|G| |g| |G|^T . |B|^T |d| |B|) |A|`; the tests hold it to that.
+//! *Law.* Every number is one fixed expression of the inputs of its tile, and in the gradient of the weights one chain over
+//! tiles in order: the result is bit-identical for every instruction set, number of threads and batch. Against the
+//! definition the rounding error is bounded by `(terms + 32) eps |A|^T (|G| |g| |G|^T . |B|^T |d| |B|) |A|`; the tests hold
+//! it to that.
 
 mod forward;
 mod pack;
@@ -23,12 +23,12 @@ use crate::map::FeatureMap;
 
 /// Side of a tile of outputs.
 const TILE: usize = 4;
-/// Numbers that a tile becomes: `(4 + 3 - 1)^2`.
+/// Numbers of a transformed tile: `(4 + 3 - 1)^2`.
 pub(super) const PLACES: usize = 36;
 
-/// From one place to the next where each has `len` numbers: a line more than those, so that not all 36 places of a
-/// tile compete for one set of a cache.
-fn apart(len: usize) -> usize {
+/// Stride of places of `len` numbers: one cache line more, so that the 36 places of a tile do not compete for one cache
+/// set.
+fn padded_step(len: usize) -> usize {
     len + 16
 }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::PLACES;
 use super::transform::{Filter, Place, row};
-use crate::conv::packed::{INPUTS, Taps, WIDEST};
+use crate::conv::packed::{MAX_PANEL_WIDTH, PACKED_INPUTS, Taps};
 use crate::conv::{Direction, Method, Packed};
 use crate::dispatch::{Work, run};
 use crate::isa::Isa;
@@ -31,17 +31,17 @@ pub(in crate::conv) fn pack(
         "room for the filters"
     );
     let had = kernel.len() / (9 * inputs);
-    let groups = inputs.div_ceil(INPUTS);
+    let groups = inputs.div_ceil(PACKED_INPUTS);
     let to = Shared::new(&mut weights.panels);
     (0..panels * groups).into_par_iter().for_each(|task| {
         let (panel, group) = (task / groups, task % groups);
-        let first = group * INPUTS;
-        let used = first..(first + INPUTS).min(inputs);
+        let first = group * PACKED_INPUTS;
+        let used = first..(first + PACKED_INPUTS).min(inputs);
         let columns = panel * width..(panel + 1) * width;
-        let mut taps = [[[0.0; WIDEST]; 9]; INPUTS];
+        let mut taps = [[[0.0; MAX_PANEL_WIDTH]; 9]; PACKED_INPUTS];
         let whole = columns.end <= had;
         let in_place = whole && direction == Direction::Forward;
-        let turned = whole && direction == Direction::Adjoint && used.len() == INPUTS;
+        let turned = whole && direction == Direction::Adjoint && used.len() == PACKED_INPUTS;
         if turned {
             let work = Turn {
                 kernel: &kernel[columns.start * inputs + first..],
@@ -70,8 +70,8 @@ pub(in crate::conv) fn pack(
         } else {
             From {
                 at: taps.as_flattened().as_flattened().as_ptr(),
-                input_step: 9 * WIDEST,
-                tap_step: WIDEST,
+                input_step: 9 * MAX_PANEL_WIDTH,
+                tap_step: MAX_PANEL_WIDTH,
             }
         };
         let work = Filters {
@@ -87,7 +87,7 @@ pub(in crate::conv) fn pack(
     });
 }
 
-/// Taps as [`Direction::gather`] gives them for the adjoint, where there are [`INPUTS`] inputs and `width` columns.
+/// Taps as [`Direction::gather`] gives them for the adjoint, where there are [`PACKED_INPUTS`] inputs and `width` columns.
 struct Turn<'a> {
     /// From the first input of the first column on.
     kernel: &'a [f32],
@@ -103,7 +103,7 @@ impl Work for Turn<'_> {
         let taps = self.taps.as_flattened_mut().as_flattened_mut().as_mut_ptr();
         for tap in 0..9 {
             for column in (0..self.width).step_by(8) {
-                for i in (0..INPUTS).step_by(V::COUNT) {
+                for i in (0..PACKED_INPUTS).step_by(V::COUNT) {
                     // SAFETY: the caller's; a group is eight inputs.
                     unsafe {
                         let from = (8 - tap) * self.tap_step + column * self.inputs + i;
@@ -113,8 +113,8 @@ impl Work for Turn<'_> {
                             *v = V::load(from.add(c * self.inputs));
                         }
                         for (j, v) in V::transpose(square).into_iter().enumerate() {
-                            let to = ((i + j) * 9 + tap) * WIDEST + column;
-                            v.store_groups(taps.add(to), 8 * 9 * WIDEST);
+                            let to = ((i + j) * 9 + tap) * MAX_PANEL_WIDTH + column;
+                            v.store_groups(taps.add(to), 8 * 9 * MAX_PANEL_WIDTH);
                         }
                     }
                 }
@@ -123,7 +123,7 @@ impl Work for Turn<'_> {
     }
 }
 
-/// Where nine taps lie for each input and column.
+/// Layout of the nine taps of each input and column.
 #[derive(Clone, Copy)]
 struct From {
     /// Where they begin.
@@ -161,7 +161,7 @@ impl Work for Filters<'_> {
 }
 
 impl Filters<'_> {
-    /// Row `R` of the six rows of places. Row by row, for the processor streams to six places faster than to 36.
+    /// Row `R` of the six rows of places. Row by row, because writing six streams is faster than writing 36.
     #[inline(always)]
     unsafe fn row<V: Lanes, const R: usize>(&self) {
         for i in 0..self.inputs {

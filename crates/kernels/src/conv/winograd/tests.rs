@@ -3,6 +3,7 @@ use super::super::{Aligned, Direction, Epilogue, Kernels, Method, Packed};
 use crate::isa::Isa;
 use crate::map::FeatureMap;
 use proptest::prelude::*;
+use ptyproof_testkit::tolerance::{F64_STEPS_64, assert_close};
 
 /// The three matrices, by their definition: Lagrange's interpolation at 0, +-5/8, +-3/2 and infinity.
 struct Matrices {
@@ -78,7 +79,7 @@ fn absolute<const A: usize, const B: usize>(m: &[[f64; A]; B]) -> [[f64; A]; B] 
 }
 
 #[test]
-fn the_algorithm_is_the_convolution() {
+fn winograd_equals_direct_convolution() {
     // y = A^T [(G g) . (B^T d)] in f64, one dimension, against four sums of three
     let m = matrices();
     let d: [f64; 6] = std::array::from_fn(|k| ((k + 1) as f64 * 1.7).sin());
@@ -90,14 +91,14 @@ fn the_algorithm_is_the_convolution() {
     for i in 0..4 {
         let y: f64 = (0..6).map(|j| m.a[i][j] * place(j)).sum();
         let want: f64 = (0..3).map(|k| g[k] * d[i + k]).sum();
-        assert!((y - want).abs() < 1e-14, "output {i}: {y} for {want}");
+        assert_close!(y, want, F64_STEPS_64, "output {i}");
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn it_is_the_definition_within_its_bound_and_the_same_on_every_instruction_set(
+    fn winograd_error_is_bounded_and_bit_identical_across_instruction_sets(
         images in 1usize..4, h in 1usize..4, w in 1usize..5,
         cin in 16usize..70, cout in 16usize..100, relu in proptest::bool::ANY, seed in 0u32..1000,
     ) {
@@ -146,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn the_gradient_of_the_weights_is_the_definitions_within_its_bound(
+    fn winograd_weight_gradient_error_is_bounded(
         images in 1usize..4, h in 1usize..4, w in 1usize..5, cin in 16usize..40, cout in 16usize..70, seed in 0u32..1000,
     ) {
         let (h, w) = (4 * h, 4 * w);
@@ -195,7 +196,7 @@ proptest! {
 }
 
 #[test]
-fn a_dark_pattern_stays_exactly_zero_and_a_nan_stays_in_its_tiles() {
+fn zero_input_stays_zero_and_nan_stays_in_its_tiles() {
     let kernel = numbers(9 * 16 * 16, 4);
     let mut weights = Packed::new(Method::Winograd, 16, 16);
     f32::pack(Isa::best(), &mut weights, &kernel, Direction::Forward);
@@ -207,7 +208,7 @@ fn a_dark_pattern_stays_exactly_zero_and_a_nan_stays_in_its_tiles() {
     f32::conv(Isa::best(), &x, 0, &weights, Epilogue::Plain, &mut out);
     for (row, col) in (0..256).map(|k| (k / 16, k % 16)) {
         let bad = out.pixel(0, row, col).iter().any(|v| v.is_nan());
-        // pixel (5, 5) is an input of the tile at (4, 4) alone: its neighbours end at 4 and begin at 7
+        // pixel (5, 5) is an input of the tile at (4, 4) alone: its neighbors end at 4 and begin at 7
         let tile = (4..8).contains(&row) && (4..8).contains(&col);
         assert_eq!(bad, tile, "({row}, {col})");
     }

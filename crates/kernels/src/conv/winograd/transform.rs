@@ -1,6 +1,6 @@
 //! The small transforms of Winograd's F(4x4, 3x3), on registers of channels.
 //!
-//! With the polynomial points 0, +-a, +-b and infinity, four neighbouring outputs of a three-tap filter
+//! With the polynomial points 0, +-a, +-b and infinity, four neighboring outputs of a three-tap filter
 //! are `y = A^T [(G g) . (B^T d)]` from six inputs `d`. The points `a = 5/8`, `b = 3/2` are dyadic, so
 //! that every constant of `B` and `A` is exact in float32, and they are as accurate as any of those
 //! tried: with random data the error is twice that of the direct sum, where the customary 1 and 2
@@ -163,7 +163,7 @@ impl Line<6, 3> for FilterAdjoint {
     }
 }
 
-/// Where the registers of a square lie: element `(row, column)` at `row * row_step + column * step`.
+/// Layout of the registers of a square: element `(row, column)` at `row * row_step + column * step`.
 #[derive(Clone, Copy)]
 pub(super) struct Place<P> {
     /// Where it begins.

@@ -1,4 +1,4 @@
-//! The gradient of the weights: the tiles' products summed place by place, then transformed back.
+//! The gradient of the weights: products of the tiles, summed place by place, then transformed back.
 
 #![allow(unsafe_code, reason = "SIMD kernels; shapes are asserted on entry")]
 
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::forward::transform_tile;
 use super::transform::{FilterAdjoint, OutputAdjoint, Place, square, square_and_sum, store};
-use super::{PLACES, TILE, Tiles, apart};
+use super::{PLACES, TILE, Tiles, padded_step};
 use crate::aligned::Aligned;
 use crate::conv::tile::{Left, Right, To, multiply};
 use crate::dispatch::{ColumnTile, Work, for_column_tiles, run};
@@ -16,13 +16,12 @@ use crate::map::FeatureMap;
 use crate::shared::Shared;
 use crate::shuffle::Shuffle;
 
-/// Numbers that the transformed tiles of a round may take for each thread: half of a megabyte, which stay in
-/// the second-level cache.
-const ROUND: usize = 128 << 10;
-/// Tiles that one task transforms.
-const CHUNK: usize = 8;
-/// Tiles whose products are added at a time: their gradients stay in the first cache.
-const DEPTH: usize = 64;
+/// Maximum number of floats of the transformed tiles of a round per thread: 512 KiB, which stay in the second-level cache.
+const MAX_ROUND_FLOATS: usize = 128 << 10;
+/// Tiles transformed per task.
+const TILES_PER_TASK: usize = 8;
+/// Tiles per sum of products: their gradients stay in the first-level cache.
+const TILES_PER_SUM: usize = 64;
 
 /// See [`super::super::Kernels::conv_weights`].
 pub(in crate::conv) fn conv_weights(
@@ -46,13 +45,13 @@ pub(in crate::conv) fn conv_weights(
     );
     x.assert_same_pixels(dy);
     let tiles = Tiles::of(x);
-    let most = (ROUND * rayon::current_num_threads() / (PLACES * (inputs + outputs)))
-        .max(DEPTH)
+    let most = (MAX_ROUND_FLOATS * rayon::current_num_threads() / (PLACES * (inputs + outputs)))
+        .max(TILES_PER_SUM)
         .min(tiles.count);
     let lens = [
         inputs * outputs,
-        apart(most * inputs),
-        apart(most * outputs),
+        padded_step(most * inputs),
+        padded_step(most * outputs),
     ]
     .map(|l| PLACES * l);
     scratch.grow(lens.iter().sum::<usize>() + most * outputs);
@@ -64,10 +63,10 @@ pub(in crate::conv) fn conv_weights(
         let count = most.min(tiles.count - first);
         let (a, b) = (Shared::new(left), Shared::new(right));
         let c = Shared::new(totals);
-        (0..count.div_ceil(CHUNK))
+        (0..count.div_ceil(TILES_PER_TASK))
             .into_par_iter()
             .for_each(|chunk| {
-                let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(count);
+                let range = chunk * TILES_PER_TASK..((chunk + 1) * TILES_PER_TASK).min(count);
                 let work = Transforms {
                     x,
                     dy,
@@ -88,8 +87,8 @@ pub(in crate::conv) fn conv_weights(
                 .enumerate()
                 .for_each(|(place, sums)| {
                     let work = Products {
-                        left: &a[place * apart(count * inputs)..][..count * inputs],
-                        right: &b[place * apart(count * outputs)..][..count * outputs],
+                        left: &a[place * padded_step(count * inputs)..][..count * inputs],
+                        right: &b[place * padded_step(count * outputs)..][..count * outputs],
                         sums,
                         inputs,
                         outputs,
@@ -150,7 +149,7 @@ impl Work for Transforms<'_> {
                     place,
                     inputs,
                     self.a.at(t * inputs),
-                    apart(self.count * inputs),
+                    padded_step(self.count * inputs),
                 );
                 let from = dy.data().as_ptr().add(dy.at(place.0, place.1, place.2));
                 let to = self.b.at(t * outputs);
@@ -160,7 +159,7 @@ impl Work for Transforms<'_> {
                         row_step: dy.row_len(),
                         step: outputs,
                     };
-                    let step = apart(self.count * outputs);
+                    let step = padded_step(self.count * outputs);
                     let to = Place {
                         at: to.add(channel),
                         row_step: 6 * step,
@@ -190,7 +189,7 @@ impl ColumnTile for Products<'_> {
     unsafe fn run<V: Lanes, const NV: usize>(self) {
         let (inputs, outputs) = (self.inputs, self.outputs);
         let count = self.left.len() / inputs;
-        for first in (0..count).step_by(DEPTH) {
+        for first in (0..count).step_by(TILES_PER_SUM) {
             for column in (0..outputs).step_by(NV * V::COUNT) {
                 // SAFETY: inside the slices, whose lengths were taken from these numbers.
                 unsafe {
@@ -209,7 +208,7 @@ impl ColumnTile for Products<'_> {
                         row_step: outputs,
                         add: self.go_on || first > 0,
                     };
-                    multiply::<V, NV>(left, inputs, right, DEPTH.min(count - first), to);
+                    multiply::<V, NV>(left, inputs, right, TILES_PER_SUM.min(count - first), to);
                 }
             }
         }

@@ -1,7 +1,7 @@
-//! The network proper: from normalized patterns to amplitude and phase maps, and back.
+//! The network: from normalized patterns to amplitude and phase maps, and back.
 //!
 //! *Conventions.* The input is `[group, row, col, channel]`, normalized amplitude or estimates of the object, whose amplitude and
-//! phase are neighbours; the outputs are amplitude and phase (radians) of the object, `[group, row, col, channel]`. Outside the central half both are
+//! phase are neighbors; the outputs are amplitude and phase (radians) of the object, `[group, row, col, channel]`. Outside the central half both are
 //! zero unless the network has an outer branch.
 //!
 //! *Source.* Reference description, section i.
@@ -18,11 +18,11 @@ use ptyproof_kernels::isa::Isa;
 use ptyproof_kernels::layers::{Activation, add, max_pool, max_pool_backward};
 use ptyproof_kernels::map::FeatureMap;
 
-/// The most convolutions of a network; the largest of the reference has 34.
-const MOST: usize = 40;
+/// Maximum number of convolutions of a network; the largest of the reference has 34.
+const MAX_CONVOLUTIONS: usize = 40;
 
 /// The gradient of the weights and biases of each convolution.
-type Parts<'g, T> = [&'g mut [T]; MOST];
+type Parts<'g, T> = [&'g mut [T]; MAX_CONVOLUTIONS];
 
 /// A network with its weights.
 #[derive(Debug, Clone)]
@@ -176,7 +176,7 @@ impl<T: Kernels> Model<T> {
         let [scratch, other_scratch] = scratch;
         let mut gradient = self.parts(gradient);
         let mut other_gradient: Parts<'_, T> = std::array::from_fn(|k| {
-            if a.is_of(Branch::Phase, k) {
+            if a.belongs_to(Branch::Phase, k) {
                 std::mem::take(&mut gradient[k])
             } else {
                 Default::default()
@@ -217,7 +217,7 @@ impl<T: Kernels> Model<T> {
         }
     }
 
-    /// What of a gradient belongs to each convolution.
+    /// The parts of a gradient for each convolution.
     fn parts<'g>(&self, gradient: &'g mut [T]) -> Parts<'g, T> {
         let mut rest = gradient;
         let mut parts: Parts<'_, T> = std::array::from_fn(|_| Default::default());
@@ -225,7 +225,10 @@ impl<T: Kernels> Model<T> {
             let len = tensors.iter().map(|t| t.range.len()).sum();
             (*part, rest) = std::mem::take(&mut rest).split_at_mut(len);
         }
-        assert!(rest.is_empty(), "a network of at most {MOST} convolutions");
+        assert!(
+            rest.is_empty(),
+            "a network of at most {MAX_CONVOLUTIONS} convolutions"
+        );
         parts
     }
 

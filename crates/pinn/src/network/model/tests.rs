@@ -2,6 +2,7 @@
 
 use super::*;
 use ptyproof_testkit::compare::{all_finite, non_empty, zip_eq};
+use ptyproof_testkit::tolerance::{F64_GRADIENT, assert_close};
 
 fn wave(k: usize, f: f64) -> f64 {
     ((k as f64 + 1.0) * f).sin()
@@ -19,7 +20,7 @@ fn tiny(outer: Option<usize>) -> Architecture {
 }
 
 #[test]
-fn the_gradient_of_every_tensor_is_the_derivative() {
+fn tensor_gradients_match_finite_differences() {
     // L = <w, outputs>; per tensor, one random direction against central differences in f64
     for outer in [None, Some(3)] {
         let a = tiny(outer);
@@ -80,9 +81,11 @@ fn the_gradient_of_every_tensor_is_the_derivative() {
                 .sum::<f64>()
                 .sqrt();
             assert!(norm > 0.0, "{}: no gradient at all", t.name);
-            assert!(
-                (numeric - exact).abs() <= 1e-6 * norm.max(1e-3),
-                "{}: numeric {numeric}, exact {exact}, norm {norm}",
+            assert_close!(
+                numeric,
+                exact,
+                F64_GRADIENT.scaled(norm.max(1e-3)),
+                "{}, norm {norm}",
                 t.name
             );
         }
@@ -90,7 +93,7 @@ fn the_gradient_of_every_tensor_is_the_derivative() {
 }
 
 #[test]
-fn a_group_does_not_depend_on_its_batch() {
+fn model_output_is_batch_independent() {
     // the same bits alone and among others, whatever the batch
     let a = tiny(Some(2));
     let weights: Vec<f32> = (0..a.parameters())
@@ -121,7 +124,7 @@ fn a_group_does_not_depend_on_its_batch() {
 }
 
 #[test]
-fn the_way_there_does_not_depend_on_having_been_back() {
+fn backward_does_not_change_forward() {
     // filters of both directions share their memory, and thin ones leave some of it alone
     for arithmetic in [Arithmetic::Fast, Arithmetic::Definition] {
         let a = Architecture {

@@ -1,22 +1,22 @@
-//! Whether tensors that came from a file are what an operation reads.
+//! Validation of the tensors of a file as inputs of an operation.
 
 use std::collections::BTreeMap;
 
 use super::Bench;
 use crate::network::architecture::OUTER_CHANNELS;
-use crate::training::sentinel::Kept;
+use crate::training::sentinel::SavedTensor;
 use ptyproof::error::{Error, Result};
 use ptyproof::geometry::PatchSize;
 use ptyproof::records::event::Operation;
 
-/// Offsets reach less far: no canvas that grouping admits is as wide.
-const REACH: f64 = 4096.0;
+/// Upper bound of the offsets: no canvas that grouping allows is as wide.
+const MAX_OFFSET_PX: f64 = 4096.0;
 
-/// What the letters of a [`form`] stand for.
+/// The extents of the letters of a [`form`].
 type Extents<'a> = BTreeMap<&'a str, usize>;
 
-/// The inputs of an operation, each by its extents, with a `z` where values are pairs. A letter is the same extent wherever it
-/// stands, `2h` one that is even, `N` the side of the patterns. None where any shape will do, if all have it.
+/// The inputs of an operation, each by its extents, with a `z` for complex pairs. Equal letters are equal extents, `2h` is
+/// an even one, `N` is the side of the patterns. `None` if any common shape is valid.
 fn form(operation: &Operation, count: usize) -> Option<Vec<String>> {
     let some: &[&str] = match operation {
         Operation::Given => &[],
@@ -56,8 +56,8 @@ fn form(operation: &Operation, count: usize) -> Option<Vec<String>> {
     Some(some.iter().map(|&s| s.to_owned()).collect())
 }
 
-/// Learns the letters of `form` from a tensor; whether it fits with what was learned before.
-fn fits<'a>(form: &'a str, tensor: &Kept, extents: &mut Extents<'a>) -> bool {
+/// Binds the letters of `form` to the extents of a tensor; whether it is consistent with earlier ones.
+fn fits<'a>(form: &'a str, tensor: &SavedTensor, extents: &mut Extents<'a>) -> bool {
     let mut axes = tensor.shape.iter();
     let mut pairs = false;
     for axis in form.split(' ') {
@@ -97,11 +97,11 @@ impl Bench<'_> {
         Err(Error::input("replaying an operation")
             .at(operation)
             .got(shapes.join(", "))
-            .need("the operation's inputs, as the event was saved with"))
+            .need("the inputs of the operation, as saved with the event"))
     }
 
     fn fit(&self, operation: &Operation) -> bool {
-        let whole = |i: &Kept| {
+        let whole = |i: &SavedTensor| {
             let count = i.shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b));
             count.and_then(|c| c.checked_mul(1 + usize::from(i.complex))) == Some(i.values.len())
         };
@@ -110,20 +110,20 @@ impl Bench<'_> {
         }
         let Some(forms) = form(operation, self.inputs.len()) else {
             let count = 1 + usize::from(matches!(operation, Operation::Update { .. }));
-            let shape = |i: &Kept| (i.shape.clone(), i.complex);
+            let shape = |i: &SavedTensor| (i.shape.clone(), i.complex);
             return self.inputs.len() == count
                 && self
                     .inputs
                     .iter()
                     .all(|i| shape(i) == shape(&self.inputs[0]));
         };
-        // the network's input lies otherwise than its maps: where a map is read it cannot be
+        // the network input has another layout than the maps
         let reads_input = |k: usize| match operation {
             Operation::Convolution { .. } | Operation::WeightGradient { .. } => k == 0,
             Operation::LedConvolution { .. } => k == 3,
             _ => false,
         };
-        let is_input = |i: &Kept| i.name == "network.input";
+        let is_input = |i: &SavedTensor| i.name == "network.input";
         let named = (self.inputs.iter().enumerate()).all(|(k, i)| !is_input(i) || reads_input(k));
         let mut extents = Extents::from([("N", self.setting.side)]);
         named
@@ -143,13 +143,13 @@ impl Bench<'_> {
         let within = |first: usize, count: usize, all: usize| {
             first.checked_add(count).is_some_and(|end| end <= all)
         };
-        let centred =
+        let centered =
             |inner: usize, outer: usize| inner <= outer && (outer - inner).is_multiple_of(2);
         match operation {
             Operation::Convolution { first, .. } => within(*first, of("i"), of("x")),
-            Operation::LedConvolution { .. } => of("i") <= of("x") && centred(of("y"), of("N")),
+            Operation::LedConvolution { .. } => of("i") <= of("x") && centered(of("y"), of("N")),
             Operation::Assemble | Operation::Illuminate | Operation::MapGradient { .. } => {
-                centred(of("N"), of("m"))
+                centered(of("N"), of("m"))
             }
             Operation::InputGradient { first, gated } => {
                 // the head reads fewer channels than there are
@@ -176,6 +176,6 @@ impl Bench<'_> {
         offsets
             .filter(|(form, _)| *form == "n c 2")
             .flat_map(|(_, i)| &i.values)
-            .all(|&v| f64::from(v).abs() < REACH)
+            .all(|&v| f64::from(v).abs() < MAX_OFFSET_PX)
     }
 }

@@ -1,8 +1,7 @@
-//! An operation of a training step, done again from its inputs: in float32 or float64, in either numerics.
+//! Replay of an operation of a training step from its inputs: in float32 or float64, in either numerics.
 //!
-//! *Law.* In float32 and the numerics of the run, every node of [`super::trace`] comes out as the step made it, to the
-//! bit (this room's tests). What Adam's moments were before the step is not kept: their operations give what
-//! the step added.
+//! *Law.* In float32 and the numerics of the run, the replay of every node of [`super::trace`] is bit-identical to the step
+//! (see the tests of this module). The moments of Adam before the step are not saved: their operations give the added part.
 
 mod fit;
 mod network;
@@ -21,9 +20,9 @@ use ptyproof_kernels::adam::{BETA1, BETA2, EPSILON};
 use ptyproof_kernels::conv::{Arithmetic, Kernels};
 use ptyproof_kernels::scalar::Scalar;
 
-use super::sentinel::Kept;
+use super::sentinel::SavedTensor;
 
-/// The numerics of that name, with the figures of the setting.
+/// The numerics of that name, with the values of the setting.
 pub fn numerics(setting: &Setting, name: &str) -> Numerics {
     match name {
         "reference" => Numerics::reference(),
@@ -39,13 +38,13 @@ pub fn numerics(setting: &Setting, name: &str) -> Numerics {
     }
 }
 
-/// The operation's output from its inputs; complex values lie as pairs.
+/// The operation's output from its inputs; complex values are stored as pairs.
 ///
 /// # Errors
 /// If inputs are missing, or their shapes are not those of the operation.
 pub fn replay<T: Kernels>(
     operation: &Operation,
-    inputs: &[Kept],
+    inputs: &[SavedTensor],
     setting: &Setting,
     numerics: Numerics,
 ) -> Result<Vec<T>> {
@@ -77,9 +76,9 @@ pub fn replay<T: Kernels>(
     })
 }
 
-/// The inputs on the table.
+/// The inputs of the replay.
 struct Bench<'a> {
-    inputs: &'a [Kept],
+    inputs: &'a [SavedTensor],
     setting: &'a Setting,
     numerics: Numerics,
 }

@@ -2,7 +2,7 @@
 
 use super::Bench;
 use crate::network::architecture::Branch;
-use crate::network::outputs::{add_estimate, of_border};
+use crate::network::outputs::{add_estimate, border_activation};
 use ptyproof::records::event::Operation;
 use ptyproof_kernels::conv::{Aligned, Direction, Epilogue, Kernels, Packed};
 use ptyproof_kernels::isa::Isa;
@@ -25,7 +25,7 @@ pub(super) fn values_of<T: Kernels>(map: &FeatureMap<T>) -> Vec<T> {
 }
 
 impl Bench<'_> {
-    /// Input `k`, `[n, y, x, c]`, as a feature map; the network's input lies as in the training.
+    /// Input `k`, `[n, y, x, c]`, as a feature map; the network input has the layout of the training.
     fn map<T: Kernels>(&self, k: usize) -> FeatureMap<T> {
         let [images, rows, cols, c] = [0, 1, 2, 3].map(|axis| self.inputs[k].shape[axis]);
         let mut map = match self.inputs[k].name.as_str() {
@@ -84,7 +84,7 @@ impl Bench<'_> {
             Operation::InputGradient { first, gated } => self.input_gradient(first, *gated),
             Operation::WeightGradient { first } => self.weight_gradients(*first).0,
             Operation::BiasGradient => {
-                // the sum needs no map: one of zeros stands in
+                // the sum needs no map: zeros are used
                 let dy = self.map::<T>(0);
                 let x = FeatureMap::new(shape[0], rows, cols, 1);
                 gradients(self.numerics.arithmetic, &x, 0, 1, &dy).1
@@ -109,9 +109,9 @@ impl Bench<'_> {
         out
     }
 
-    /// The activation outside of the centre.
+    /// The activation outside of the center.
     fn border(&self, phase: bool) -> Activation {
-        of_border(self.numerics.estimates, self.activation(phase))
+        border_activation(self.numerics.estimates, self.activation(phase))
     }
 
     fn activation(&self, phase: bool) -> Activation {
@@ -148,16 +148,16 @@ impl Bench<'_> {
         out
     }
 
-    /// Logits and the gradient of the maps to the gradient of the logits, in the centre or outside of it.
-    fn through<T: Kernels>(&self, activation: Activation, side: usize, centre: bool) -> Vec<T> {
+    /// Logits and the gradient of the maps to the gradient of the logits, in the center or outside of it.
+    fn through<T: Kernels>(&self, activation: Activation, side: usize, center: bool) -> Vec<T> {
         let (x, g) = (self.map::<T>(0), self.map::<T>(1));
         let (c, n) = (x.channels(), g.height());
-        let (quarter, from) = (n / 4, if centre { n / 4 } else { 0 });
+        let (quarter, from) = (n / 4, if center { n / 4 } else { 0 });
         let mut out = Vec::new();
         for image in 0..x.images() {
             for (row, col) in (0..side * side).map(|p| (p / side, p % side)) {
                 let central = |k: usize| (quarter..n - quarter).contains(&k);
-                let counts = centre || !(central(row) && central(col));
+                let counts = center || !(central(row) && central(col));
                 let gradient = &g.pixel(image, row + from, col + from)[..c];
                 let with = x.pixel(image, row, col)[..c].iter().zip(gradient);
                 out.extend(with.map(|(&x, &g)| {

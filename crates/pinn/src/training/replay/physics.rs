@@ -1,4 +1,4 @@
-//! The physics, the loss, and the way back through both.
+//! The operations of physics and loss, and their gradients.
 
 use num_complex::Complex;
 
@@ -110,7 +110,7 @@ impl Bench<'_> {
         values[group * each..(group + 1) * each].to_vec()
     }
 
-    /// What the network saw of the patterns, `[n, y, x, 2c]`: estimates are of `guarded` numerics, whichever are asked for.
+    /// The network input from the patterns, `[n, y, x, 2c]`: estimates always use `guarded` numerics.
     fn estimate<T: Kernels>(&self) -> Result<Vec<T>> {
         let [groups, n, _, c] = [0, 1, 2, 3].map(|axis| self.inputs[0].shape[axis]);
         let numerics = super::numerics(self.setting, "guarded");
@@ -124,7 +124,7 @@ impl Bench<'_> {
         Ok(values_of(&input))
     }
 
-    /// The operations that move patches about, for one group.
+    /// The operations that shift patches, for one group.
     fn translated<T: Scalar>(&self, operation: &Operation, group: usize) -> Result<Vec<T>> {
         let n = self.setting.side;
         let zero = Complex::new(T::zero(), T::zero());
@@ -158,12 +158,12 @@ impl Bench<'_> {
                 pairs(&state.fields)
             }
             Operation::MapGradient { phase } => {
-                let centred = self.of_group(&self.complexes::<T>(0), 0, group);
-                state.fields = vec![zero; centred.len()];
+                let centered = self.of_group(&self.complexes::<T>(0), 0, group);
+                state.fields = vec![zero; centered.len()];
                 let fields = state.fields.chunks_exact_mut(n * n);
-                for (to, from) in fields.zip(centred.chunks_exact(n * n)) {
-                    for (corner, centred) in pixels(n) {
-                        to[corner] = from[centred];
+                for (to, from) in fields.zip(centered.chunks_exact(n * n)) {
+                    for (corner, centered) in pixels(n) {
+                        to[corner] = from[centered];
                     }
                 }
                 state.canvas = self.inputs[2].shape[1];

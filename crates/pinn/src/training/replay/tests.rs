@@ -1,11 +1,12 @@
-//! Every operation of a real step, done again.
+//! Replay of every operation of a training step.
 
 use super::*;
 use crate::training::model_runner::{ModelRunner, tests::loaded};
 use crate::training::sentinel::keep_whole;
 use crate::training::sentinel::setting;
-use crate::training::trace::{Done, Node, trace};
+use crate::training::trace::{Completed, Node, trace};
 use ptyproof_testkit::compare::{largest, zip_eq};
+use ptyproof_testkit::tolerance::{F32_SUM_16384, assert_close};
 
 /// An engine after a step whose tensors can all be traced.
 fn stepped(reference: bool, channels: usize) -> ModelRunner<f32> {
@@ -16,8 +17,8 @@ fn stepped(reference: bool, channels: usize) -> ModelRunner<f32> {
     engine
 }
 
-/// The nodes that an operation made, each with its inputs.
-fn made<'n, 'e>(nodes: &'n [Node<'e>]) -> impl Iterator<Item = (&'n Node<'e>, Vec<Kept>)> {
+/// The nodes of an operation, each with its inputs.
+fn made<'n, 'e>(nodes: &'n [Node<'e>]) -> impl Iterator<Item = (&'n Node<'e>, Vec<SavedTensor>)> {
     let find = |name: &String| {
         let node = nodes.iter().find(|n| n.name == *name);
         keep_whole(node.expect("listed before"))
@@ -29,7 +30,7 @@ fn made<'n, 'e>(nodes: &'n [Node<'e>]) -> impl Iterator<Item = (&'n Node<'e>, Ve
 fn replayed(name: &str, channels: usize) {
     let engine = &stepped(name == "reference", channels);
     let (setting, numerics) = (setting(engine), engine.physics().numerics());
-    let nodes = trace(engine, Done::Backward);
+    let nodes = trace(engine, Completed::Backward);
     let mut seen = 0;
     for (node, inputs) in made(&nodes) {
         let got: Vec<f32> = replay(&node.operation, &inputs, &setting, numerics).unwrap();
@@ -39,11 +40,7 @@ fn replayed(name: &str, channels: usize) {
         let most = largest(node.values().iter().map(|v| v.abs()));
         for (a, b) in zip_eq(&wide, &got) {
             // sums of up to 256 products whose terms may cancel: far above what any of them needs
-            assert!(
-                (a - f64::from(*b)).abs() <= 1e-3 * most,
-                "{name}: {} {a} {b}",
-                node.name
-            );
+            assert_close!(a, b, F32_SUM_16384.scaled(most), "{name}: {}", node.name);
         }
         seen += 1;
     }
@@ -51,15 +48,15 @@ fn replayed(name: &str, channels: usize) {
 }
 
 #[test]
-fn every_operation_of_a_step_comes_out_again() {
+fn every_operation_is_replayed_bit_for_bit() {
     for channels in [1, 4] {
         replayed("reference", channels);
         replayed("guarded", channels);
     }
 }
 
-/// Changes one thing about the inputs, as a file that was cut or written to harm might have it.
-fn spoil(inputs: &mut Vec<Kept>, operation: &mut Operation, which: usize, how: usize) {
+/// Changes one property of the inputs, as a truncated or malicious file might.
+fn spoil(inputs: &mut Vec<SavedTensor>, operation: &mut Operation, which: usize, how: usize) {
     let Some(k) = which.checked_rem(inputs.len()) else {
         return;
     };
@@ -107,10 +104,10 @@ fn spoil(inputs: &mut Vec<Kept>, operation: &mut Operation, which: usize, how: u
 }
 
 #[test]
-fn inputs_that_do_not_fit_are_refused_not_read() {
+fn mismatched_replay_inputs_are_refused() {
     let engine = &stepped(false, 4);
     let (setting, numerics) = (setting(engine), engine.physics().numerics());
-    let nodes = trace(engine, Done::Backward);
+    let nodes = trace(engine, Completed::Backward);
     let (mut done, mut refused, mut seen) = (0, 0, std::collections::BTreeSet::new());
     for (turn, (node, inputs)) in made(&nodes).enumerate() {
         // of large inputs one of each kind of operation

@@ -1,10 +1,10 @@
-//! Every tensor of a training step under its name, in the order in which the step makes them.
+//! Every tensor of a training step by name, in the order of computation.
 //!
-//! *Law.* Doing a node's [`Operation`] again on its inputs gives its values: see [`super::replay`].
+//! *Law.* Replaying the [`Operation`] of a node on its inputs gives its values: see [`super::replay`].
 //!
-//! *Conventions.* `n` is the group of the batch, `c` its channel. Far fields and what is made of them have the zero
-//! frequency in the centre; complex values lie as pairs. Canvases of different groups are brought to the largest
-//! by a border that nothing covers.
+//! *Conventions.* `n` is the group of the batch, `c` its channel. Far fields and tensors derived from them have the zero
+//! frequency in the center; complex values are stored as pairs. Canvases of different groups are padded to the largest
+//! with uncovered pixels.
 
 mod network;
 
@@ -26,9 +26,9 @@ pub struct Node<'a> {
     pub name: String,
     /// The part of the step.
     pub stage: Stage,
-    /// What makes it.
+    /// The operation that computes it.
     pub operation: Operation,
-    /// The names of what it is made from, in the operation's order.
+    /// The names of its inputs, in the order of the operation.
     pub inputs: Vec<String>,
     /// Its axes, such as `n y x c`.
     pub axes: &'static str,
@@ -69,7 +69,7 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// A tensor, and what it is made from.
+    /// A tensor and its inputs.
     fn push(
         &mut self,
         name: &str,
@@ -121,12 +121,12 @@ impl<'a> List<'a> {
     }
 }
 
-/// What a step has made so far.
+/// The completed part of a step.
 #[derive(Debug, Clone, Copy)]
-pub enum Done<'a> {
+pub enum Completed<'a> {
     /// Everything up to the loss.
     Forward,
-    /// The gradient of every parameter too. The far fields must have been made again since.
+    /// The gradient of every parameter too. The far fields must have been recomputed since.
     Backward,
     /// The optimizer's step too: its state, and the learning rate of the step.
     Update(&'a Adam<f32>, f64),
@@ -134,14 +134,14 @@ pub enum Done<'a> {
 
 /// The tensors of the step whose batch is in `engine`, up to what is `done`.
 ///
-/// After an update, the engine's parameters are new and what they made is not: then only gradients and the
-/// optimizer's tensors are listed.
-pub fn trace<'a>(engine: &'a ModelRunner<f32>, done: Done<'a>) -> Vec<Node<'a>> {
+/// After an update the parameters are new, but not the tensors computed from them: then only gradients and the tensors of
+/// the optimizer are listed.
+pub fn trace<'a>(engine: &'a ModelRunner<f32>, done: Completed<'a>) -> Vec<Node<'a>> {
     let mut list = List {
         nodes: Vec::new(),
         stage: Stage::Input,
     };
-    if let Done::Update(adam, rate) = done {
+    if let Completed::Update(adam, rate) = done {
         network::parameter_gradients(&mut list, engine);
         network::update(&mut list, engine, adam, rate);
         return list.nodes;
@@ -149,7 +149,7 @@ pub fn trace<'a>(engine: &'a ModelRunner<f32>, done: Done<'a>) -> Vec<Node<'a>> 
     inputs(&mut list, engine);
     network::forward(&mut list, engine);
     physics(&mut list, engine);
-    if let Done::Backward = done {
+    if let Completed::Backward = done {
         list.stage = Stage::Backward;
         physics_gradients(&mut list, engine);
         network::backward(&mut list, engine);
@@ -265,7 +265,7 @@ fn physics<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
     });
 }
 
-/// What the likelihood is made from.
+/// The inputs of the likelihood.
 const LIKELIHOOD: [&str; 3] = ["physics.amplitude", "physics.far_field", "data.amplitude"];
 
 fn physics_gradients<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
@@ -310,7 +310,7 @@ fn is_phase(branch: Branch) -> bool {
     matches!(branch, Branch::Phase)
 }
 
-/// The far fields of the batch, `[n, c, y, x]`, zero frequency in the centre.
+/// The far fields of the batch, `[n, c, y, x]`, zero frequency in the center.
 fn far_fields(engine: &ModelRunner<f32>) -> Vec<Complex32> {
     let [groups, n, _] = extents(engine);
     let planes = (0..groups).flat_map(|k| engine.state(k).fields.chunks_exact(n * n));
@@ -318,8 +318,8 @@ fn far_fields(engine: &ModelRunner<f32>) -> Vec<Complex32> {
     for plane in planes {
         let at = all.len();
         all.resize(at + n * n, Complex32::default());
-        for (corner, centred) in pixels(n) {
-            all[at + centred] = plane[corner];
+        for (corner, centered) in pixels(n) {
+            all[at + centered] = plane[corner];
         }
     }
     all
@@ -335,7 +335,7 @@ fn labels(engine: &ModelRunner<f32>) -> impl Iterator<Item = f32> + '_ {
     })
 }
 
-/// A square of side `from` in the middle of one of side `to`.
+/// A square of side `from` in the center of one of side `to`.
 fn grow<T: Copy>(values: &[T], from: usize, to: usize, border: T) -> Vec<T> {
     let pad = (to - from) / 2;
     let mut out = vec![border; to * to];

@@ -1,4 +1,4 @@
-//! The network's tensors: parameters, maps, their gradients, and what the optimizer makes of them.
+//! The tensors of the network: parameters, maps, their gradients, and optimizer tensors.
 
 use super::{List, is_phase};
 use crate::network::architecture::{Architecture, Branch, OUTER_CHANNELS};
@@ -31,7 +31,7 @@ pub(super) fn parameters<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) 
     }
 }
 
-/// The gradients of the parameters as they stand, whatever made them.
+/// The present gradients of the parameters.
 pub(super) fn parameter_gradients<'a>(list: &mut List<'a>, engine: &'a ModelRunner<f32>) {
     for t in engine.model().tensors() {
         let name = format!("network.{}.grad", t.name);
@@ -82,7 +82,7 @@ impl<'a> List<'a> {
         name
     }
 
-    /// The output of convolution `conv` of the map `x`, before an activation: of a network that sees estimates, added to them.
+    /// The output of convolution `conv` of the map `x`, before an activation: in a network of estimates, added to them.
     fn logits(
         &mut self,
         a: &Architecture,

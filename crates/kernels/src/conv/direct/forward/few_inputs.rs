@@ -1,7 +1,7 @@
-//! A few inputs in the two ways that a network has them: the first layer forward, and the gradient of what a head read.
+//! Convolution of few inputs: the first layer forward, and the input gradient of a head.
 //!
-//! A pixel has so few products that what is worked out between tiles would take a third of the time. So a row is cut once, and its
-//! tiles are small: a processor begins one while it ends another.
+//! A pixel has so few products that the overhead between tiles would take a third of the time. So the tiles of a row are
+//! planned once, and they are small: the processor overlaps consecutive tiles.
 
 use super::Band;
 use crate::conv::Packed;
@@ -11,15 +11,15 @@ use crate::lanes::Lanes;
 use crate::map::CHANNEL_STEP;
 use crate::prefetch::{LINE, prefetch_l1};
 
-/// How far ahead of what is written lines are fetched where pixels are written in several parts: two tiles of 64 channels.
-const AHEAD: usize = 768;
+/// Prefetch distance of the output in floats where pixels are written in several parts: two tiles of 64 channels.
+const PREFETCH_DISTANCE: usize = 768;
 
-/// Pixels of the longer tiles: a dozen registers of sums or sixteen, once and a half or twice what two multipliers keep busy.
+/// Pixels of the longer tiles: 12 or 16 registers of sums, 1.5 or 2 times what two FMA units need.
 const fn longest(registers: usize) -> usize {
     if registers == 4 { 4 } else { 6 }
 }
 
-/// How many tiles of `longest` pixels and of one less make up a row of `width`, if any do.
+/// Numbers of tiles of `longest` pixels and of one less that sum to a row of `width`, if there are any.
 fn split(width: usize, longest: usize) -> Option<(usize, usize)> {
     let tiles = width.div_ceil(longest);
     let shorter = tiles * longest - width;
@@ -27,7 +27,7 @@ fn split(width: usize, longest: usize) -> Option<(usize, usize)> {
 }
 
 impl Band<'_> {
-    /// All rows, for `I` inputs; or none, and `false`, where they lie or end otherwise than here.
+    /// All rows, for `I` inputs; returns `false` without work for other layouts or epilogues.
     #[inline(always)]
     pub(super) unsafe fn few<V: Lanes, const NV: usize, const I: usize>(&mut self) -> bool {
         let Some(tiles) = split(self.x.width(), longest(NV)) else {
@@ -104,11 +104,12 @@ struct At {
     to: *mut f32,
 }
 
-/// What all tiles share: `NV` registers of outputs for each pixel, of `I` inputs that lie `S` numbers from those of the next.
+/// Parameters common to all tiles: `NV` registers of outputs for each pixel, of `I` inputs at a pixel stride of `S`
+/// numbers.
 struct Tiles<'a, const NV: usize, const I: usize, const S: usize, const RECTIFIED: bool> {
     weights: &'a Packed<f32>,
     finish: &'a Finish<'a>,
-    /// Parts of the outputs, each as many as lie in registers side by side,
+    /// Parts of the outputs, each of the width of adjacent registers,
     parts: usize,
     /// and from the weights of one to those of the next.
     step: usize,
@@ -121,7 +122,7 @@ struct Tiles<'a, const NV: usize, const I: usize, const S: usize, const RECTIFIE
 impl<const NV: usize, const I: usize, const S: usize, const RECTIFIED: bool>
     Tiles<'_, NV, I, S, RECTIFIED>
 {
-    /// `count` tiles of `P` pixels, side by side.
+    /// `count` consecutive tiles of `P` pixels.
     #[inline(always)]
     unsafe fn row<V: Lanes, const P: usize>(&self, at: &mut At, count: usize) {
         for _ in 0..count {
@@ -138,14 +139,14 @@ impl<const NV: usize, const I: usize, const S: usize, const RECTIFIED: bool>
         // the processor does not follow what is written part by part
         if self.parts > 1 {
             for line in (0..P * self.stride).step_by(LINE) {
-                prefetch_l1(at.to.wrapping_add(AHEAD + line));
+                prefetch_l1(at.to.wrapping_add(PREFETCH_DISTANCE + line));
             }
         }
         let mut w = self.weights.panels.as_ptr();
         for k in 0..self.parts {
             let channel = k * NV * V::COUNT;
             // SAFETY: taps reach at most one pixel beyond the interior, which the border provides; a part holds 9 * I
-            // rows of weights; the channels lie in the stride.
+            // rows of weights; the channels are in the stride.
             unsafe {
                 let mut sums =
                     sums::<V, P, NV, I, S>((at.corner, self.row_len), (w, self.weights.width));
@@ -159,7 +160,7 @@ impl<const NV: usize, const I: usize, const S: usize, const RECTIFIED: bool>
     }
 }
 
-/// `P` neighbouring pixels, `S` numbers apart, times `NV` registers of output channels.
+/// `P` neighboring pixels at a stride of `S` numbers, times `NV` registers of output channels.
 #[inline(always)]
 unsafe fn sums<V: Lanes, const P: usize, const NV: usize, const I: usize, const S: usize>(
     (corner, row_len): (*const f32, usize),
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiles_make_up_a_row_or_there_are_none() {
+    fn tile_widths_sum_to_the_row_or_are_unsupported() {
         for longest in [4, 6] {
             for width in 1..200 {
                 match split(width, longest) {

@@ -1,8 +1,8 @@
-//! The nearest positions of a position, with the tie rule: by (squared distance, index).
+//! Nearest-neighbor search with a tie rule: by (squared distance, index).
 //!
-//! A k-d tree whose nodes know the smallest index below them. A node is left out when its pair (smallest
-//! possible squared distance, smallest index) lies above the pair of the worst neighbour found so far;
-//! so ties are settled on the way, and ten thousand equal positions cost no more than distinct ones.
+//! A k-d tree whose nodes know the smallest index below them. A node is left out when its pair (smallest possible squared
+//! distance, smallest index) is above the pair of the worst neighbor found so far; so ties are resolved during the search,
+//! and ten thousand equal positions cost no more than distinct ones.
 //!
 //! *Why not a library's tree?* None ranks by the pair: each query must then fetch all that is as near as the
 //! k-th, and a pile of equal positions makes that quadratic.
@@ -14,14 +14,14 @@ use rayon::prelude::*;
 
 use crate::geometry::Position;
 
-/// Positions below which a node is not divided: a scan over this many is faster than one more level.
-const LEAF: usize = 8;
+/// Maximum number of positions of a leaf: a linear scan over this many is faster than another level.
+const LEAF_POSITIONS: usize = 8;
 
-/// Positions from which the two halves of a node are built by different threads.
-const FORK: usize = 1 << 13;
+/// Minimum number of positions of a node whose children are built in parallel.
+const MIN_PARALLEL_POSITIONS: usize = 1 << 13;
 
-/// Queries that one task answers, at least.
-const QUERIES: usize = 256;
+/// Minimum number of queries per task.
+const MIN_QUERIES_PER_TASK: usize = 256;
 
 /// A position with its index in the slice that the tree was built from.
 #[derive(Debug, Clone, Copy)]
@@ -42,18 +42,18 @@ struct Node {
     end: usize,
 }
 
-/// A neighbour: squared distance in pixels squared, and index.
+/// A neighbor: squared distance in pixels squared, and index.
 type Found = (f64, usize);
 
 /// A search tree over positions.
 #[derive(Debug)]
-pub struct Neighbours<'a> {
+pub struct Neighbors<'a> {
     positions: &'a [Position],
     entries: Vec<Entry>,
     nodes: Vec<Node>,
 }
 
-impl<'a> Neighbours<'a> {
+impl<'a> Neighbors<'a> {
     /// The tree of `positions`, which must be finite. Uses the threads of the pool that it is called in.
     pub fn new(positions: &'a [Position]) -> Self {
         let mut entries: Vec<Entry> = positions
@@ -78,7 +78,10 @@ impl<'a> Neighbours<'a> {
     /// # Panics
     /// If there are fewer than `k + 1` positions, `k` is 0, or a seed is not among them.
     pub fn nearest(&self, seeds: &[usize], k: usize) -> Vec<usize> {
-        assert!((1..self.positions.len()).contains(&k), "k of the others");
+        assert!(
+            (1..self.positions.len()).contains(&k),
+            "at most n - 1 neighbors"
+        );
         let answer = |(out, seeds): (&mut [usize], &[usize])| {
             let mut best = Vec::with_capacity(k);
             for (row, &seed) in out.chunks_exact_mut(k).zip(seeds) {
@@ -90,17 +93,17 @@ impl<'a> Neighbours<'a> {
             }
         };
         let mut out = vec![0; seeds.len() * k];
-        if seeds.len() <= QUERIES {
+        if seeds.len() <= MIN_QUERIES_PER_TASK {
             answer((&mut out, seeds));
             return out;
         }
-        // neighbours one after the other meet the same nodes, which are then still in the cache
+        // consecutive neighbors visit the same nodes, which are then still in the cache
         let order = self.in_tree_order(seeds);
         let sorted: Vec<usize> = order.iter().map(|&i| seeds[i]).collect();
         let mut found = vec![0; out.len()];
         found
-            .par_chunks_mut(QUERIES * k)
-            .zip(sorted.par_chunks(QUERIES))
+            .par_chunks_mut(MIN_QUERIES_PER_TASK * k)
+            .zip(sorted.par_chunks(MIN_QUERIES_PER_TASK))
             .for_each(answer);
         for (row, &i) in found.chunks_exact(k).zip(&order) {
             out[i * k..(i + 1) * k].copy_from_slice(row);
@@ -186,7 +189,7 @@ fn before(a: Found, b: Found) -> bool {
     a.0 < b.0 || (a.0 == b.0 && a.1 < b.1)
 }
 
-/// The nodes of `entries`, in preorder; `start` is where they lie among all. Reorders the entries.
+/// The nodes of `entries`, in preorder; `start` is where they are among all. Reorders the entries.
 fn build(entries: &mut [Entry], start: usize) -> Vec<Node> {
     let count = entries.len();
     let mut root = Node {
@@ -204,7 +207,7 @@ fn build(entries: &mut [Entry], start: usize) -> Vec<Node> {
         }
         root.smallest = root.smallest.min(e.index);
     }
-    if count <= LEAF {
+    if count <= LEAF_POSITIONS {
         return vec![root];
     }
     // halves of half extents: the difference itself may overflow
@@ -218,7 +221,7 @@ fn build(entries: &mut [Entry], start: usize) -> Vec<Node> {
     });
     let (left, right) = entries.split_at_mut(middle);
     let mut halves = (|| build(left, start), || build(right, start + middle));
-    let (a, b) = if count >= FORK {
+    let (a, b) = if count >= MIN_PARALLEL_POSITIONS {
         rayon::join(halves.0, halves.1)
     } else {
         (halves.0(), halves.1())
@@ -279,11 +282,11 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(96))]
         #[test]
-        fn the_tree_is_the_definition_also_with_ties(kind in 0usize..9, n in 2usize..300, k in 1usize..12, seed in 0u64..999) {
+        fn tree_search_equals_brute_force_with_ties(kind in 0usize..9, n in 2usize..300, k in 1usize..12, seed in 0u64..999) {
             let p = scan(kind, n, seed);
             let k = k.min(n - 1);
             let seeds: Vec<usize> = (0..n).collect();
-            let near = Neighbours::new(&p).nearest(&seeds, k);
+            let near = Neighbors::new(&p).nearest(&seeds, k);
             prop_assert_eq!(near.len(), n * k);
             for (s, row) in near.chunks(k).enumerate() {
                 prop_assert_eq!(row, oracle(&p, s, k));
@@ -292,12 +295,12 @@ mod tests {
     }
 
     #[test]
-    fn threads_change_no_neighbour() {
+    fn neighbors_are_thread_independent() {
         let p = scan(6, 20_000, 3);
         let seeds: Vec<usize> = (0..2_000).collect();
         let run = |t| {
             let pool = Pool::new(t).unwrap();
-            pool.run(|| Neighbours::new(&p).nearest(&seeds, 5))
+            pool.run(|| Neighbors::new(&p).nearest(&seeds, 5))
         };
         let one = run(1);
         assert_eq!(one, run(3));
@@ -307,12 +310,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pile_of_equal_positions_is_not_quadratic() {
+    fn equal_positions_are_not_quadratic() {
         // law: of n equal positions each visits O(log n) nodes; brute force would take 1e10 distances here
         let p = scan(2, 100_000, 0);
         let seeds: Vec<usize> = (0..p.len()).collect();
         let pool = Pool::new(2).unwrap();
-        let near = pool.run(|| Neighbours::new(&p).nearest(&seeds, 4));
+        let near = pool.run(|| Neighbors::new(&p).nearest(&seeds, 4));
         assert_eq!(near.len(), 4 * p.len());
         assert_eq!(near[..8], [1, 2, 3, 4, 0, 2, 3, 4]);
         assert!(near[20..].chunks(4).all(|row| row == [0, 1, 2, 3]));

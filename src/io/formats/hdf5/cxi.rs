@@ -1,4 +1,4 @@
-//! CXI: HDF5 with diffraction in counts, positions in metres, energy in joule.
+//! CXI: HDF5 with diffraction in counts, positions in meters, energy in joule.
 //!
 //! *Conventions.*
 //!
@@ -10,29 +10,30 @@
 //! | `entry_1/instrument_1/detector_1/{distance, x_pixel_size, y_pixel_size}` | m | or `basis_vectors (3, 2)` |
 //! | `entry_1/instrument_1/detector_1/mask` | | `(N, N)`, 0 = good |
 //! | `entry_1/instrument_1/source_1/illumination` | | probe `(modes, N, N)`, this program's place for it |
-//! | `entry_1/image_1/data` | | object, not read: nothing says where the positions lie on it |
+//! | `entry_1/image_1/data` | | object, not read: its origin relative to the positions is unknown |
 //!
-//! The sample moves, so the probe moves the other way: positions are the negative translation over the
-//! pixel (readers in the field differ; both can be asked for). There is no origin: the first patch
-//! begins two pixels inside the object. Soft links are passed over, so every place where the
-//! dataset itself may lie is tried.
+//! The sample moves, so the probe moves the other way: positions are the negative translation over the pixel (programs
+//! differ; both conventions are supported). There is no origin: the first patch begins two pixels inside the object. Soft
+//! links are not followed, so every possible place of the dataset is tried.
 //!
 //! *Source.* The CXI file format, and files of cdtools (MIT).
 
 use ndarray::{Array2, Array3, Ix2};
 use num_complex::Complex32;
 
-use super::h5::{H5, H5Patterns};
-use super::{ReadOptions, settle};
+use super::reader::{H5, H5Patterns};
 use crate::error::Result;
 use crate::geometry::Position;
 use crate::io::dataset::Labels;
-use crate::io::formats::Format;
+use crate::io::format::Format;
+use crate::io::formats::options::ReadOptions;
+use crate::io::formats::origin::settle;
 use crate::io::measurement::{JOULE_PER_EV, Measurement, PixelSize, known};
 use crate::io::npz::header::shape_text;
 use crate::io::npz::image::modes_shape;
 use crate::io::npz::read::stem;
-use crate::io::open_file::{OpenFile, Stack, Unit};
+use crate::io::open_file::{OpenFile, Stack};
+use crate::io::unit::Unit;
 
 pub(super) const DATA: &str = "entry_1/instrument_1/detector_1/data";
 pub(super) const DETECTOR: &str = "entry_1/instrument_1/detector_1";
@@ -40,17 +41,17 @@ pub(super) const SOURCE: &str = "entry_1/instrument_1/source_1";
 pub(super) const TRANSLATION: &str = "entry_1/sample_1/geometry_1/translation";
 const OBJECT: &str = "entry_1/image_1/data";
 
-/// `h c` over wavelength is energy: in joule metres.
+/// `h c` over wavelength is energy: in joule meters.
 const HC_J_M: f64 = 6.626_070_15e-34 * 299_792_458.0;
 
-pub(super) fn read(file: H5, told: &ReadOptions) -> Result<OpenFile> {
+pub(super) fn read(file: H5, options: &ReadOptions) -> Result<OpenFile> {
     let mut notes = Vec::new();
     let data = file.first(&[DATA, "entry_1/data_1/data"]).ok_or_else(|| {
         file.error()
             .at(format!("dataset `{DATA}`"))
-            .got("none, nor `entry_1/data_1/data`")
+            .got("neither this nor `entry_1/data_1/data`")
             .need("the patterns, (patterns, rows, columns)")
-            .help("an external link, or a soft link to another place, is not followed")
+            .help("external links and soft links to other datasets are not followed")
     })?;
     let found = file.find(data)?;
     let (count, rows, cols) = match found.shape[..] {
@@ -63,15 +64,15 @@ pub(super) fn read(file: H5, told: &ReadOptions) -> Result<OpenFile> {
                 .need("three axes, (patterns, rows, columns)"));
         }
     };
-    let mut measurement = lengths(&file, told, &mut notes)?;
+    let mut measurement = lengths(&file, options, &mut notes)?;
     measurement.complete(cols);
-    let mut positions = positions(&file, count, &measurement, told, &mut notes)?;
+    let mut positions = positions(&file, count, &measurement, options, &mut notes)?;
     settle(&mut positions, cols, &mut notes);
     measurement.good = mask(&file, (rows, cols), &mut notes)?;
     let probe = image(&file, "entry_1/instrument_1/source_1/illumination")?;
     if file.has(OBJECT) {
         notes.push(format!(
-            "`{OBJECT}` is left out: its place under the positions is not in the file"
+            "`{OBJECT}` was ignored: the file does not give its origin relative to the positions"
         ));
     }
     let labels = Labels {
@@ -111,7 +112,7 @@ pub(super) fn read(file: H5, told: &ReadOptions) -> Result<OpenFile> {
 }
 
 /// Energy, distance and pixels.
-fn lengths(file: &H5, told: &ReadOptions, notes: &mut Vec<String>) -> Result<Measurement> {
+fn lengths(file: &H5, options: &ReadOptions, notes: &mut Vec<String>) -> Result<Measurement> {
     let at = |name: &str| -> Result<Option<f64>> {
         Ok(file.number(&format!("{DETECTOR}/{name}"))?.and_then(known))
     };
@@ -126,15 +127,15 @@ fn lengths(file: &H5, told: &ReadOptions, notes: &mut Vec<String>) -> Result<Mea
         // a photon of 1e-12 J has 6 MeV: whoever wrote more meant electronvolt
         if e > 1e-12 {
             notes.push(format!(
-                "`{SOURCE}/energy` is {e}, too much for a photon in joule: read as electronvolt"
+                "`{SOURCE}/energy` is {e}, too large for joules: read as electronvolts"
             ));
         }
     }
     let mut m = Measurement {
-        photon_energy_ev: (told.photon_energy_ev)
+        photon_energy_ev: (options.photon_energy_ev)
             .or(joule.map(|e| if e > 1e-12 { e } else { e / JOULE_PER_EV })),
-        distance_m: told.distance_m.or(at("distance")?),
-        pixel_m: told.pixel_m.and_then(|p| PixelSize::known(p, p)),
+        distance_m: options.distance_m.or(at("distance")?),
+        pixel_m: options.pixel_m.and_then(|p| PixelSize::known(p, p)),
         ..Measurement::default()
     };
     let (x, y) = (at("x_pixel_size")?, at("y_pixel_size")?);
@@ -145,7 +146,7 @@ fn lengths(file: &H5, told: &ReadOptions, notes: &mut Vec<String>) -> Result<Mea
         if b.shape() == [3, 2] {
             let length = |k: usize| (0..3).map(|i| b[[i, k]].powi(2)).sum::<f64>().sqrt();
             m.detector_pixel_m = PixelSize::known(length(1), length(0));
-            notes.push("the detector's pixel is the length of its basis vectors; their directions are not used".to_owned());
+            notes.push("the detector pixel size is the length of the basis vectors; their directions are not used".to_owned());
         }
     }
     Ok(m)
@@ -156,7 +157,7 @@ fn positions(
     file: &H5,
     count: usize,
     m: &Measurement,
-    told: &ReadOptions,
+    options: &ReadOptions,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Position>> {
     let places = [
@@ -167,8 +168,8 @@ fn positions(
     let place = file.first(&places).ok_or_else(|| {
         file.error()
             .at(format!("dataset `{TRANSLATION}`"))
-            .got("none, nor in `data_1` or `detector_1`")
-            .need("the sample's translation in metres, (patterns, 3)")
+            .got("no translation here, in `data_1` or in `detector_1`")
+            .need("the translation of the sample in meters, (patterns, 3)")
     })?;
     let all = file.reals(place)?;
     let shape = shape_text(all.shape());
@@ -196,16 +197,16 @@ fn positions(
             .error()
             .at(format!("dataset `{place}`"))
             .got(format!("no {}", missing.join(", no ")))
-            .need("the object's pixel, lambda z / (N d), to turn metres into pixels")
-            .help("give --pixel-size, or --energy and --distance"));
+            .need("the object pixel size, lambda z / (N d), to convert meters to pixels")
+            .help("set `pixel_size`, or `energy` and `distance`"));
     };
-    let sign = if told.probe_moves { 1.0 } else { -1.0 };
+    let sign = if options.probe_moves { 1.0 } else { -1.0 };
     notes.push(format!(
-        "positions: {} translation over a pixel of {:e} x {:e} m",
-        if told.probe_moves {
+        "positions: {} translation divided by a pixel of {:e} x {:e} m",
+        if options.probe_moves {
             "the"
         } else {
-            "the negative (the sample moves)"
+            "negated (the sample moves)"
         },
         pixel.x,
         pixel.y
@@ -224,7 +225,7 @@ fn mask(file: &H5, size: (usize, usize), notes: &mut Vec<String>) -> Result<Opti
     let found = file.find(&place)?;
     if found.shape.len() != 2 {
         notes.push(format!(
-            "`{place}` of shape {} is not used: need (rows, columns)",
+            "`{place}` was ignored: got shape {}, need (rows, columns)",
             shape_text(&found.shape)
         ));
         return Ok(None);
@@ -239,7 +240,10 @@ fn mask(file: &H5, size: (usize, usize), notes: &mut Vec<String>) -> Result<Opti
             file.error()
                 .at(format!("dataset `{place}`"))
                 .got(format!("shape {}", shape_text(&found.shape)))
-                .need(format!("({}, {}), as the patterns are", size.0, size.1))
+                .need(format!(
+                    "({}, {}), the size of the patterns",
+                    size.0, size.1
+                ))
         })?;
     notes.push(format!(
         "`mask` marks {} of {} pixels as bad (not 0)",

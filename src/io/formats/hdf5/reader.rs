@@ -1,10 +1,9 @@
-//! The one place that knows the HDF5 library: datasets and attributes, read without trusting them.
+//! The only module that uses the HDF5 library: datasets and attributes, validated before reading.
 //!
-//! *Law.* A dataset is read only if the file could hold it: its bytes are at most those of the file
-//! times what deflate can pack. Complex numbers are compounds of two floats, `{r, i}` as h5py has
-//! them, or `{real, imag}`.
+//! *Law.* A dataset is read only if it can fit in the file: its bytes are at most those of the file times the maximum
+//! deflate ratio. Complex numbers are compounds of two floats, `{r, i}` as h5py has them, or `{real, imag}`.
 //!
-//! *Limit.* The library passes over soft links; so readers name all hard places of a dataset.
+//! *Limit.* The library does not follow soft links; so readers list all hard links of a dataset.
 
 use std::path::{Path, PathBuf};
 
@@ -16,10 +15,10 @@ use crate::error::{Error, Result};
 use crate::io::npz::header::{Dtype, Kind, excerpt, shape_text};
 use crate::io::open_file::{BatchSink, Source};
 
-/// Deflate turns one byte into at most this many.
-const DEFLATE_RATIO: u64 = 1032;
-/// Longest listing in a message.
-const MOST_LISTED: usize = 40;
+/// Maximum compression ratio of deflate.
+const MAX_DEFLATE_RATIO: u64 = 1032;
+/// Maximum number of names in a message.
+const MAX_LISTED_NAMES: usize = 40;
 
 /// An opened HDF5 file.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ pub(super) struct H5 {
     bytes: u64,
 }
 
-/// What an element is, and where in it its numbers are.
+/// The kind of an element, and the place of its numbers.
 #[derive(Debug, Clone, Copy)]
 struct Element {
     size: usize,
@@ -158,9 +157,9 @@ impl H5 {
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         let file = File::open_streaming(path).map_err(|e| {
             Error::input(format!("reading {}", path.display()))
-                .got(format!("{bytes} bytes that are not a whole HDF5 file"))
+                .got(format!("{bytes} bytes that are not a complete HDF5 file"))
                 .need("an HDF5 file")
-                .help("Copy the file again; it may have been cut short on the way.")
+                .help("copy the file again; it may be truncated")
                 .because(e)
         })?;
         Ok(Self {
@@ -195,7 +194,7 @@ impl H5 {
         places.iter().copied().find(|p| self.has(p))
     }
 
-    /// What is at the root, for messages.
+    /// The names at the root, for messages.
     pub(super) fn listing(&self) -> String {
         let root = self.file.root();
         let mut names = root.groups().unwrap_or_default();
@@ -204,7 +203,7 @@ impl H5 {
             return "an empty file".to_owned();
         }
         names.sort();
-        names.truncate(MOST_LISTED);
+        names.truncate(MAX_LISTED_NAMES);
         let names: Vec<String> = names.iter().map(|n| excerpt(n)).collect();
         names.join(", ")
     }
@@ -212,7 +211,7 @@ impl H5 {
     /// The dataset at `place`, if the file can hold what it claims and its elements are numbers.
     pub(super) fn find(&self, place: &str) -> Result<Found> {
         let error = || self.error().at(format!("dataset `{place}`"));
-        let refuse = |e| error().got("a dataset that cannot be read").because(e);
+        let refuse = |e| error().got("an unreadable dataset").because(e);
         let set = self.file.dataset(place).map_err(|e| {
             error()
                 .got(format!("{} at the root", self.listing()))
@@ -229,13 +228,16 @@ impl H5 {
         let claimed = shape
             .iter()
             .try_fold(element.size as u64, |n, &a| n.checked_mul(a.max(1)));
-        let most = self.bytes.saturating_mul(DEFLATE_RATIO);
+        let most = self.bytes.saturating_mul(MAX_DEFLATE_RATIO);
         let axes: Option<Vec<usize>> = shape.iter().map(|&n| usize::try_from(n).ok()).collect();
         match (claimed, axes) {
             (Some(claimed), Some(shape)) if claimed <= most => Ok(Found { shape, element }),
             _ => Err(error()
                 .got(format!("shape {shape:?} of {} bytes each", element.size))
-                .need(format!("what a file of {} bytes can hold", self.bytes))),
+                .need(format!(
+                    "a size that fits in a file of {} bytes",
+                    self.bytes
+                ))),
         }
     }
 
@@ -250,9 +252,9 @@ impl H5 {
     fn damaged(&self, place: &str, e: hdf5_pure::Error) -> Error {
         self.error()
             .at(format!("dataset `{place}`"))
-            .got("damaged, missing or specially packed bytes")
-            .need("a dataset stored as it is, or with deflate, shuffle or LZF")
-            .help("Copy the file again, or repack it: h5repack -f GZIP=1 IN OUT")
+            .got("damaged or missing bytes, or an unsupported filter")
+            .need("an uncompressed dataset, or one with deflate, shuffle or LZF")
+            .help("copy the file again, or repack it: h5repack -f GZIP=1 IN OUT")
             .because(e)
     }
 
@@ -313,7 +315,7 @@ impl H5 {
         Err(self
             .error()
             .at(format!("dataset `{place}`"))
-            .got(format!("{lost} numbers beyond float32"))
+            .got(format!("{lost} numbers outside the range of float32"))
             .need(format!("numbers up to {:e}", f32::MAX)))
     }
 
@@ -418,7 +420,10 @@ impl Source for H5Patterns {
 
     fn range(&mut self, start: usize, count: usize) -> Result<Array3<f32>> {
         let values = self.file.rows(&self.place, &self.found, start, count)?;
-        Array3::from_shape_vec((count, self.size.0, self.size.1), values)
-            .map_err(|e| Error::bug("shaping patterns").at(&self.place).because(e))
+        Array3::from_shape_vec((count, self.size.0, self.size.1), values).map_err(|e| {
+            Error::bug("reshaping the patterns")
+                .at(&self.place)
+                .because(e)
+        })
     }
 }

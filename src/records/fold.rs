@@ -1,18 +1,17 @@
-//! One metric, folded value by value.
+//! Streaming summary of one metric.
 
 use serde::Serialize;
 
-use super::super::summary::MetricSummary;
+use super::metric_summary::MetricSummary;
 use crate::json::Real;
 use crate::judgment::Judgment;
 
-/// How much of its fall a loss may climb again before it counts as divergence: nine tenths. Values that
-/// only wander have their minimum at the foot of the same range as all others, and end near its middle;
-/// a loss that runs away ends as high as it ever was.
-const LOST: f64 = 0.9;
+/// Maximum share of its drop that a loss may regain before it counts as diverged. A fluctuating loss ends near the middle
+/// of its range; a diverging loss ends near its maximum.
+const MAX_REGAINED_SHARE: f64 = 0.9;
 
-/// A loss that was least at first has no fall to measure by: it must climb by so much of its size.
-const NO_FALL: f64 = 0.01;
+/// Maximum relative rise of a loss that never fell.
+const MAX_RELATIVE_RISE: f64 = 0.01;
 
 /// Where in a series: the index of the value, and epoch and step where the file names them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -22,7 +21,7 @@ pub(super) struct Place {
     pub(super) step: Option<u64>,
 }
 
-/// What is kept of a series while it is read: a few numbers, whatever its length.
+/// The running summary of a series, of constant size.
 #[derive(Debug, Clone, Default)]
 pub struct Fold {
     pub(super) count: u64,
@@ -61,8 +60,7 @@ pub struct Folded {
     pub argmin: Option<u64>,
     /// Epoch of the least finite value, where the file names epochs.
     pub argmin_epoch: Option<Real>,
-    /// Of a loss that ended having climbed again more than nine tenths of its fall: the index from
-    /// which on it never saw its minimum again.
+    /// Of a diverged loss: the index from which on it never reaches its minimum again.
     pub divergence_onset: Option<u64>,
     /// The epoch of that index.
     pub divergence_onset_epoch: Option<Real>,
@@ -75,7 +73,7 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// How the look at it ended: of a series without a value nothing can be said.
+    /// The outcome of its check: a series without values is undecided.
     pub fn judgment(&self) -> Judgment {
         if self.summary.has_nan {
             return Judgment::NonFinite;
@@ -125,7 +123,7 @@ impl Fold {
     }
 
     /// Takes a place where a value is due and missing.
-    pub fn lose(&mut self, epoch: Option<f64>, step: Option<u64>) {
+    pub fn missing(&mut self, epoch: Option<f64>, step: Option<u64>) {
         let index = self.count + self.missing;
         self.lost_from.get_or_insert(Place { index, epoch, step });
         self.missing += 1;
@@ -148,7 +146,7 @@ impl Fold {
     }
 
     /// Takes missing values at the end, so many at most, for the usual distance of two values.
-    pub(super) fn forgive(&mut self, usual: u64) {
+    pub(super) fn ignore_missing(&mut self, usual: u64) {
         if self.lost <= usual {
             (self.lost, self.lost_from) = (0, None);
         }
@@ -185,16 +183,16 @@ impl Fold {
         self.kept().map(|p| p.index).collect()
     }
 
-    /// What the series came to; only a metric whose `name` says loss can diverge.
+    /// The summary of the series; only a metric with `loss` in its `name` can diverge.
     pub fn finish(self, name: &str) -> Folded {
         let diverged = name.contains("loss")
             && match (self.before, self.least, self.last_finite) {
                 (Some(before), Some((min, _)), Some(last)) => {
                     let fall = before - min;
                     let most = if fall > 0.0 {
-                        LOST * fall
+                        MAX_REGAINED_SHARE * fall
                     } else {
-                        NO_FALL * min.abs()
+                        MAX_RELATIVE_RISE * min.abs()
                     };
                     last - min > most
                 }
@@ -203,7 +201,7 @@ impl Fold {
         let onset = self.after.filter(|_| diverged);
         // of a series without any value nothing is known, and so nothing is not finite
         let lost = self.lost_from.filter(|_| self.count > 0);
-        // what is lost for good is as good as NaN, which some programs write as null
+        // values missing at the end count as NaN, which some programs write as null
         let first = self.bad.or(lost.map(|p| (f64::NAN, p)));
         let bad = first.map(|(_, p)| p);
         Folded {

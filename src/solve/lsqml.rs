@@ -1,4 +1,5 @@
-//! Batches whose step is the best for each pattern by least squares.
+//! LSQML: batches whose step is the best for each pattern by least squares (Odstrcil, Menzel, Guizar-Sicairos 2018,
+//! doi:10.1364/OE.26.003108).
 //!
 //! For a batch: `dO = sum conj(P) d / sum |P|^2` and `dP = sum conj(O) d / sum |O|^2` over the corrections `d` of its exit
 //! waves; for each pattern the real steps `(a, b)` that make `|d - a dO P - b dP O|^2` least; then object and probe
@@ -8,21 +9,37 @@ use ndarray::Array2;
 use num_complex::Complex32;
 use rayon::prelude::*;
 
+use super::algorithm::{Algorithm, Engine, Round};
+use super::buffers::Buffers;
 use super::canvas::{Placement, add, add_real, cut};
-use super::engine::{Buffers, Estimate, Iteration};
+use super::estimate::Estimate;
 use super::event;
-use super::fourier_constraint::Detector;
-use super::problem::Problem;
-use super::settings::Settings;
+use super::iteration::Iteration;
+use crate::par::Pool;
 use crate::rng::Stream;
+
+pub(super) const ENGINE: Engine = Engine {
+    reads: &[
+        "object_step",
+        "probe_step",
+        "regularization",
+        "batch",
+        "momentum",
+    ],
+    has_likelihood: true,
+    moves_positions: true,
+    defaults: |s| s.regularization = 0.6,
+    start: |_, _| Box::new(Lsqml::default()),
+};
 
 /// Parts of a batch that are summed apart and then in order.
 const PARTS: usize = 4;
 /// The largest step of a pattern.
 const MAX_STEP: f64 = 2.0;
-/// What is carried from batch to batch.
+
+/// What is carried from batch to batch: the changes of object and probe, for the momentum.
 #[derive(Debug, Clone, Default)]
-pub(super) struct State {
+struct Lsqml {
     object: Option<Array2<Complex32>>,
     probe: Vec<Complex32>,
 }
@@ -43,42 +60,38 @@ struct Part {
     record: Iteration,
 }
 
-pub(super) fn pass(
-    problem: &Problem,
-    settings: &Settings,
-    detector: &Detector,
-    iteration: usize,
-    estimate: &mut Estimate,
-    state: &mut State,
-) -> Iteration {
-    let mut order: Vec<usize> = (0..problem.len()).collect();
-    Stream::new(settings.seed, "order of patterns", iteration as u64).shuffle(&mut order);
+impl Algorithm for Lsqml {
+    fn iterate(&mut self, round: Round<'_>, estimate: &mut Estimate, pool: &Pool) -> Iteration {
+        pool.run(|| pass(round, estimate, self))
+    }
+}
+
+fn pass(round: Round<'_>, estimate: &mut Estimate, state: &mut Lsqml) -> Iteration {
+    let mut order: Vec<usize> = (0..round.problem.len()).collect();
+    let seed = round.settings.seed;
+    Stream::new(seed, "order of patterns", round.iteration as u64).shuffle(&mut order);
     let mut record = Iteration::default();
-    for batch in order.chunks(settings.batch) {
-        // the order inside a batch is nobody's business
+    for batch in order.chunks(round.settings.batch) {
+        // a batch is a set: its sums are taken in one order
         let mut members = batch.to_vec();
         members.sort_unstable();
-        let found = step(
-            problem,
-            settings,
-            detector,
-            iteration,
-            (estimate, state),
-            &members,
-        );
-        record.add(found);
+        record.add(step(round, estimate, state, &members));
     }
     record
 }
 
 fn step(
-    problem: &Problem,
-    settings: &Settings,
-    detector: &Detector,
-    iteration: usize,
-    (estimate, state): (&mut Estimate, &mut State),
+    round: Round<'_>,
+    estimate: &mut Estimate,
+    state: &mut Lsqml,
     members: &[usize],
 ) -> Iteration {
+    let Round {
+        problem,
+        settings,
+        iteration,
+        ..
+    } = round;
     let (n, area, dim) = (problem.n, problem.area(), estimate.object.dim());
     let mut light = vec![0.0f32; area];
     for probe in estimate.probes.chunks_exact(area) {
@@ -87,11 +100,11 @@ fn step(
             .zip(probe)
             .for_each(|(l, p)| *l += p.norm_sqr());
     }
-    let mut record = refined(problem, settings, detector, estimate, members);
+    let mut record = refined(round, estimate, members);
     let here = &*estimate;
     let mut parts: Vec<Part> = members
         .par_chunks(members.len().div_ceil(PARTS))
-        .map(|members| gather(problem, detector, here, (iteration, members), &light))
+        .map(|members| gather(round, here, members, &light))
         .collect();
     let mut object = Array2::zeros(dim);
     let mut weight = Array2::zeros(dim);
@@ -178,13 +191,13 @@ fn step(
 }
 
 /// Moves the positions of a batch, one after the other; the record of the moves.
-fn refined(
-    problem: &Problem,
-    settings: &Settings,
-    detector: &Detector,
-    estimate: &mut Estimate,
-    members: &[usize],
-) -> Iteration {
+fn refined(round: Round<'_>, estimate: &mut Estimate, members: &[usize]) -> Iteration {
+    let Round {
+        problem,
+        settings,
+        detector,
+        ..
+    } = round;
     let mut record = Iteration::default();
     if !settings.refine_positions {
         return record;
@@ -213,13 +226,13 @@ fn refined(
 }
 
 /// Corrections of some patterns, and their sums.
-fn gather(
-    problem: &Problem,
-    detector: &Detector,
-    estimate: &Estimate,
-    (iteration, members): (usize, &[usize]),
-    light: &[f32],
-) -> Part {
+fn gather(round: Round<'_>, estimate: &Estimate, members: &[usize], light: &[f32]) -> Part {
+    let Round {
+        problem,
+        detector,
+        iteration,
+        ..
+    } = round;
     let (n, area, dim) = (problem.n, problem.area(), estimate.object.dim());
     let mut b = Buffers::new(area);
     let mut part = Part {

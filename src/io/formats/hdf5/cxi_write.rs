@@ -1,16 +1,17 @@
-//! Writing CXI: counts, metres, joule.
+//! Writing CXI: counts, meters, joule.
 
 use std::path::Path;
 
 use ndarray::Array3;
 
 use super::cxi::{DETECTOR, SOURCE};
-use super::h5_write::{Growing, Tree};
-use super::write::Writing;
+use super::writer::{Growing, Tree};
 use crate::error::{Error, Result};
 use crate::file::replace;
+use crate::io::formats::options::Writing;
 use crate::io::measurement::JOULE_PER_EV;
-use crate::io::open_file::{OpenFile, Unit};
+use crate::io::open_file::OpenFile;
+use crate::io::unit::Unit;
 
 pub(super) fn write(path: &Path, contents: &mut OpenFile, how: Writing) -> Result<()> {
     let error = || Error::input(format!("writing {}", path.display()));
@@ -33,13 +34,13 @@ pub(super) fn write(path: &Path, contents: &mut OpenFile, how: Writing) -> Resul
         .collect();
         return Err(error()
             .got(format!("no {}", missing.join(", no ")))
-            .need("energy, distance and pixel: CXI holds metres")
-            .help("give --energy, --distance and --pixel-size"));
+            .need("energy, distance and pixel size: CXI stores positions in meters")
+            .help("set `energy`, `distance` and `pixel_size`"));
     };
     let Some(mut stack) = contents.stack.take() else {
         return Err(error()
             .at("patterns")
-            .got(format!("{}, without diffraction", contents.format))
+            .got(format!("{}, without patterns", contents.format))
             .need("patterns"));
     };
     let mut tree = Tree::new();
@@ -74,11 +75,11 @@ pub(super) fn write(path: &Path, contents: &mut OpenFile, how: Writing) -> Resul
         )?;
     }
     if contents.object.is_some() {
-        let note = "the object is left out: CXI does not say where the positions lie on it";
+        let note = "the object was not written: CXI has no origin of the positions on the object";
         contents.notes.push(note.to_owned());
     }
     if contents.scan_index.iter().any(|s| *s != 0) {
-        let note = "CXI has one scan: `scan_index` is left out";
+        let note = "`scan_index` was not written: CXI has one scan";
         contents.notes.push(note.to_owned());
     }
     let (count, size, unit) = (stack.count, stack.size, stack.unit);
@@ -100,7 +101,7 @@ pub(super) fn write(path: &Path, contents: &mut OpenFile, how: Writing) -> Resul
                         .at(format!("pattern {}, row {r}, col {c}", start + k))
                         .because_of(f64::from(*v))
                         .got(format!("{unit} {v}"))
-                        .need("counts that are finite as float32"));
+                        .need("counts that are finite in float32"));
                 }
             }
             growing.push(&batch)
@@ -109,7 +110,7 @@ pub(super) fn write(path: &Path, contents: &mut OpenFile, how: Writing) -> Resul
     });
     if masked > 0 {
         contents.notes.push(format!(
-            "{masked} values of bad pixels are not finite: zero now"
+            "{masked} non-finite values of bad pixels were set to zero"
         ));
     }
     contents.stack = Some(stack);

@@ -1,10 +1,10 @@
-//! Scans told rightly of which a frame, a pixel, the probe or the object is spoilt.
+//! Scans with correct metadata and a corrupted frame, pixel, probe or object.
 
 use super::*;
 
 /// One pattern or one pixel of many is no evidence against all the others.
 #[test]
-fn one_bad_frame_or_pixel_accuses_nobody() {
+fn single_bad_frame_or_pixel_gives_no_fault() {
     let frame = |factor: f32| {
         move |s: &mut Scan| {
             let mut frame = s.patterns.index_axis_mut(ndarray::Axis(0), 28);
@@ -22,34 +22,34 @@ fn one_bad_frame_or_pixel_accuses_nobody() {
     for (what, spoil) in cases {
         let mut s = scan(17, 8);
         spoil(&mut s);
-        let e = look(&mut s.contents(true));
+        let e = run_doctor(&mut s.contents(true));
         assert_eq!(faults(&e), Vec::<&str>::new(), "{what}: {:#?}", e.findings);
-        let told = |words: &str| {
+        let warns = |words: &str| {
             let mut all = e
                 .findings
                 .iter()
                 .filter(|f| f.severity == Severity::Warning);
             assert!(
-                all.any(|f| f.says.contains(words)),
+                all.any(|f| f.message.contains(words)),
                 "{what}: {:#?}",
                 e.findings
             );
         };
         if what == "hot pixel" {
-            told("pixels are hot");
+            warns("hot pixels");
         } else {
-            told("patterns differ much in light");
-            told("were left out of the trials");
+            warns("the dose varies strongly between patterns");
+            warns("were excluded from the trials");
             assert_eq!(e.used[0], 63);
         }
-        let off = e.light.unwrap().offset;
+        let off = e.beam_center.unwrap().offset;
         assert!(off.iter().all(|v| v.get().abs() < 2.0), "{what}: {off:?}");
     }
 }
 
-/// What other commands refuse is no "0 contradicted".
+/// A file that other commands refuse has a fault.
 #[test]
-fn an_object_that_positions_leave_and_an_origin_far_away_are_named() {
+fn positions_outside_the_object_or_far_from_origin_are_named() {
     let with = |object: Option<(usize, usize)>, far: f64| {
         let mut s = scan(21, 6);
         for p in &mut s.positions {
@@ -57,11 +57,11 @@ fn an_object_that_positions_leave_and_an_origin_far_away_are_named() {
         }
         let mut contents = s.contents(true);
         contents.object = object.map(|dim| Array2::from_elem(dim, Complex32::ONE));
-        look(&mut contents)
+        run_doctor(&mut contents)
     };
     let e = with(Some((30, 30)), 0.0);
     assert_eq!(faults(&e), ["object"], "{:#?}", e.findings);
-    // the centres lie on it, what is about them does not
+    // the centers are on it, but not the full patches
     let e = with(Some((46, 46)), 0.0);
     assert!(faults(&e).is_empty(), "{:#?}", e.findings);
     assert!(
@@ -78,26 +78,26 @@ fn an_object_that_positions_leave_and_an_origin_far_away_are_named() {
     assert!(topic(&e, Severity::Note, "canvas").is_some());
     let e = with(None, 1e6);
     let canvas = topic(&e, Severity::Warning, "canvas").unwrap();
-    assert!(canvas.says.contains("from the origin"), "{canvas:?}");
+    assert!(canvas.message.contains("from the origin"), "{canvas:?}");
 }
 
 #[test]
-fn a_probe_that_cannot_be_is_refused_aloud_and_one_of_any_scale_is_used() {
+fn invalid_probe_is_reported_and_any_scale_is_accepted() {
     let mut dark = scan(19, 6);
     dark.probe.fill(Complex32::ZERO);
-    let e = look(&mut dark.contents(true));
+    let e = run_doctor(&mut dark.contents(true));
     let why = topic(&e, Severity::Warning, "probe").unwrap();
-    assert_eq!(why.evidence, "it is dark");
+    assert_eq!(why.evidence, "it is zero everywhere");
     let mut broken = scan(19, 6).contents(true);
     broken.probe.as_mut().unwrap()[[0, 4, 5]] = Complex32::new(f32::NAN, 0.0);
-    let e = look(&mut broken);
+    let e = run_doctor(&mut broken);
     let why = topic(&e, Severity::Warning, "probe").unwrap();
     assert_eq!(why.evidence, "1 of its pixels are not finite");
     let mut strong = scan(19, 6);
     strong.probe.mapv_inplace(|z| z * 1e30);
     let (e, usual) = (
-        look(&mut strong.contents(true)),
-        look(&mut scan(19, 6).contents(true)),
+        run_doctor(&mut strong.contents(true)),
+        run_doctor(&mut scan(19, 6).contents(true)),
     );
     assert!(
         topic(&e, Severity::Warning, "probe").is_none(),

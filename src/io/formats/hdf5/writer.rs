@@ -15,8 +15,8 @@ use num_complex::Complex32;
 use crate::error::{Error, Result};
 use crate::file::explain;
 
-/// Bytes of patterns that are held in memory to be packed.
-const HELD_BYTES: usize = 1 << 28;
+/// Maximum number of bytes of patterns that are buffered before compression.
+const MAX_BUFFERED_BYTES: usize = 1 << 28;
 /// Bytes of a chunk of patterns, about.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -207,7 +207,7 @@ impl Set {
                     .f32_field("r")
                     .f32_field("i")
                     .build()
-                    .map_err(|e| Error::bug("describing complex numbers").because(e))?;
+                    .map_err(|e| Error::bug("describing the complex number type").because(e))?;
                 {
                     let count = bytes.len() as u64 / 8;
                     to.with_compound_data(pair, bytes, count)
@@ -227,15 +227,16 @@ impl Set {
     }
 }
 
-/// A file whose patterns come batch by batch. Up to [`HELD_BYTES`] they are held, and packed at the end; more are
-/// written as they come into a dataset that is stored as it is, since the library cannot let one of three axes grow.
+/// A file whose patterns are written batch by batch. Up to [`MAX_BUFFERED_BYTES`] they are buffered and compressed at the
+/// end; more are written as they come into a dataset that is stored as it is, since the library cannot let one of three
+/// axes grow.
 pub(super) struct Growing<'a> {
     tree: Tree,
     place: &'a str,
     shape: [usize; 3],
     beside: PathBuf,
     path: &'a Path,
-    held: Vec<f32>,
+    buffered: Vec<f32>,
     /// The file, at the next pattern's place.
     open: Option<File>,
     written: usize,
@@ -260,12 +261,12 @@ impl<'a> Growing<'a> {
             shape,
             beside: beside.to_owned(),
             path,
-            held: Vec::new(),
+            buffered: Vec::new(),
             open: None,
             written: 0,
         };
         let bytes = (shape.iter()).try_fold(4usize, |n, &a| n.checked_mul(a));
-        if bytes.is_none_or(|b| b > HELD_BYTES) {
+        if bytes.is_none_or(|b| b > MAX_BUFFERED_BYTES) {
             new.reserve(bytes.unwrap_or(usize::MAX))?;
         }
         Ok(new)
@@ -279,7 +280,7 @@ impl<'a> Growing<'a> {
     /// Writes the file with zeros in place of the patterns, and opens it there. Zeros from the allocator take no memory.
     fn reserve(&mut self, bytes: usize) -> Result<()> {
         if bytes > isize::MAX.unsigned_abs() {
-            return Err(self.error().got("more bytes than can be addressed"));
+            return Err(self.error().got("more bytes than memory can address"));
         }
         let zeros = vec![0u8; bytes];
         self.tree.add(self.place, Values::Zero(zeros), &self.shape);
@@ -293,7 +294,7 @@ impl<'a> Growing<'a> {
             ..
         } = layout
         else {
-            return Err(Error::bug("placing patterns in HDF5").got(format!("{layout:?}")));
+            return Err(Error::bug("writing patterns to HDF5").got(format!("{layout:?}")));
         };
         let mut file = (File::options().write(true).open(&self.beside))
             .map_err(|e| explain("writing a file", self.path, e))?;
@@ -310,10 +311,10 @@ impl<'a> Growing<'a> {
     pub(super) fn push(&mut self, batch: &Array3<f32>) -> Result<()> {
         self.written += batch.dim().0;
         if self.written > self.shape[0] {
-            return Err(Error::bug("writing more patterns than promised"));
+            return Err(Error::bug("writing more patterns than announced"));
         }
         let Some(file) = &mut self.open else {
-            self.held.extend(batch);
+            self.buffered.extend(batch);
             return Ok(());
         };
         let bytes: Vec<u8> = batch.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -337,7 +338,7 @@ impl<'a> Growing<'a> {
             return Ok(());
         }
         let chunk = (CHUNK_BYTES / (4 * rows * cols).max(1)).clamp(1, count);
-        let values = Values::Single(std::mem::take(&mut self.held));
+        let values = Values::Single(std::mem::take(&mut self.buffered));
         let set = self.tree.add(self.place, values, &self.shape);
         set.chunk = Some(chunk as u64);
         self.tree.write(&self.beside, self.path)
