@@ -4,7 +4,7 @@ use ndarray::Array2;
 use ptyproof::error::{Error, Result};
 use ptyproof::records::history::History;
 use ptyproof::records::steps::{StepHistory, StepRecord};
-use ptyproof_harness::plot::{self, ColourMap, Panel};
+use ptyproof_harness::plot::{self, ColorMap, Panel};
 use ptyproof_harness::report::training;
 
 fn main() -> Result<()> {
@@ -47,7 +47,7 @@ fn main() -> Result<()> {
         plot::comparison(
             "gs2_ideal: amplitude",
             "amplitude",
-            ColourMap::Magma,
+            ColorMap::Magma,
             prediction.view(),
             truth.view(),
         )?,

@@ -137,7 +137,7 @@ const HEIGHT: u32 = 700;
 const BLUE: RGBColor = RGBColor(31, 90, 160);
 const ORANGE: RGBColor = RGBColor(214, 104, 22);
 const GREEN: RGBColor = RGBColor(40, 130, 70);
-const GREY: RGBColor = RGBColor(110, 110, 110);
+const GRAY: RGBColor = RGBColor(110, 110, 110);
 
 fn draw(points: &[(f64, f64, String)], peak: f64, bandwidth: f64) {
     let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
@@ -173,32 +173,32 @@ fn draw(points: &[(f64, f64, String)], peak: f64, bandwidth: f64) {
         // from where it enters the picture, over its corner, to the right
         let line = [f64::max(0.5, 5.0 / bandwidth), peak / bandwidth, 400.0];
         let line = line.map(|x| (x, roof(x)));
-        let roofline = PathElement::new(line, GREY.stroke_width(2));
+        let roofline = PathElement::new(line, GRAY.stroke_width(2));
         chart
             .draw_series(std::iter::once(roofline))
             .unwrap()
             .label("roof: memory, then multipliers")
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], GREY.stroke_width(2)));
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], GRAY.stroke_width(2)));
         let kinds = [
             ("convolution, forward", "conv3x3/forward", BLUE),
             ("its gradients", "gradient", ORANGE),
             ("transforms", "fft2", GREEN),
         ];
-        for (label, key, colour) in kinds {
+        for (label, key, color) in kinds {
             let chosen = points.iter().filter(|p| p.2.contains(key));
-            let dots = chosen.map(|p| Circle::new((p.0, p.1), 5, colour.filled()));
+            let dots = chosen.map(|p| Circle::new((p.0, p.1), 5, color.filled()));
             chart
                 .draw_series(dots)
                 .unwrap()
                 .label(label)
-                .legend(move |(x, y)| Circle::new((x + 9, y), 5, colour.filled()));
+                .legend(move |(x, y)| Circle::new((x + 9, y), 5, color.filled()));
         }
         chart
             .configure_series_labels()
             .position(SeriesLabelPosition::LowerRight)
             .label_font(("sans-serif", 16))
             .background_style(WHITE)
-            .border_style(GREY)
+            .border_style(GRAY)
             .draw()
             .unwrap();
         area.present().unwrap();

@@ -1,7 +1,7 @@
 //! A log is a value: lines go to `runner.log` and, if there is one, to a sink; nothing is global.
 //!
-//! *Conventions.* A line is `<time> <LEVEL> <message>`, or one JSON object per line in the sink's JSON
-//! mode; line breaks in a message are shown as ` | `, so that a line is an event. The clock is passed
+//! *Conventions.* A line of the file is `<time> <LEVEL> <message>`; the sink gets the message, or one JSON object per line in its
+//! JSON mode; line breaks in a message are shown as ` | `, so that a line is an event. The clock is passed
 //! in. A line that the disk refuses still reaches the sink, and is counted: see [`Log::lost`].
 
 use ptyproof::error::Result;
@@ -41,8 +41,8 @@ impl Level {
 /// What the sink is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// The lines of the file.
-    Text,
+    /// The message alone, on one line: who shows it adds time and level as it likes.
+    Message,
     /// One JSON object per line: `{"level": ..., "message": ..., "time": ...}`.
     JsonLines,
 }
@@ -159,7 +159,7 @@ impl Log {
         }
         if let Some((form, sink)) = &self.sink {
             match form {
-                Form::Text => sink(level, &text),
+                Form::Message => sink(level, &event),
                 Form::JsonLines => {
                     sink(level, &json_line(level, &time, message));
                 }
@@ -189,11 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_reaches_the_file_and_the_sink() {
+    fn line_reaches_file_and_sink() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("runner.log");
         let (seen, sink) = recorder();
-        let log = Log::new(|| "2026-01-20T06:03:07Z".into()).with_sink(Form::Text, sink);
+        let log = Log::new(|| "2026-01-20T06:03:07Z".into()).with_sink(Form::Message, sink);
         log.info("before the hub exists");
         log.open(&path).unwrap();
         log.warn("metric loss\nis NaN\n");
@@ -201,7 +201,9 @@ mod tests {
         log.error("after it was finished");
         let want = "2026-01-20T06:03:07Z WARN metric loss | is NaN\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), want);
-        assert_eq!(seen.lock().unwrap().len(), 3);
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.len(), 3);
+        assert_eq!(seen[1], "metric loss | is NaN");
         assert_eq!(log.lost(), 0);
     }
 
@@ -218,16 +220,16 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_the_disk_refuses_are_counted_and_still_shown() {
+    fn unwritable_log_lines_are_counted_and_shown() {
         let full = Path::new("/dev/full");
         if !full.exists() {
             return ptyproof_testkit::skips::skip(
-                ptyproof_testkit::skips::Lacks::Machine,
+                ptyproof_testkit::skips::SkipReason::Machine,
                 "this system has no /dev/full",
             );
         }
         let (seen, sink) = recorder();
-        let log = Log::new(String::new).with_sink(Form::Text, sink);
+        let log = Log::new(String::new).with_sink(Form::Message, sink);
         log.open(full).unwrap();
         log.info("x");
         assert_eq!((log.lost(), seen.lock().unwrap().len()), (1, 1));

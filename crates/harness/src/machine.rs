@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_read_as_the_kernel_writes_them() {
+    fn proc_fields_are_parsed() {
         let text = "Name:\tptyproof\nVmHWM:\t  123456 kB\nmodel name\t: Some  CPU @ 3 GHz\n";
         assert_eq!(field(text, "VmHWM").as_deref(), Some("123456 kB"));
         assert_eq!(
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_never_fails() {
+    fn machine_query_never_fails() {
         if let Some(bytes) = peak_memory_bytes() {
             assert!(bytes > 1 << 20, "{bytes}");
         }

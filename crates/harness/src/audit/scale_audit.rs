@@ -122,7 +122,7 @@ pub struct ScaleAudit {
 
 /// How far a measured ratio may be from a product of factors, as a factor: trained networks were within a tenth, and
 /// powers of one `k` of .56 to .58 are 1.7 apart.
-const NEAR: f64 = 1.15;
+const MAX_POWER_RATIO: f64 = 1.15;
 
 impl ScaleAudit {
     /// Balances the links of a chain, and compares with the ratio that was measured, `(ratio, pixels, source)`.
@@ -145,17 +145,17 @@ impl ScaleAudit {
             let place = |all: &[String]| all.join(" and ");
             findings.push(match a.net {
                 1 => format!(
-                    "{symbol} = {:.6} is applied in {} and never undone: what is reconstructed is {symbol} times the object",
+                    "{symbol} = {:.6} is applied in {} and never inverted: the reconstruction is {symbol} times the object",
                     a.value.get(),
                     place(&a.applied)
                 ),
                 n if n > 1 => format!(
-                    "{symbol} = {:.6} is applied {n} times more than it is undone, in {}",
+                    "{symbol} = {:.6} is applied {n} times more often than inverted, in {}",
                     a.value.get(),
                     place(&a.applied)
                 ),
                 _ => format!(
-                    "{symbol} = {:.6} is undone in {} but not applied before",
+                    "{symbol} = {:.6} is inverted in {} but not applied before",
                     a.value.get(),
                     place(&a.undone)
                 ),
@@ -167,7 +167,7 @@ impl ScaleAudit {
             {
                 broken = true;
                 findings.push(format!(
-                    "{}: the energy is {:+.2e} of itself away from what it must be ({}; allowed {:.1e})",
+                    "{}: the energy differs from the expected value by {:+.2e} (relative; {}; allowed {:.1e})",
                     l.stage,
                     d.get(),
                     l.law,
@@ -214,7 +214,7 @@ impl ScaleAudit {
         let open = self.unchecked.as_ref().map(|_| Judgment::Undecided);
         if finite {
             let kept = Judgment::holds(!self.broken, self.checks());
-            Judgment::gravest([kept].into_iter().chain(open))
+            Judgment::worst([kept].into_iter().chain(open))
         } else {
             Judgment::NonFinite
         }
@@ -260,7 +260,7 @@ fn explain(
         .iter()
         .filter(|(_, a)| a.net != 0)
         .map(|(s, a)| (s, a.value.get()))
-        .filter(|(_, v)| v.ln().abs() > NEAR.ln())
+        .filter(|(_, v)| v.ln().abs() > MAX_POWER_RATIO.ln())
         .collect();
     let mut best: Option<(i32, f64, Vec<i32>)> = None;
     for code in 0..5usize.pow(u32::try_from(factors.len()).unwrap_or(0)) {
@@ -276,7 +276,7 @@ fn explain(
         let pairs = || factors.iter().zip(&powers);
         let value: f64 = pairs().map(|((_, v), p)| v.powi(*p)).product();
         let away = (ratio / value).ln().abs();
-        if away.is_nan() || away > NEAR.ln() {
+        if away.is_nan() || away > MAX_POWER_RATIO.ln() {
             continue;
         }
         let weight = powers.iter().map(|p| p.abs()).sum();
@@ -318,22 +318,22 @@ fn explain(
 
 fn told(m: &Measured, total: f64) -> String {
     let found = format!(
-        "the stitched amplitude is {:.4} times the truth on {} covered pixels",
+        "the stitched amplitude is {:.4} times the ground truth on {} covered pixels",
         m.ratio.get(),
         m.pixels
     );
     let (Some(by), Some(v)) = (&m.explained_by, m.explained_value) else {
         return format!(
-            "{found}: no power of what stays (the chain leaves {total:.4}) comes near; an untrained network has no scale"
+            "{found}: no power of the remaining factors (total {total:.4}) matches; an untrained network has no scale"
         );
     };
     if by == "1" {
-        return if total.ln().abs() > NEAR.ln() {
+        return if total.ln().abs() > MAX_POWER_RATIO.ln() {
             format!(
-                "{found}: no factor is left, although the chain leaves {total:.4}: something undid it"
+                "{found}: no factor remains although the factors give {total:.4}: something inverted it"
             )
         } else {
-            format!("{found}: no factor is left")
+            format!("{found}: no factor remains")
         };
     }
     let off = 100.0 * (m.ratio.get() / v.get() - 1.0);
@@ -343,7 +343,7 @@ fn told(m: &Measured, total: f64) -> String {
         .map(|symbol| format!(": {symbol} applied twice, unless the network is untrained"))
         .collect();
     format!(
-        "{found}, as {by} = {:.4} would make it ({off:+.1} %){twice}",
+        "{found}, consistent with {by} = {:.4} ({off:+.1} %){twice}",
         v.get()
     )
 }
@@ -352,6 +352,7 @@ fn told(m: &Measured, total: f64) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use ptyproof_testkit::tolerance::{F64_STEPS_64, assert_close};
 
     fn link(stage: &str, symbol: &str, power: i32, value: f64) -> Factor {
         Factor {
@@ -384,14 +385,15 @@ mod tests {
     }
 
     #[test]
-    fn the_published_bias_is_the_normalization_that_nobody_undoes() {
+    fn published_bias_is_the_uninverted_normalization() {
         // notes of the reference: mean .2302 over a canvas of which 23065 of 153664 pixels are covered, truth 2.708
         let c = of(published(), 0.2302 * 153_664.0 / 23_065.0 / 2.708);
-        assert!((c.total.get() - 0.5595).abs() < 1e-12);
+        assert_close!(c.total.get(), 0.5595, F64_STEPS_64);
         let nets: Vec<i32> = c.accounts.values().map(|a| a.net).collect();
         assert_eq!(nets, [1, 0, 0], "k, s, s_sim");
         assert!(
-            c.findings[0].starts_with("k = 0.559500 is applied in normalization and never undone"),
+            c.findings[0]
+                .starts_with("k = 0.559500 is applied in normalization and never inverted"),
             "{:?}",
             c.findings
         );
@@ -401,12 +403,12 @@ mod tests {
     }
 
     #[test]
-    fn a_factor_applied_twice_and_one_undone_are_told_apart() {
+    fn double_and_inverted_factors_are_distinguished() {
         let twice = of(published(), 0.5595f64.powi(2));
         assert!(twice.findings[1].contains("k applied twice"), "{twice:?}");
         let undone = of(published(), 1.02);
         assert!(
-            undone.findings[1].contains("something undid it"),
+            undone.findings[1].contains("something inverted it"),
             "{undone:?}"
         );
         let strange = of(published(), 0.05);
@@ -416,13 +418,13 @@ mod tests {
         let closed = of(links, 1.0);
         assert_eq!(closed.findings.len(), 1);
         assert!(
-            closed.findings[0].ends_with("no factor is left"),
+            closed.findings[0].ends_with("no factor remains"),
             "{closed:?}"
         );
     }
 
     #[test]
-    fn energy_that_is_lost_is_found() {
+    fn lost_energy_is_detected() {
         let mut links = published();
         links[1].deviation = Some(Real(1e-3));
         links[1].allowed = Some(Real(1e-4));
@@ -443,7 +445,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_total_is_the_product_of_what_is_left(
+        fn total_is_the_product_of_unpaired_factors(
             values in proptest::collection::vec((0.1f64..10.0, -2i32..=2), 1..5),
         ) {
             let links: Vec<Factor> = values.iter().enumerate()
@@ -453,7 +455,7 @@ mod tests {
                 .collect();
             let want: f64 = values.iter().map(|(v, p)| v.powi(*p)).product();
             let c = ScaleAudit::of("x", links, None, Vec::new());
-            prop_assert!((c.total.get() / want - 1.0).abs() < 1e-12);
+            assert_close!(c.total.get(), want, F64_STEPS_64.as_relative());
             let open = values.iter().filter(|(v, p)| *p != 0 && (v - 1.0).abs() > 1e-4).count();
             prop_assert_eq!(c.findings.len(), open);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, s};
 use num_complex::Complex32;
 
-use crate::plot::{ColourMap, Panel, Range, comparison, panels};
+use crate::plot::{ColorMap, Panel, Range, comparison, panels};
 use crate::report::training;
 use crate::scenario::Scenario;
 use ptyproof::assemble::Stitched;
@@ -41,8 +41,8 @@ pub struct Results {
     pub comparison: Option<Comparison>,
     /// The truth.
     pub truth: Option<Array2<Complex32>>,
-    /// Centres of the inference groups.
-    pub centres: Vec<Position>,
+    /// Centers of the inference groups.
+    pub centers: Vec<Position>,
     /// Side of the padded canvas.
     pub padded: usize,
     /// Things lost, dropped, outside: by name.
@@ -87,13 +87,13 @@ impl Results {
         Stats::new(
             ArrayStats::of(&amplitude),
             ArrayStats::of(&phase),
-            OffsetStats::of(self.centres.iter().map(|p| [p.x, p.y])),
+            OffsetStats::of(self.centers.iter().map(|p| [p.x, p.y])),
             patch as u64,
             self.padded as u64,
         )
     }
 
-    /// The colour range of the amplitude's picture.
+    /// The color range of the amplitude's picture.
     pub fn amplitude_range(&self, vmax: Option<f64>) -> AmplitudeRange {
         let amplitude = self.stitched.amplitude();
         let top = vmax.unwrap_or_else(|| Range::amplitude(amplitude.view()).high);
@@ -210,7 +210,7 @@ fn compare_pictures(
         "{}: amplitude times {scale:.4} against the truth at its place, covered pixels",
         scenario.name
     );
-    let map = ColourMap::Magma;
+    let map = ColorMap::Magma;
     let picture = comparison(
         &heading,
         "amplitude",
@@ -224,7 +224,7 @@ fn compare_pictures(
         "{}: phase turned by {turn:.4} rad against the truth at its place, covered pixels",
         scenario.name
     );
-    let map = ColourMap::Twilight;
+    let map = ColorMap::Twilight;
     let picture = comparison(
         &heading,
         "rad",

@@ -6,7 +6,7 @@ use super::prepare::{Grouped, Specimen};
 use ptyproof::assemble::stitch::Stitched;
 use ptyproof::geometry::Position;
 use ptyproof::io::dataset::Dataset;
-use ptyproof::records::stage::{Stages, Tally};
+use ptyproof::records::stage::{StageAccumulator, Stages};
 use ptyproof_pinn::data::training_set::TrainingSet;
 
 fn positions(s: &mut Stages, stage: &str, tensor: &str, all: &[Position]) {
@@ -56,7 +56,7 @@ pub fn groups(s: &mut Stages, grouped: &Grouped) {
             &[g.members.len()],
             members,
         );
-        positions(s, "grouping", &format!("{name}.centres"), &g.centres);
+        positions(s, "grouping", &format!("{name}.centres"), &g.centers);
         positions(s, "grouping", &format!("{name}.relative"), &g.relative);
     }
 }
@@ -87,7 +87,7 @@ pub fn weights(s: &mut Stages, stage: &str, weights: &[f32]) {
 }
 
 /// The objects of inference, which came batch by batch, and what they were stitched to.
-pub fn results(s: &mut Stages, objects: Tally, shape: &[usize], stitched: &Stitched) {
+pub fn results(s: &mut Stages, objects: StageAccumulator, shape: &[usize], stitched: &Stitched) {
     s.stages
         .push(objects.finish::<Complex32>("inference", "objects", shape));
     let canvas = &stitched.canvas;

@@ -11,7 +11,7 @@ pub use ptyproof::hub::dir::EVENT;
 use ptyproof::io::npz::{Values, named_arrays, read_array};
 use ptyproof::json;
 use ptyproof::records::event::{Event, SCHEMA};
-use ptyproof_pinn::training::sentinel::{Finding, Kept};
+use ptyproof_pinn::training::sentinel::{Finding, SavedTensor};
 
 /// The tensors of its operation: the inputs and, as `output`, what came of them.
 pub const TENSORS: &str = "nonfinite_event.npz";
@@ -45,7 +45,7 @@ pub(super) fn complete(event: &mut Event, config: &str, seed: u64) {
     TENSORS.clone_into(&mut event.saved);
 }
 
-fn values(t: &Kept) -> Result<Values> {
+fn values(t: &SavedTensor) -> Result<Values> {
     let shape = IxDyn(&t.shape);
     let bug = |e| Error::bug("keeping an event").at(&t.name).because(e);
     Ok(if t.complex {
@@ -91,7 +91,7 @@ pub fn read(hub: &Path) -> Result<Option<Event>> {
 ///
 /// # Errors
 /// If the file is not there or lacks one.
-pub fn tensors(hub: &Path, event: &Event) -> Result<Vec<Kept>> {
+pub fn tensors(hub: &Path, event: &Event) -> Result<Vec<SavedTensor>> {
     // the name is the schema's: what a foreign event says could lead anywhere
     let path = hub.join(TENSORS);
     let names = event.inputs.iter().map(|s| s.tensor.as_str());
@@ -105,7 +105,7 @@ pub fn tensors(hub: &Path, event: &Event) -> Result<Vec<Kept>> {
                     (a.shape().to_vec(), true, pairs.collect())
                 }
             };
-            Ok(Kept {
+            Ok(SavedTensor {
                 name: name.to_owned(),
                 shape,
                 complex,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, Array3};
 use num_complex::{Complex, Complex32};
 
-use super::{NumericsChoice, Request};
+use super::{Job, NumericsChoice};
 use crate::scenario::{ObjectKind, ProbeMode, Scenario};
 use ptyproof::assemble::{Jitter, Layout, Stitched, stitch};
 use ptyproof::error::{Error, Result};
@@ -50,24 +50,24 @@ pub struct Specimen {
     pub rng: NumpyLegacy,
 }
 
-/// Builds the specimen of a request.
+/// Builds the specimen of a job.
 ///
 /// # Errors
 /// If a custom probe is asked for and none is given, or a given one does not fit.
-pub fn specimen(request: &Request) -> Result<Specimen> {
-    let s = &request.scenario;
+pub fn specimen(job: &Job) -> Result<Specimen> {
+    let s = &job.scenario;
     let mut rng = NumpyLegacy::new(s.object_seed);
-    let measured = request.data.as_ref().map(|d| &d.dataset);
-    let object = match (&request.object, measured) {
+    let measured = job.data.as_ref().map(|d| &d.dataset);
+    let object = match (&job.object, measured) {
         (Some(own), _) => Some(own.clone()),
         (None, Some(data)) => data.object.clone(),
         (None, None) => Some(synthetic(s, &mut rng)),
     };
     let object = match object {
-        Some(o) if request.object_phase => Some(object::with_phase(&o)),
+        Some(o) if job.object_phase => Some(object::with_phase(&o)),
         other => other,
     };
-    let raw = raw_probe(request)?;
+    let raw = raw_probe(job)?;
     let mask = s.probe_mask.then(|| probe::mask(s.n));
     let (probe, probe_factor) = probe::normalize_guess(&raw, mask.as_ref(), s.probe_scale)?;
     Ok(Specimen {
@@ -83,18 +83,18 @@ pub fn specimen(request: &Request) -> Result<Specimen> {
 ///
 /// # Errors
 /// If a custom probe is asked for and none is given, or a given one does not fit.
-pub fn raw_probe(request: &Request) -> Result<Array2<Complex32>> {
-    let s = &request.scenario;
-    let measured = request.data.as_ref().map(|d| &d.dataset);
-    let raw = match (s.probe_mode, &request.probe) {
+pub fn raw_probe(job: &Job) -> Result<Array2<Complex32>> {
+    let s = &job.scenario;
+    let measured = job.data.as_ref().map(|d| &d.dataset);
+    let raw = match (s.probe_mode, &job.probe) {
         (_, Some(own)) => own.clone(),
         (ProbeMode::Idealized, None) => probe::idealized(s.n, probe::DEFAULT_PROBE_SCALE),
         (ProbeMode::Custom, None) => measured.and_then(|d| d.probe.clone()).ok_or_else(|| {
             Error::usage("choosing the probe")
                 .at(&s.name)
                 .got("a custom probe without a file")
-                .need("--custom-probe FILE.npz with the key probeGuess")
-                .help("or --probe-mode idealized")
+                .need("`custom_probe`, a file with the key probeGuess")
+                .help("or `probe_mode` idealized")
         })?,
     };
     if raw.dim() != (s.n.get(), s.n.get()) {
@@ -128,15 +128,15 @@ pub fn positions(s: &Scenario, object: (usize, usize)) -> Result<Vec<Position>> 
 /// # Errors
 /// If the simulation's inputs do not fit.
 pub fn data(
-    request: &Request,
+    job: &Job,
     specimen: &Specimen,
     pool: &Pool,
     counters: &mut BTreeMap<String, u64>,
 ) -> Result<Dataset> {
-    if let Some(file) = &request.data {
+    if let Some(file) = &job.data {
         return Ok(file.dataset.clone());
     }
-    let s = &request.scenario;
+    let s = &job.scenario;
     let object = specimen
         .object
         .as_ref()
@@ -147,7 +147,7 @@ pub fn data(
         &specimen.probe,
         &positions,
         s.nphotons,
-        request.seed,
+        job.seed,
         pool,
     )?;
     counters.insert(
@@ -233,21 +233,21 @@ pub fn containers(
 
 /// The canvas of the groups of inference, of objects that are ones: where it is, and what they cover.
 pub(super) fn covered(s: &Scenario, grouped: &Grouped, pool: &Pool) -> Result<Stitched> {
-    let (centres, n) = (&grouped.inference.centres, s.n.get());
-    let ones = Array3::from_elem((centres.len(), n, n), Complex32::ONE);
-    pool.run(|| stitch(ones.view(), centres, s.reassemble_m))
+    let (centers, n) = (&grouped.inference.centers, s.n.get());
+    let ones = Array3::from_elem((centers.len(), n, n), Complex32::ONE);
+    pool.run(|| stitch(ones.view(), centers, s.reassemble_m))
 }
 
 /// The network of a scenario.
 ///
 /// # Errors
 /// If there is none for its size.
-pub fn architecture(request: &Request) -> Result<Architecture> {
-    let s = &request.scenario;
+pub fn architecture(job: &Job) -> Result<Architecture> {
+    let s = &job.scenario;
     let a = Architecture::reference(s.n, s.gridsize, FILTER_SCALE, s.probe_big)?;
-    Ok(match request.numerics {
+    Ok(match job.numerics {
         NumericsChoice::Reference => a,
-        NumericsChoice::Guarded => a.seeing_estimates(),
+        NumericsChoice::Guarded => a.with_estimates(),
     })
 }
 
@@ -256,15 +256,15 @@ pub fn architecture(request: &Request) -> Result<Architecture> {
 /// # Errors
 /// As [`Physics::new`].
 pub fn engine(
-    request: &Request,
+    job: &Job,
     architecture: Architecture,
     specimen: &Specimen,
     training: &TrainingSet,
 ) -> Result<ModelRunner<f32>> {
-    let s = &request.scenario;
+    let s = &job.scenario;
     let probe = probe::masked(&specimen.probe, specimen.mask.as_ref());
     let scale = training.dose.factor();
-    let numerics = match request.numerics {
+    let numerics = match job.numerics {
         NumericsChoice::Reference => Numerics::reference(),
         NumericsChoice::Guarded => {
             let energy: f64 = probe.iter().map(Complex::norm_sqr).sum();
@@ -272,7 +272,7 @@ pub fn engine(
         }
     };
     let physics = Physics::new(s.n, &probe, scale, numerics)?;
-    let weights = glorot_uniform(&architecture, request.seed);
+    let weights = glorot_uniform(&architecture, job.seed);
     let model = Model::new(
         architecture,
         weights,
@@ -303,14 +303,14 @@ pub struct Ready {
 ///
 /// # Errors
 /// As the single steps.
-pub fn ready(request: &Request, pool: &Pool) -> Result<Ready> {
-    let s = &request.scenario;
-    let specimen = specimen(request)?;
-    let data = data(request, &specimen, pool, &mut BTreeMap::new())?;
+pub fn ready(job: &Job, pool: &Pool) -> Result<Ready> {
+    let s = &job.scenario;
+    let specimen = specimen(job)?;
+    let data = data(job, &specimen, pool, &mut BTreeMap::new())?;
     let mut rng = specimen.rng.clone();
     let grouped = pool.run(|| group(s, &data.positions, &mut rng))?;
     let (training, inference) = containers(s, &data, &grouped)?;
-    let engine = engine(request, architecture(request)?, &specimen, &training)?;
+    let engine = engine(job, architecture(job)?, &specimen, &training)?;
     Ok(Ready {
         specimen,
         data,
@@ -328,7 +328,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn groups_are_drawn_as_the_scenario_counts_them(
+        fn drawn_group_count_matches_the_scenario(
             name in "gs[12]_ideal", base in 8usize..24, count in 1usize..24, limit in 0usize..24,
         ) {
             let flags = Overrides {

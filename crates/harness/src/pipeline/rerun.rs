@@ -5,14 +5,15 @@
 
 use std::path::Path;
 
-use super::{Request, event, prepare, restore, watch};
+use super::resume::restore;
+use super::{Job, event, prepare, watch};
 use ptyproof::error::{Error, Result};
 use ptyproof::hub::dir;
 use ptyproof::par::Pool;
 use ptyproof::records::event::Event;
 use ptyproof::records::steps::{StepHistory, StepRecord};
 use ptyproof_kernels::adam::Adam;
-use ptyproof_pinn::training::sentinel::{Finding, Kept};
+use ptyproof_pinn::training::sentinel::{Finding, SavedTensor};
 use ptyproof_pinn::training::train::{Observer, Plan, Progress, train};
 
 /// What came of the steps from a checkpoint to an event.
@@ -43,10 +44,10 @@ impl StepRerun {
 /// Trains on from the checkpoint before an event, up to the event's step. Nothing is written.
 ///
 /// # Errors
-/// If the hub lacks its checkpoint, steps or tensors, or the request is not the run's.
-pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> Result<StepRerun> {
+/// If the hub lacks its checkpoint, steps or tensors, or the job is not the run's.
+pub fn again(hub: &Path, event: &Event, job: &mut Job, pool: &Pool) -> Result<StepRerun> {
     let action = "repeating a step";
-    let config = request.training_hash()?;
+    let config = job.training_hash()?;
     if config != event.configuration_hash {
         return Err(Error::input(action)
             .at(hub.display())
@@ -59,13 +60,13 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
     }
     let saved = event::tensors(hub, event)?;
     let recorded = records(hub)?;
-    request.resume = Some(hub.join(watch::file_name(event.epoch)));
+    job.resume = Some(hub.join(watch::file_name(event.epoch)));
     let prepare::Ready {
         mut engine,
         training,
         ..
-    } = prepare::ready(request, pool)?;
-    let found = restore(request, &config, engine.model().architecture())?;
+    } = prepare::ready(job, pool)?;
+    let found = restore(job, &config, engine.model().architecture())?;
     let Some(checkpoint) = found else {
         return Err(Error::bug(action).got("no checkpoint to go on from"));
     };
@@ -81,9 +82,9 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
     let plan = Plan {
         // the learning rate depends on what was planned then; the observer ends it at the event
         epochs: progress.schedule.planned().unwrap_or(event.epoch + 1),
-        batch: request.scenario.batch_size,
-        seed: request.seed,
-        validation: request.validation(),
+        batch: job.scenario.batch_size,
+        seed: job.seed,
+        validation: job.validation(),
     };
     let mut until = Until {
         step: event.step,
@@ -101,7 +102,7 @@ pub fn again(hub: &Path, event: &Event, request: &mut Request, pool: &Pool) -> R
     )?;
     let mut now = until.finding;
     if let Some(found) = &mut now {
-        event::complete(&mut found.event, &config, request.seed);
+        event::complete(&mut found.event, &config, job.seed);
     }
     Ok(StepRerun {
         epochs,
@@ -151,8 +152,8 @@ fn first_different(then: &StepHistory, now: &[StepRecord]) -> Result<Option<u64>
 }
 
 /// Values with other bits, tensor by tensor. What is missing now is different altogether.
-fn compare(then: &[Kept], now: &[Kept]) -> Vec<(String, usize, usize)> {
-    let different = |a: &Kept, b: &Kept| {
+fn compare(then: &[SavedTensor], now: &[SavedTensor]) -> Vec<(String, usize, usize)> {
+    let different = |a: &SavedTensor, b: &SavedTensor| {
         let pairs = a.values.iter().zip(&b.values);
         pairs.filter(|(x, y)| x.to_bits() != y.to_bits()).count()
     };

@@ -9,7 +9,7 @@ use std::path::Path;
 use ndarray::Array2;
 use num_complex::Complex32;
 
-use super::Request;
+use super::Job;
 use super::prepare::{self, Specimen};
 use crate::audit::scale_audit::{Factor, ScaleAudit};
 use ptyproof::assemble::Stitched;
@@ -24,7 +24,7 @@ use ptyproof::io::npz::read_plane;
 use ptyproof::json::{self, Real};
 use ptyproof::optics::simulate::{expected_counts, patch, single};
 use ptyproof::par::Pool;
-use ptyproof::records::stage::{Stages, Tally};
+use ptyproof::records::stage::{StageAccumulator, Stages};
 use ptyproof::score::truth::sample;
 use ptyproof_pinn::data::training_set::TrainingSet;
 
@@ -38,22 +38,22 @@ const FEW_PHOTONS: f64 = 0.01;
 /// The domain of an object in its own unit, times the probe.
 const EXIT_WAVE: &str = "exit wave";
 
-/// The chain of a request's data; with `hub`, its reconstruction too.
+/// The chain of a job's data; with `hub`, its reconstruction too.
 ///
 /// # Errors
 /// If the data do not fit, or the hub's files cannot be read.
-pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Result<ScaleAudit> {
-    let s = &request.scenario;
-    let specimen = prepare::specimen(request)?;
-    let data = prepare::data(request, &specimen, pool, &mut BTreeMap::new())?;
+pub fn chain(job: &Job, hub: Option<&Path>, of: &str, pool: &Pool) -> Result<ScaleAudit> {
+    let s = &job.scenario;
+    let specimen = prepare::specimen(job)?;
+    let data = prepare::data(job, &specimen, pool, &mut BTreeMap::new())?;
     let mut rng = specimen.rng.clone();
     let grouped = pool.run(|| prepare::group(s, &data.positions, &mut rng))?;
     let (training, inference) = prepare::containers(s, &data, &grouped)?;
     let mut notes = Vec::new();
-    let mut links = if request.data.is_some() {
+    let mut links = if job.data.is_some() {
         stored(&data, &specimen, pool, &mut notes)?
     } else {
-        exposed(request, &data, &specimen, pool)?
+        exposed(job, &data, &specimen, pool)?
     };
     links.extend(learned(&training, &inference));
     let same = hub.and_then(|hub| same_patterns(hub, &data));
@@ -68,7 +68,7 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
     if hub.is_some() && !compared {
         notes.push("the reconstruction is not compared: no truth, or no finite amplitude".into());
     }
-    match (same, &request.data) {
+    match (same, &job.data) {
         (Some(true), _) => notes.push("the patterns are those of the run, to the bit".into()),
         (Some(false), None) => notes.push(
             "the patterns are not those of the run to the bit: other mathematical functions drew them".into(),
@@ -79,14 +79,14 @@ pub fn chain(request: &Request, hub: Option<&Path>, of: &str, pool: &Pool) -> Re
     found.non_finite = non_finite;
     if let Some(hub) = hub {
         let has = |f: &str| hub.join(f).is_file();
-        if request.data.is_some() && same.is_none() {
+        if job.data.is_some() && same.is_none() {
             found.unchecked = Some("whether the patterns are those of the run is not known".into());
         } else if specimen.object.is_some() && !compared && (has(dir::AMPLITUDE) || has(dir::STATS))
         {
             found.unchecked = Some("the amplitude could not be compared with the truth's".into());
         }
     }
-    if same == Some(false) && request.data.is_some() {
+    if same == Some(false) && job.data.is_some() {
         found
             .break_with("the data file has changed since the run: these are other patterns".into());
     }
@@ -171,13 +171,8 @@ fn probe_link(specimen: &Specimen, energy: f64, mean: f64) -> Factor {
 }
 
 /// From the object to the stored amplitude of a simulation.
-fn exposed(
-    request: &Request,
-    data: &Dataset,
-    specimen: &Specimen,
-    pool: &Pool,
-) -> Result<Vec<Factor>> {
-    let dose = request.scenario.nphotons;
+fn exposed(job: &Job, data: &Dataset, specimen: &Specimen, pool: &Pool) -> Result<Vec<Factor>> {
+    let dose = job.scenario.nphotons;
     let Some(object) = &specimen.object else {
         return Err(Error::bug("balancing scales").got("a simulation without an object"));
     };
@@ -334,7 +329,7 @@ pub(super) fn same_patterns(hub: &Path, data: &Dataset) -> Option<bool> {
     let text = std::fs::read_to_string(hub.join(dir::STAGES)).ok()?;
     let then: Stages = json::from_text(&text).ok()?;
     let then = then.stages.into_iter().find(|s| s.stage == "diffraction")?;
-    let mut tally = Tally::default();
+    let mut tally = StageAccumulator::default();
     tally.extend(data.patterns.values().iter().copied());
     let now = tally.finish::<f32>("diffraction", "amplitude", data.patterns.values().shape());
     Some(now.sha256 == then.sha256)
@@ -415,6 +410,6 @@ fn bad(amplitude: &Array2<f64>) -> usize {
 fn seen(canvas: &Stitched) -> impl Iterator<Item = (usize, usize)> {
     let covered = canvas.coverage.indexed_iter();
     covered
-        .filter(|(_, w)| **w >= ptyproof::assemble::stitch::SEEN)
+        .filter(|(_, w)| **w >= ptyproof::assemble::stitch::MIN_COVERAGE_WEIGHT)
         .map(|(p, _)| p)
 }

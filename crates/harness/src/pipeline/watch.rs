@@ -7,6 +7,7 @@ use super::event;
 use crate::log::Log;
 use ptyproof::error::Result;
 use ptyproof::hub::Hub;
+use ptyproof::number::figure;
 use ptyproof::records::steps::StepRecord;
 use ptyproof_kernels::adam::Adam;
 use ptyproof_pinn::network::architecture::Architecture;
@@ -103,10 +104,10 @@ impl Observer for Watch<'_> {
             self.warned = true;
             self.log.warn(format!(
                 "first non-finite numbers at step {} (epoch {}): loss {}, {} predicted amplitudes, {} \
-                 gradients, {} parameters after the step; training goes on",
+                 gradients, {} parameters after the step; training goes on, and `ptyproof replay HUB` repeats the operation",
                 record.step,
                 record.epoch,
-                record.loss,
+                figure(record.loss, 5),
                 record.non_finite_prediction,
                 record.non_finite_gradient,
                 record.non_finite_parameters
@@ -121,7 +122,7 @@ impl Observer for Watch<'_> {
     fn event(&mut self, finding: Finding) -> Result<()> {
         self.event_epoch = Some(finding.event.epoch);
         self.log.warn(format!(
-            "first non-finite event: {} (ptyproof replay, with this hub, does it again)",
+            "first non-finite event: {}; `ptyproof replay HUB` repeats it",
             finding.event.headline()
         ));
         event::write(self.hub, finding, &self.config, self.seed)
@@ -132,7 +133,7 @@ impl Observer for Watch<'_> {
             let series = state.history.metrics.get(name);
             series
                 .and_then(|s| s.last())
-                .map_or("-".to_owned(), |v| format!("{v:.6e}"))
+                .map_or("-".to_owned(), |v| figure(*v, 5))
         };
         self.log.info(format!(
             "epoch {}/{}: loss {}, val_loss {}, amplitude error {} sqrt(counts), learning rate {}",

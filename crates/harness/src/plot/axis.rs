@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round_and_share_their_factor() {
+    fn ticks_are_round_with_a_common_factor() {
         let t = ticks(0.0, 1e-9, 5);
         assert_eq!(t.factor, "×10⁻⁹");
         assert_eq!(labels(&t), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
@@ -133,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ticks_lie_inside_the_range_and_no_two_read_the_same(
+        fn ticks_are_inside_the_range_and_distinct(
             low in -1e9f64..1e9, exponent in -9.0f64..9.0, most in 2u32..8,
         ) {
             let high = low + 10f64.powf(exponent);

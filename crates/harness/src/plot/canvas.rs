@@ -13,17 +13,17 @@ use ptyproof::error::{Error, Result};
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// A colour, 8 bits per channel.
+/// A color, 8 bits per channel.
 pub type Rgb = [u8; 3];
 
 /// Text, frames, ticks.
 pub(super) const INK: Rgb = [38, 38, 38];
 /// Captions and grid labels that should step back.
-pub(super) const GREY: Rgb = [102, 102, 102];
+pub(super) const GRAY: Rgb = [102, 102, 102];
 /// Grid lines.
 pub(super) const FAINT: Rgb = [225, 225, 225];
 
-const FINER: u32 = 3; // ink pixels per picture pixel and axis: nine grey levels an edge
+const FINER: u32 = 3; // ink pixels per picture pixel and axis: nine gray levels an edge
 /// Bytes of ink that are drawn at once.
 const INK_BYTES: usize = 4 << 20;
 
@@ -31,9 +31,9 @@ const INK_BYTES: usize = 4 << 20;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Align {
     Left,
-    Centre,
+    Center,
     Right,
-    /// Centred, reading upwards.
+    /// Centered, reading upwards.
     Upwards,
 }
 
@@ -88,11 +88,11 @@ impl Mark {
                 ink,
                 text,
             } => {
-                let ink = colour(*ink);
+                let ink = color(*ink);
                 let h = match align {
                     Align::Left => HPos::Left,
                     Align::Right => HPos::Right,
-                    Align::Centre | Align::Upwards => HPos::Center,
+                    Align::Center | Align::Upwards => HPos::Center,
                 };
                 let turn = match align {
                     Align::Upwards => FontTransform::Rotate270,
@@ -103,15 +103,15 @@ impl Mark {
                     .map_err(refused)
             }
             Self::Path { points, width, ink } => {
-                let stroke = colour(*ink).stroke_width(*width);
+                let stroke = color(*ink).stroke_width(*width);
                 area.draw(&PathElement::new(points.clone(), stroke))
                     .map_err(refused)
             }
             Self::Disc { at, radius, ink } => area
-                .draw(&Circle::new(*at, *radius, colour(*ink).filled()))
+                .draw(&Circle::new(*at, *radius, color(*ink).filled()))
                 .map_err(refused),
             Self::Fill { corners, ink } => area
-                .draw(&Rectangle::new(*corners, colour(*ink).filled()))
+                .draw(&Rectangle::new(*corners, color(*ink).filled()))
                 .map_err(refused),
         }
     }
@@ -361,7 +361,7 @@ fn fine(p: (f64, f64)) -> (i32, i32) {
     (f(p.0), f(p.1))
 }
 
-fn colour(c: Rgb) -> RGBColor {
+fn color(c: Rgb) -> RGBColor {
     RGBColor(c[0], c[1], c[2])
 }
 
@@ -373,7 +373,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn a_sheet_is_the_same_drawn_at_once_or_in_bands(
+        fn banded_drawing_equals_full_drawing(
             places in prop::collection::vec((-40.0f64..160.0, -40.0f64..120.0), 2..12),
             size in 3.0f64..40.0,
             rows in 1usize..70,

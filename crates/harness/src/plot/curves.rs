@@ -1,15 +1,15 @@
 //! Training curves: a value that is not finite is a mark at the edge of the chart, never a gap.
 //!
-//! *Conventions.* Abscissae are epochs or optimiser steps, ordinates the metric in its own unit. The
+//! *Conventions.* Abscissae are epochs or optimizer steps, ordinates the metric in its own unit. The
 //! first value of a chart that is not finite is named in the caption.
 
 use super::NOT_FINITE;
 use super::axis::{self, Ticks};
-use super::canvas::{Align, Canvas, FAINT, GREY, INK, Rgb};
+use super::canvas::{Align, Canvas, FAINT, GRAY, INK, Rgb};
 use ptyproof::error::Result;
 
 /// Blue and vermilion of the Okabe-Ito palette: told apart by all eyes.
-const COLOURS: [Rgb; 4] = [[0, 114, 178], [213, 94, 0], [0, 140, 105], [170, 80, 140]];
+const COLORS: [Rgb; 4] = [[0, 114, 178], [213, 94, 0], [0, 140, 105], [170, 80, 140]];
 
 /// One line of a chart.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Chart {
     pub title: String,
     /// What the abscissa counts.
     pub x: String,
-    /// Its lines, at most four of which have a colour of their own.
+    /// Its lines, at most four of which have a color of their own.
     pub curves: Vec<Curve>,
 }
 
@@ -82,12 +82,12 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
     let counted = points().all(|p| !p.0.is_finite() || p.0.fract() == 0.0);
     for (v, label) in axis::plain(left, right, 6, counted) {
         canvas.line(&[(px(v), y1), (px(v), y1 + 5.0)], 1.0, INK);
-        canvas.text((px(v), y1 + 17.0), Align::Centre, TEXT, INK, &label);
+        canvas.text((px(v), y1 + 17.0), Align::Center, TEXT, INK, &label);
     }
     canvas.frame((x0, y0), (x1, y1));
     canvas.text(
         ((x0 + x1) / 2.0, y1 + 41.0),
-        Align::Centre,
+        Align::Center,
         TEXT,
         INK,
         &chart.x,
@@ -95,7 +95,7 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
 
     let (mut lost, mut first) = (0usize, None::<(f64, &str, f64)>);
     for (k, curve) in chart.curves.iter().enumerate() {
-        let ink = COLOURS[k % COLOURS.len()];
+        let ink = COLORS[k % COLORS.len()];
         let sparse = curve.points.len() <= 40;
         let mut run: Vec<(f64, f64)> = Vec::new();
         for &(x, y) in &curve.points {
@@ -141,7 +141,7 @@ fn draw(canvas: &mut Canvas, chart: &Chart, x0: f64, y0: f64) -> Result<()> {
         }
     };
     let indent = if first.is_some() { 19.0 } else { 0.0 };
-    canvas.text((x0 + indent, y1 + 74.0), Align::Left, 15.0, GREY, &caption);
+    canvas.text((x0 + indent, y1 + 74.0), Align::Left, 15.0, GRAY, &caption);
     Ok(())
 }
 
@@ -157,7 +157,7 @@ fn cross(canvas: &mut Canvas, (x, y): (f64, f64), ink: Option<Rgb>) {
 fn legend(canvas: &mut Canvas, chart: &Chart, right: f64, y: f64) -> Result<()> {
     let mut x = right;
     for (k, curve) in chart.curves.iter().enumerate().rev() {
-        let ink = COLOURS[k % COLOURS.len()];
+        let ink = COLORS[k % COLORS.len()];
         canvas.text((x, y), Align::Right, TEXT, INK, &curve.label);
         x -= Canvas::width_of(TEXT, &curve.label)? + 9.0;
         canvas.line(&[(x - 22.0, y), (x, y)], 2.5, ink);

@@ -1,4 +1,4 @@
-//! Colours are data: two perceptually uniform tables, and no arithmetic.
+//! Colors are data: two perceptually uniform tables, and no arithmetic.
 //!
 //! *Source.* matplotlib 3.11.2: `magma` by Nathaniel J. Smith and Stefan van der Walt, `twilight` by Bastian
 //! Bechtold; both published under CC0. Written by `scripts/make_lut.py`; do not edit by hand.
@@ -51,7 +51,7 @@ pub(super) const MAGMA: [[u8; 3]; 256] = [
     [251, 247, 185], [251, 249, 187], [251, 250, 189], [251, 252, 191],
 ];
 
-/// Cyclic: phases; the first and the last entry are the same colour to within one step.
+/// Cyclic: phases; the first and the last entry are the same color to within one step.
 #[rustfmt::skip]
 pub(super) const TWILIGHT: [[u8; 3]; 510] = [
     [225, 216, 226], [225, 216, 226], [224, 217, 226], [224, 217, 225], [223, 217, 225], [223, 217, 225],

@@ -1,4 +1,4 @@
-//! Arrays side by side, each with its colour bar, its axes and a count of what is not finite.
+//! Arrays side by side, each with its color bar, its axes and a count of what is not finite.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -7,8 +7,8 @@
 
 use super::NOT_FINITE;
 use super::axis::{self, Ticks};
-use super::canvas::{Align, Canvas, GREY, INK, Rgb};
-use super::colour::{ColourMap, Range};
+use super::canvas::{Align, Canvas, GRAY, INK, Rgb};
+use super::color::{ColorMap, Range};
 use ndarray::ArrayView2;
 use ptyproof::error::{Error, Result};
 use ptyproof::finite::Census;
@@ -20,11 +20,11 @@ pub struct Panel<'a> {
     pub title: &'a str,
     /// `[row, col]`, any domain.
     pub array: ArrayView2<'a, f32>,
-    /// Which colours.
-    pub map: ColourMap,
+    /// Which colors.
+    pub map: ColorMap,
     /// Their range.
     pub range: Range,
-    /// Beside the colour bar: quantity and unit.
+    /// Beside the color bar: quantity and unit.
     pub unit: &'a str,
     /// What its pixels count, from left to right and from top to bottom.
     pub axes: [PanelAxis<'a>; 2],
@@ -60,7 +60,7 @@ impl<'a> Panel<'a> {
         Self {
             title,
             array,
-            map: ColourMap::Magma,
+            map: ColorMap::Magma,
             range,
             unit: "amplitude",
             axes: PanelAxis::pixels(0, 0),
@@ -73,7 +73,7 @@ impl<'a> Panel<'a> {
         Self {
             title,
             array,
-            map: ColourMap::Twilight,
+            map: ColorMap::Twilight,
             range,
             unit: "phase (rad)",
             axes: PanelAxis::pixels(0, 0),
@@ -86,7 +86,7 @@ impl<'a> Panel<'a> {
         Self {
             title,
             array,
-            map: ColourMap::Difference,
+            map: ColorMap::Difference,
             range,
             unit: "difference",
             axes: PanelAxis::pixels(0, 0),
@@ -107,7 +107,7 @@ impl<'a> Panel<'a> {
         self
     }
 
-    /// What the picture cannot show by colour: pixels not finite, pixels outside the range.
+    /// What the picture cannot show by color: pixels not finite, pixels outside the range.
     fn caption(&self) -> (Census, String) {
         let census = Census::of(self.array.iter().map(|&v| f64::from(v)));
         let mut text = if census.is_finite() {
@@ -134,7 +134,7 @@ impl<'a> Panel<'a> {
             .filter(|v| v.is_finite() && (**v < low || **v > high))
             .count();
         if outside > 0 {
-            text = format!("{text}; {outside} px beyond the colour bar");
+            text = format!("{text}; {outside} px beyond the color bar");
         }
         (census, text)
     }
@@ -142,8 +142,8 @@ impl<'a> Panel<'a> {
 
 /// Arrays whose longer side is above this are averaged down.
 const LARGEST: usize = 1100;
-/// Picture pixels around an array: left (axis), gap and width of the colour bar, right (its labels),
-/// above (title; factor of the colour bar) and below (axis, caption).
+/// Picture pixels around an array: left (axis), gap and width of the color bar, right (its labels),
+/// above (title; factor of the color bar) and below (axis, caption).
 const LEFT: u32 = 78;
 const GAP: u32 = 16;
 const BAR: u32 = 20;
@@ -151,7 +151,7 @@ const RIGHT: u32 = 104;
 const ABOVE: u32 = 58;
 const BELOW: u32 = 104;
 const HEADING: u32 = 46;
-/// The least height of a colour bar that can be read, and the least width of a caption.
+/// The least height of a color bar that can be read, and the least width of a caption.
 const LEAST: u32 = 200;
 const TEXT: f64 = 17.0;
 
@@ -198,7 +198,7 @@ impl Layout {
         (LEFT + w + GAP + BAR + RIGHT, ABOVE + h + BELOW)
     }
 
-    /// The colour of cell `(row, col)`: of the mean of its pixels, unless one of them is not finite.
+    /// The color of cell `(row, col)`: of the mean of its pixels, unless one of them is not finite.
     fn cell(&self, panel: &Panel<'_>, row: usize, col: usize) -> Rgb {
         let (h, w) = panel.array.dim();
         let (mut sum, mut n) = (0.0, 0.0);
@@ -213,7 +213,7 @@ impl Layout {
             }
         }
         let Range { low, high } = panel.range;
-        panel.map.colour((sum / n - low) / (high - low))
+        panel.map.color((sum / n - low) / (high - low))
     }
 }
 
@@ -266,7 +266,7 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
     for (k, label) in pixel_ticks(cols, panel.axes[0], 48.0 / scale) {
         let at = x0 + (k + 0.5) * scale;
         canvas.line(&[(at, y1 + 1.0), (at, y1 + 6.0)], 1.0, INK);
-        canvas.text((at, y1 + 17.0), Align::Centre, TEXT, INK, &label);
+        canvas.text((at, y1 + 17.0), Align::Center, TEXT, INK, &label);
     }
     for (k, label) in pixel_ticks(rows, panel.axes[1], 20.0 / scale) {
         let at = y0 + (k + 0.5) * scale;
@@ -275,7 +275,7 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
     }
     canvas.text(
         ((x0 + x1) / 2.0, y1 + 40.0),
-        Align::Centre,
+        Align::Center,
         TEXT,
         INK,
         panel.axes[0].label,
@@ -299,7 +299,7 @@ fn draw(canvas: &mut Canvas, panel: &Panel<'_>, layout: &Layout, x: u32, y: u32)
         canvas.fill((left, line - 6.0), (left + 12.0, line + 6.0), NOT_FINITE);
         left += 19.0;
     }
-    canvas.text((left, line), Align::Left, 15.0, GREY, &text);
+    canvas.text((left, line), Align::Left, 15.0, GRAY, &text);
     Ok(())
 }
 
@@ -328,7 +328,7 @@ fn bar(canvas: &mut Canvas, panel: &Panel<'_>, x: u32, y: u32, h: u32) -> Result
     let (x0, y0, y1) = (f64::from(x), f64::from(y), f64::from(y + h));
     let x1 = f64::from(x + BAR);
     canvas.frame((x0, y0), (x1, y1));
-    let shade = |k: u32| panel.map.colour(1.0 - (f64::from(k) + 0.5) / f64::from(h));
+    let shade = |k: u32| panel.map.color(1.0 - (f64::from(k) + 0.5) / f64::from(h));
     let pixels = (0..h)
         .flat_map(|k| std::iter::repeat_n(shade(k), BAR as usize))
         .collect();
@@ -363,7 +363,7 @@ fn bar(canvas: &mut Canvas, panel: &Panel<'_>, x: u32, y: u32, h: u32) -> Result
 pub fn comparison(
     heading: &str,
     unit: &str,
-    map: ColourMap,
+    map: ColorMap,
     prediction: ArrayView2<'_, f32>,
     truth: ArrayView2<'_, f32>,
 ) -> Result<Vec<u8>> {
@@ -374,7 +374,7 @@ pub fn comparison(
             .need(format!("the {:?} of the truth", truth.dim())));
     }
     let difference = match map {
-        ColourMap::Twilight => ndarray::Zip::from(prediction)
+        ColorMap::Twilight => ndarray::Zip::from(prediction)
             .and(truth)
             .map_collect(|&p, &t| {
                 let d = p - t;
@@ -383,12 +383,12 @@ pub fn comparison(
         _ => &prediction - &truth,
     };
     let range = match map {
-        ColourMap::Twilight => Range::phase(),
-        ColourMap::Magma => {
+        ColorMap::Twilight => Range::phase(),
+        ColorMap::Magma => {
             let (a, b) = (Range::amplitude(prediction), Range::amplitude(truth));
             Range::new(0.0, a.high.max(b.high))
         }
-        ColourMap::Difference => {
+        ColorMap::Difference => {
             let (a, b) = (Range::symmetric(prediction), Range::symmetric(truth));
             let m = a.high.max(b.high);
             Range::new(-m, m)
@@ -423,16 +423,16 @@ mod tests {
         (info.width as usize, buffer)
     }
 
-    fn count(png: &[u8], colour: Rgb) -> usize {
+    fn count(png: &[u8], color: Rgb) -> usize {
         decode(png)
             .1
             .chunks_exact(3)
-            .filter(|p| *p == colour)
+            .filter(|p| *p == color)
             .count()
     }
 
     #[test]
-    fn every_pixel_that_is_not_finite_is_seen() {
+    fn every_nonfinite_pixel_is_visible() {
         let mut a = Array2::<f32>::zeros((64, 64));
         let one = panels("", &[Panel::amplitude("a", a.view())]).unwrap();
         assert_eq!(count(&one, NOT_FINITE), 0);
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_pixel_of_a_large_array_is_seen() {
+    fn one_bad_pixel_stays_visible_after_downsampling() {
         let mut a = Array2::<f32>::zeros((1500, 30));
         a[[1499, 29]] = f32::NAN;
         let png = panels("", &[Panel::phase("a", a.view())]).unwrap();
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_of_one_value_and_of_nothing_but_nan_are_drawn() {
+    fn constant_and_all_nan_arrays_are_drawn() {
         for v in [0.0, 1e30, -1e-30, f32::NAN, f32::INFINITY] {
             for dim in [(1, 1), (3, 200), (64, 64)] {
                 let a = Array2::from_elem(dim, v);
@@ -470,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_array_gives_the_same_bytes() {
+    fn png_bytes_are_deterministic() {
         let a = Array2::from_shape_fn((20, 30), |(r, c)| (r * c) as f32);
         let draw = || panels("h", &[Panel::amplitude("a", a.view())]).unwrap();
         assert_eq!(draw(), draw());

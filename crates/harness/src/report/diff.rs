@@ -2,22 +2,23 @@
 
 use std::fmt::Write as _;
 
+use super::columns::{Side, columns};
 use super::junit::Case;
-use super::markdown::general;
 use ptyproof::diff::{Image, Report, Row, Tensor, Verdict};
 use ptyproof::judgment::Judgment;
+use ptyproof::number::{count, figure};
 
 /// Quantities that are shown on the terminal.
-const SHOWN: usize = 12;
+const MAX_TERMINAL_ROWS: usize = 12;
 /// Characters of a value that are shown.
-const WIDE: usize = 40;
+const MAX_VALUE_CHARS: usize = 40;
 
 /// A verdict in words.
 pub fn words(v: Verdict) -> &'static str {
     match v {
         Verdict::Agrees => "agrees",
         Verdict::Noted => "noted",
-        Verdict::Undecided => "could not be compared",
+        Verdict::Undecided => "not compared",
         Verdict::Differs => "differs",
         Verdict::NotFinite => "not finite in both",
         Verdict::NonFinite => "finite in one only",
@@ -32,10 +33,10 @@ fn plain(text: &str) -> String {
 
 fn short(text: &str) -> String {
     let text = plain(text);
-    if text.chars().count() <= WIDE {
+    if text.chars().count() <= MAX_VALUE_CHARS {
         return text;
     }
-    let kept: String = text.chars().take(WIDE - 3).collect();
+    let kept: String = text.chars().take(MAX_VALUE_CHARS - 3).collect();
     format!("{kept}...")
 }
 
@@ -57,13 +58,13 @@ fn excess(row: &Row) -> String {
     if e.is_infinite() {
         "none allowed".into()
     } else {
-        format!("{} x", general(e, 3))
+        format!("{} x", figure(e, 3))
     }
 }
 
 /// Rows that gate, the worst first.
 fn bad(report: &Report) -> impl Iterator<Item = &Row> {
-    let gates = |r: &&Row| r.verdict.judgment() != Judgment::Well;
+    let gates = |r: &&Row| r.verdict.judgment() != Judgment::Pass;
     report.rows.iter().filter(gates)
 }
 
@@ -83,7 +84,7 @@ fn first(report: &Report) -> Vec<String> {
         out.push(format!("{}{step}, {}: {}", p.stage, p.tensor, p.how));
     }
     if out.is_empty() {
-        out.push("none in what both recorded".into());
+        out.push("none in the stages that both recorded".into());
     }
     if !f.identical.is_empty() {
         let until = if f.place.is_some() { " before" } else { "" };
@@ -112,7 +113,7 @@ fn gathered(tensors: &[Tensor]) -> String {
 }
 
 fn pictures(i: &Image) -> Vec<String> {
-    let e = |v: f64| format!("{v:.3e}");
+    let e = |v: f64| figure(v, 4);
     let mut out = Vec::new();
     let [a, b] = i.shapes;
     if a != b {
@@ -127,7 +128,7 @@ fn pictures(i: &Image) -> Vec<String> {
             format!(", in rows {t} to {bo}, columns {l} to {r}")
         });
         out.push(format!(
-            "covered in A only: {x} pixels, in B only: {y}{place}"
+            "covered only in A: {x} pixels, only in B: {y}{place}"
         ));
     }
     if i.non_finite != [0, 0] {
@@ -145,9 +146,9 @@ fn pictures(i: &Image) -> Vec<String> {
     }
     if let Some(x) = &i.alignment {
         for (name, d) in [
-            ("as they are", &x.raw),
+            ("unaligned", &x.raw),
             ("after phase and scale", &x.scalar),
-            ("after the whole gauge", &x.aligned),
+            ("after full alignment", &x.aligned),
         ] {
             out.push(format!(
                 "{name:<22} rms {}, worst {} at row {}, column {}",
@@ -159,18 +160,18 @@ fn pictures(i: &Image) -> Vec<String> {
         }
         let g = &x.gauge;
         out.push(format!(
-            "gauge: scale {:.6}, phase {:.6} rad, ramp {:.6} {:.6} rad/px, shift {:.3} {:.3} px (y, x){}",
-            g.scale.get(),
-            g.phase.get(),
-            g.ramp[0].get(),
-            g.ramp[1].get(),
-            g.shift[0].get(),
-            g.shift[1].get(),
+            "gauge: scale {}, phase {} rad, ramp {} {} rad/px, shift {} {} px (y, x){}",
+            figure(g.scale.get(), 6),
+            figure(g.phase.get(), 4),
+            figure(g.ramp[0].get(), 3),
+            figure(g.ramp[1].get(), 3),
+            figure(g.shift[0].get(), 3),
+            figure(g.shift[1].get(), 3),
             if g.twin { ", twin" } else { "" }
         ));
     }
     out.push(format!(
-        "allowed: rms {} after the whole gauge; {}, of {} pixels",
+        "allowed: rms {} after full alignment; {}, of {} pixels",
         e(i.allowed_rms.get()),
         words(i.verdict),
         i.pixels
@@ -187,7 +188,7 @@ fn counts(report: &Report) -> String {
     format!(
         "verdict: {}, of {} values; reconstruction: {}; quantities: {} agree, {} differ, {} finite in one only, {both}{} noted",
         words(report.verdict),
-        report.values,
+        count(report.values),
         report
             .image
             .as_ref()
@@ -199,8 +200,8 @@ fn counts(report: &Report) -> String {
     )
 }
 
-/// What a person sees.
-pub fn terminal(report: &Report) -> String {
+/// What a person sees, on a terminal of `width` columns or elsewhere.
+pub fn terminal(report: &Report, width: Option<usize>) -> String {
     let mut out = format!(
         "A  {}\nB  {}\n{}\n\nfirst difference\n",
         plain(&report.a),
@@ -218,31 +219,28 @@ pub fn terminal(report: &Report) -> String {
     }
     let all: Vec<&Row> = bad(report).collect();
     if !all.is_empty() {
-        let _ = writeln!(
-            out,
-            "\nquantities, the worst first\n  {:>13}  {:<58} A and B",
-            "over allowed", "where"
-        );
-        for row in all.iter().take(SHOWN) {
+        out.push_str("\nquantities, worst first\n");
+        let head = [
+            ("where", Side::Left),
+            ("over allowed", Side::Right),
+            ("A and B", Side::Left),
+        ];
+        let row = |row: &&Row| {
             let more = if row.different > 1 {
-                format!(" ({} of {})", row.different, row.compared)
+                format!(" ({} of {})", count(row.different), count(row.compared))
             } else {
                 String::new()
             };
+            let values = format!("{} and {}", short(&row.a), short(&row.b));
+            vec![quantity(row) + &more, excess(row), values]
+        };
+        let rows: Vec<Vec<String>> = all.iter().take(MAX_TERMINAL_ROWS).map(row).collect();
+        out.push_str(&columns(&head, &rows, 2, width));
+        if all.len() > MAX_TERMINAL_ROWS {
             let _ = writeln!(
                 out,
-                "  {:>13}  {:<58} {} and {}",
-                excess(row),
-                quantity(row) + &more,
-                short(&row.a),
-                short(&row.b)
-            );
-        }
-        if all.len() > SHOWN {
-            let _ = writeln!(
-                out,
-                "  and {} more (--output-json or --output-markdown has all)",
-                all.len() - SHOWN
+                "  and {} more (the JSON and Markdown reports have all)",
+                all.len() - MAX_TERMINAL_ROWS
             );
         }
     }
@@ -285,14 +283,14 @@ pub fn markdown(report: &Report) -> String {
         }
     }
     for (title, noted) in [
-        ("What differs", false),
-        ("What is not compared, or differs by design", true),
+        ("Differences", false),
+        ("Not compared, or different by design", true),
     ] {
         let chosen = |r: &&Row| {
             if noted {
                 r.verdict == Verdict::Noted
             } else {
-                r.verdict.judgment() != Judgment::Well
+                r.verdict.judgment() != Judgment::Pass
             }
         };
         let rows: Vec<&Row> = report.rows.iter().filter(chosen).collect();
@@ -452,17 +450,17 @@ mod tests {
     }
 
     #[test]
-    fn the_terminal_shows_the_worst_first() {
-        insta::assert_snapshot!(terminal(&report()));
+    fn terminal_lists_worst_first() {
+        insta::assert_snapshot!(terminal(&report(), None));
     }
 
     #[test]
-    fn the_page_says_what_is_not_compared_and_why() {
+    fn page_lists_uncompared_files_with_reasons() {
         insta::assert_snapshot!(markdown(&report()));
     }
 
     #[test]
-    fn a_ci_reads_a_case_per_quantity() {
+    fn junit_has_one_case_per_quantity() {
         let text = junit("ptyproof hub diff", cases(&report())).unwrap();
         insta::assert_snapshot!(text);
     }

@@ -10,19 +10,24 @@ use crate::plot::{Panel, PanelAxis, panels};
 use ptyproof::doctor::{Examination, Finding, Power, Ranked, Severity, Start};
 use ptyproof::error::Result;
 use ptyproof::judgment::Judgment;
+use ptyproof::number::count;
 
 /// Hypotheses that the table shows.
-const SHOWN: usize = 10;
-/// The width of a line of text.
-const WIDTH: usize = 100;
+const MAX_RANKING_ROWS: usize = 10;
+/// The longest line of text: a terminal of 80 columns.
+const LINE_CHARS: usize = 79;
 
 /// The examination as text.
 pub fn text(e: &Examination) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "{}: {} patterns; the trials use {} of {} x {}",
-        e.name, e.patterns, e.used[0], e.used[1], e.used[1]
+        "{}: {} patterns; the trials use {} patterns of {} x {}",
+        e.name,
+        count(e.patterns),
+        e.used[0],
+        e.used[1],
+        e.used[1]
     );
     if !e.ranking.is_empty() {
         table(e, &mut out);
@@ -31,13 +36,13 @@ pub fn text(e: &Examination) -> String {
         paragraph(finding, &mut out);
     }
     out.push('\n');
-    let count = |s| e.findings.iter().filter(|f| f.severity == s).count();
+    let number = |s| e.findings.iter().filter(|f| f.severity == s).count();
     let _ = writeln!(
         out,
-        "contradicted: {}, warnings: {}, cannot be decided: {}",
-        count(Severity::Fault),
-        count(Severity::Warning),
-        count(Severity::Undecided)
+        "faults: {}, warnings: {}, undecided: {}",
+        number(Severity::Fault),
+        number(Severity::Warning),
+        number(Severity::Undecided)
     );
     for mismatch in e.file.mismatches() {
         let _ = writeln!(out, "mismatch: {mismatch}");
@@ -45,8 +50,8 @@ pub fn text(e: &Examination) -> String {
     let [ran, all] = e.trials();
     let _ = writeln!(
         out,
-        "looked at {} values; {ran} of {all} hypotheses came to a number: {}",
-        e.file.values(),
+        "checked {} values; {ran} of {all} hypotheses were evaluated: {}",
+        count(e.file.values()),
         verdict(e)
     );
     out
@@ -55,10 +60,10 @@ pub fn text(e: &Examination) -> String {
 /// How it ended, in words.
 fn verdict(e: &Examination) -> &'static str {
     match e.judgment() {
-        Judgment::Well => "nothing contradicts what is declared",
-        Judgment::Undecided => "the trials decide nothing",
-        Judgment::NotWell => "what is declared is contradicted",
-        Judgment::NonFinite => "values are not finite",
+        Judgment::Pass => "the data agree with the declared metadata",
+        Judgment::Undecided => "the trials are undecided",
+        Judgment::Fail => "the declared metadata is wrong",
+        Judgment::NonFinite => "some values are not finite",
     }
 }
 
@@ -75,20 +80,20 @@ pub fn cases(e: &Examination) -> Vec<Case> {
     );
     let [ran, all] = e.trials();
     let decided = Judgment::holds(true, usize::from(e.decided));
-    let trials = format!("{ran} of {all} hypotheses came to a number: {}", verdict(e));
+    let trials = format!("{ran} of {all} hypotheses were evaluated: {}", verdict(e));
     let mut cases = vec![
         Case::new("values are finite", finite, of),
-        Case::new("trials decide", decided, trials),
+        Case::new("trials are decisive", decided, trials),
     ];
     for mismatch in e.file.mismatches() {
-        cases.push(Case::new("parts fit together", Judgment::NotWell, mismatch));
+        cases.push(Case::new("parts are consistent", Judgment::Fail, mismatch));
     }
     cases.extend(e.findings.iter().map(|f| {
-        let name = format!("{}: {}", f.topic, f.says);
+        let name = format!("{}: {}", f.topic, f.message);
         match f.severity {
-            Severity::Fault => Case::new(name, Judgment::NotWell, &f.evidence),
+            Severity::Fault => Case::new(name, Judgment::Fail, &f.evidence),
             Severity::Undecided => Case::skipped(name, &f.evidence),
-            Severity::Warning | Severity::Note => Case::new(name, Judgment::Well, &f.evidence),
+            Severity::Warning | Severity::Note => Case::new(name, Judgment::Pass, &f.evidence),
         }
     }));
     cases
@@ -98,41 +103,38 @@ pub fn cases(e: &Examination) -> Vec<Case> {
 fn table(e: &Examination, out: &mut String) {
     let _ = writeln!(
         out,
-        "\n{:>4} {:<10} {:<9} {:<9} {:<8} {:>7} {:>8} {:>12}  rounds",
+        "\n{:>4} {:<10} {:<9} {:<9} {:<8} {:>7} {:>8} {:>8}  rounds",
         "", "positions", "DC", "amplitude", "start", "fit", "overlap", "held-out"
     );
     let declared = |r: &Ranked| r.hypothesis == ptyproof::doctor::Hypothesis::DECLARED;
     for (k, r) in e.ranking.iter().enumerate() {
-        if k < SHOWN || declared(r) {
-            let mark = if declared(r) { "  <- declared" } else { "" };
-            let _ = writeln!(out, "{:>3}. {}{mark}", k + 1, row(r));
+        if k < MAX_RANKING_ROWS || declared(r) {
+            let mark = if declared(r) { '*' } else { ' ' };
+            let _ = writeln!(out, "{:>3}.{mark}{}", k + 1, row(r));
         }
     }
     if let Some(s) = e.shuffled {
         let _ = writeln!(
             out,
-            "{:>4} {:<40} {:>28.4}",
+            "{:>4} {:<40} {:>24.4}",
             "",
-            "positions in random order",
+            "shuffled positions",
             s.get()
         );
     }
-    let _ = writeln!(
-        out,
-        "{:>4} {:<40} {:>28.4}",
-        "", "the mean pattern of all", 1.0
-    );
+    let _ = writeln!(out, "{:>4} {:<40} {:>24.4}", "", "mean pattern", 1.0);
+    out.push_str("   * as declared\n");
 }
 
 fn row(r: &Ranked) -> String {
     let h = r.hypothesis;
-    let centre = match h.centre {
-        ptyproof::doctor::Centre::Declared => "declared",
-        ptyproof::doctor::Centre::Other => "half away",
+    let center = match h.center {
+        ptyproof::doctor::Center::Declared => "declared",
+        ptyproof::doctor::Center::Other => "off N/2",
     };
     let power = match h.power {
         Power::Declared => "declared",
-        Power::Root => "its root",
+        Power::Root => "root",
         Power::Square => "squared",
     };
     let start = match r.start {
@@ -141,7 +143,7 @@ fn row(r: &Ranked) -> String {
         Start::Guess => "guess",
     };
     format!(
-        "{:<10} {centre:<9} {power:<9} {start:<8} {:>7.4} {:>8.4} {:>12.4}  {}",
+        "{:<10} {center:<9} {power:<9} {start:<8} {:>7.4} {:>8.4} {:>8.4}  {}",
         h.orientation.to_string(),
         r.fit.get(),
         r.overlap.get(),
@@ -152,7 +154,7 @@ fn row(r: &Ranked) -> String {
 
 /// A finding as a paragraph.
 fn paragraph(f: &Finding, out: &mut String) {
-    let _ = writeln!(out, "\n{} ({}): {}", f.severity, f.topic, f.says);
+    let _ = writeln!(out, "\n{} ({}): {}", f.severity, f.topic, f.message);
     wrap(&f.evidence, "    ", out);
     if !f.advice.is_empty() {
         wrap(&f.advice, "  > ", out);
@@ -162,7 +164,7 @@ fn paragraph(f: &Finding, out: &mut String) {
 fn wrap(text: &str, indent: &str, out: &mut String) {
     let mut line = String::from(indent);
     for word in text.split_whitespace() {
-        if line.len() + word.len() > WIDTH && line.len() > indent.len() {
+        if line.len() + word.len() > LINE_CHARS && line.len() > indent.len() {
             let _ = writeln!(out, "{}", line.trim_end());
             line = " ".repeat(indent.len());
         }
@@ -193,26 +195,35 @@ pub fn picture(e: &Examination) -> Result<Vec<u8>> {
         .map(|m| m.mapv(|v| (1.0 + v.max(0.0)).log10() as f32));
     let mut all = Vec::new();
     if let Some(b) = &bars {
-        let mut panel = Panel::amplitude("held-out error by hypothesis, the best above", b.view());
+        let mut panel = Panel::amplitude("held-out error by hypothesis, best first", b.view());
         panel.unit = "held-out error (1 = mean pattern)";
         let share = PanelAxis {
             label: "held-out error",
             first: 0.0,
-            step: LONGEST / WIDE as f64,
+            step: MAX_BAR_ERROR / BAR_WIDTH_PX as f64,
         };
         // the middle of a bar's three rows is its place
         let place = PanelAxis {
-            label: "place in the ranking",
-            first: 1.0 - 1.0 / HIGH as f64,
-            step: 1.0 / HIGH as f64,
+            label: "rank",
+            first: 1.0 - 1.0 / BAR_HEIGHT_PX as f64,
+            step: 1.0 / BAR_HEIGHT_PX as f64,
         };
         panel.axes = [share, place];
         all.push(panel);
     }
     if let Some([a, p, probe]) = &parts {
-        all.push(Panel::amplitude("object of the best, amplitude", a.view()));
-        all.push(Panel::phase("object of the best, phase", p.view()));
-        all.push(Panel::amplitude("probe of the best", probe.view()));
+        all.push(Panel::amplitude(
+            "object of the best hypothesis, amplitude",
+            a.view(),
+        ));
+        all.push(Panel::phase(
+            "object of the best hypothesis, phase",
+            p.view(),
+        ));
+        all.push(Panel::amplitude(
+            "probe of the best hypothesis",
+            probe.view(),
+        ));
     } else if let Some(m) = &mean {
         let mut panel = Panel::amplitude("mean pattern", m.view());
         panel.unit = "log10(1 + intensity)";
@@ -222,15 +233,19 @@ pub fn picture(e: &Examination) -> Result<Vec<u8>> {
 }
 
 /// Rows of a bar, pixels and held-out error of the longest.
-const HIGH: usize = 4;
-const WIDE: usize = 150;
-const LONGEST: f64 = 1.5;
+const BAR_HEIGHT_PX: usize = 4;
+const BAR_WIDTH_PX: usize = 150;
+const MAX_BAR_ERROR: f64 = 1.5;
 
 /// One bar of four rows, the last dark, for each hypothesis, as long as its held-out error, up to 1.5.
 fn bars(rows: &[Ranked]) -> Array2<f32> {
-    Array2::from_shape_fn((HIGH * rows.len(), WIDE), |(r, c)| {
-        let v = rows[r / HIGH].held_out_error.get().min(LONGEST);
-        let lit = r % HIGH != HIGH - 1 && (c as f64) < v / LONGEST * WIDE as f64;
+    Array2::from_shape_fn((BAR_HEIGHT_PX * rows.len(), BAR_WIDTH_PX), |(r, c)| {
+        let v = rows[r / BAR_HEIGHT_PX]
+            .held_out_error
+            .get()
+            .min(MAX_BAR_ERROR);
+        let lit = r % BAR_HEIGHT_PX != BAR_HEIGHT_PX - 1
+            && (c as f64) < v / MAX_BAR_ERROR * BAR_WIDTH_PX as f64;
         if lit { v as f32 } else { 0.0 }
     })
 }

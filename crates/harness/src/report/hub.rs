@@ -11,13 +11,13 @@ pub fn cases(found: &Verification) -> Vec<Case> {
             Case::new(p.file.clone(), judgment, p.what.clone())
         }
     };
-    let read = format!("{} files, {} values read", found.files, found.values);
-    let problems = found.problems.iter().map(of(Judgment::NotWell));
+    let read = format!("{} files, {} values checked", found.files, found.values);
+    let problems = found.problems.iter().map(of(Judgment::Fail));
     let events = found.events.iter().map(of(Judgment::NonFinite));
     problems
         .chain(events)
         .chain([Case::new(
-            "the hub is whole and finite",
+            "the hub is complete and finite",
             found.judgment(),
             read,
         )])

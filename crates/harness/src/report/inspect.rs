@@ -8,15 +8,16 @@ use crate::plot::{Panel, PanelAxis, panels};
 use ptyproof::error::Result;
 use ptyproof::io::inspect::{Inspection, PatternFacts, Pixels, ProbeFacts, ScanFacts, Spread};
 use ptyproof::io::open_file::OpenFile;
+use ptyproof::number::{count, figure};
 
 /// The width of the names of a table.
-const NAMES: usize = 22;
+const NAME_CHARS: usize = 22;
 
 /// The findings as text, one line each.
 pub fn table(found: &Inspection) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
-        let _ = writeln!(out, "{name:NAMES$} {value}");
+        let _ = writeln!(out, "{name:NAME_CHARS$} {value}");
     };
     let generation = if found.generation.is_empty() {
         String::new()
@@ -44,30 +45,35 @@ pub fn table(found: &Inspection) -> String {
             .map_or_else(|| "none".to_owned(), |[h, w]| format!("{h} x {w}")),
     );
     let mut known = |name: &str, value: Option<String>| {
-        line(name, value.unwrap_or_else(|| "not known".to_owned()));
+        line(name, value.unwrap_or_else(|| "unknown".to_owned()));
     };
     known(
         "object pixel",
         found
             .pixel_m
-            .map(|p| format!("{:.6e} x {:.6e} m", p.x, p.y)),
+            .map(|p| format!("{} x {} m", figure(p.x, 5), figure(p.y, 5))),
     );
     known(
         "detector pixel",
         found
             .detector_pixel_m
-            .map(|p| format!("{:.6e} x {:.6e} m", p.x, p.y)),
+            .map(|p| format!("{} x {} m", figure(p.x, 5), figure(p.y, 5))),
     );
-    known("distance", found.distance_m.map(|z| format!("{z} m")));
+    known(
+        "distance",
+        found.distance_m.map(|z| format!("{} m", figure(z, 5))),
+    );
     known(
         "photon energy",
-        found.photon_energy_ev.map(|e| format!("{e:.3} eV")),
+        found
+            .photon_energy_ev
+            .map(|e| format!("{} eV", figure(e, 6))),
     );
     line(
         "mask",
         found
             .masked
-            .map_or_else(|| "none".to_owned(), |n| format!("{n} bad pixels")),
+            .map_or_else(|| "none".to_owned(), |n| format!("{} bad pixels", count(n))),
     );
     for note in &found.notes {
         line("note", note.clone());
@@ -75,22 +81,16 @@ pub fn table(found: &Inspection) -> String {
     for mismatch in found.mismatches() {
         line("MISMATCH", mismatch);
     }
-    line("looked at", format!("{} values", found.values()));
+    line("checked", format!("{} values", count(found.values())));
     match found.non_finite() {
         0 => {}
-        n => line("NOT FINITE", format!("{n} of them")),
+        n => line("NOT FINITE", format!("{} of them", count(n))),
     }
     out
 }
 
 fn spread(s: &Spread) -> String {
-    let show = |v: f64| {
-        if v != 0.0 && (v.abs() < 1e-2 || v.abs() >= 1e7) {
-            format!("{v:.4e}")
-        } else {
-            format!("{v:.3}")
-        }
-    };
+    let show = |v: f64| figure(v, 4);
     format!(
         "{} (from {} to {})",
         show(s.mean.get()),
@@ -101,15 +101,15 @@ fn spread(s: &Spread) -> String {
 
 fn pixels(p: &Pixels) -> String {
     match p.first {
-        Some([r, c]) => format!("{}, the first at row {r}, col {c}", p.count),
-        None => p.count.to_string(),
+        Some([r, c]) => format!("{}, the first at row {r}, col {c}", count(p.count)),
+        None => count(p.count),
     }
 }
 
 fn patterns(p: &PatternFacts, line: &mut impl FnMut(&str, String)) {
     line(
         "patterns",
-        format!("{} of {} x {}", p.count, p.size[0], p.size[1]),
+        format!("{} of {} x {}", count(p.count), p.size[0], p.size[1]),
     );
     line(
         "stored as",
@@ -117,31 +117,34 @@ fn patterns(p: &PatternFacts, line: &mut impl FnMut(&str, String)) {
     );
     line("domain", p.domain.clone());
     line("dose per pattern", spread(&p.dose));
-    line("largest value", format!("{}", p.largest.get()));
-    line("saturated values", p.saturated.to_string());
+    line("largest value", figure(p.largest.get(), 6));
+    line("saturated values", count(p.saturated));
     line(
         "not finite",
         format!(
             "{} values, pixels {}",
-            p.not_finite,
+            count(p.not_finite),
             pixels(&p.not_finite_pixels)
         ),
     );
-    line("negative values", p.negative.to_string());
+    line("negative values", count(p.negative));
     line("dark pixels", pixels(&p.dark));
     line("dead pixels", pixels(&p.dead));
     line("hot pixels", pixels(&p.hot));
-    line("dark patterns", p.dark_patterns.to_string());
-    line("repeated patterns", p.duplicates.to_string());
-    let [y, x] = p.centre_of_mass;
+    line("dark patterns", count(p.dark_patterns));
+    line("repeated patterns", count(p.duplicates));
+    let [y, x] = p.center_of_mass;
     line(
-        "centre of mass - DC",
+        "center of mass - DC",
         format!("row {:+.3}, col {:+.3} pixels", y.get(), x.get()),
     );
 }
 
 fn scan(s: &ScanFacts, line: &mut impl FnMut(&str, String)) {
-    line("positions", format!("{} of {} scan(s)", s.count, s.scans));
+    line(
+        "positions",
+        format!("{} of {} scan(s)", count(s.count), s.scans),
+    );
     line(
         "x, y",
         format!(
@@ -161,15 +164,15 @@ fn scan(s: &ScanFacts, line: &mut impl FnMut(&str, String)) {
     if let Some(coverage) = s.coverage {
         line("coverage", format!("{:.1} %", 100.0 * coverage.get()));
     }
-    line("repeated positions", s.duplicates.to_string());
+    line("repeated positions", count(s.duplicates));
     if s.not_finite > 0 {
-        line("positions not finite", s.not_finite.to_string());
+        line("positions not finite", count(s.not_finite));
     }
     if let Some([h, w]) = s.object_needed {
         line("object needed", format!("{} x {} pixels", h.get(), w.get()));
     }
     if let Some(outside) = s.outside {
-        line("patches outside", outside.to_string());
+        line("patches outside", count(outside));
     }
 }
 
@@ -187,10 +190,13 @@ fn probe(p: &ProbeFacts, line: &mut impl FnMut(&str, String)) {
             shares.join(", ")
         ),
     );
-    line("probe power", format!("{:.6e}", p.power.get()));
-    line("probe diameter", format!("{:.2} pixels", p.diameter.get()));
+    line("probe power", figure(p.power.get(), 5));
+    line(
+        "probe diameter",
+        format!("{} pixels", figure(p.diameter.get(), 4)),
+    );
     if let Some(ratio) = p.dose_over_power {
-        line("dose / probe power", format!("{:.6e}", ratio.get()));
+        line("dose / probe power", figure(ratio.get(), 5));
     }
 }
 

@@ -45,13 +45,13 @@ impl Case {
 pub fn junit(suite: &str, cases: Vec<Case>) -> Result<String> {
     let mut cases = cases;
     if cases.iter().all(|c| c.judgment.is_none()) {
-        let says = "nothing was looked at";
+        let says = "nothing was checked";
         cases.push(Case::new("anything", Judgment::Undecided, says));
     }
     let mut made = TestSuite::new(suite);
     for case in cases {
         let status = match case.judgment {
-            Some(Judgment::Well) => TestCaseStatus::success(),
+            Some(Judgment::Pass) => TestCaseStatus::success(),
             None => TestCaseStatus::skipped(),
             Some(bad) => {
                 let kind = match bad {
@@ -85,10 +85,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_judged_is_an_error_and_nothing_is_no_success() {
+    fn undecided_is_an_error_and_empty_is_not_success() {
         let cases = vec![
-            Case::new("a", Judgment::Well, "fine"),
-            Case::new("b\u{1}", Judgment::NotWell, "1 < 2\u{0}"),
+            Case::new("a", Judgment::Pass, "fine"),
+            Case::new("b\u{1}", Judgment::Fail, "1 < 2\u{0}"),
             Case::new("c", Judgment::NonFinite, "NaN"),
             Case::new("d", Judgment::Undecided, "no value"),
             Case::skipped("e", "volatile"),
@@ -102,7 +102,7 @@ mod tests {
         for nothing in [vec![], vec![Case::skipped("e", "volatile")]] {
             let text = junit("suite", nothing).unwrap();
             assert!(
-                text.contains("errors=\"1\"") && text.contains("nothing was looked at"),
+                text.contains("errors=\"1\"") && text.contains("nothing was checked"),
                 "{text}"
             );
         }

@@ -115,9 +115,10 @@ pub fn cell(text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use ptyproof_testkit::tolerance::DECIMALS_5;
 
     #[test]
-    fn six_significant_digits_are_those_of_python() {
+    fn six_digit_format_matches_python() {
         // f"{v:.6g}" of CPython 3.11; ties go to the even digit of the exact binary value
         for (v, want) in [
             (1234565.0, "1.23456e+06"),
@@ -146,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_is_a_dash() {
+    fn nonfinite_number_is_a_dash() {
         assert_eq!(g6_or_dash(Some(f64::NAN)), "\u{2014}");
         assert_eq!(g6_or_dash(None), "\u{2014}");
         assert_eq!(or_dash(Some(3)), "3");
     }
 
     #[test]
-    fn a_table_stays_a_table() {
+    fn table_cells_are_escaped() {
         let mut t = Table::new(&["a", "b"]);
         t.row(["x|y", "two\nlines"]).row(["alone"]);
         assert_eq!(
@@ -164,10 +165,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn six_digits_are_within_half_a_unit_of_the_sixth(v in proptest::num::f64::NORMAL) {
+        fn six_digit_rounding_error_is_at_most_half_a_unit(v in proptest::num::f64::NORMAL) {
             // |g6(v) - v| <= 0.5e-5 |v|, and 2 eps for reading the text back
             let back: f64 = g6(v).parse().unwrap();
-            prop_assert!((back - v).abs() <= (0.5e-5 + 2.0 * f64::EPSILON) * v.abs());
+            prop_assert!((back - v).abs() <= (DECIMALS_5.absolute + 2.0 * f64::EPSILON) * v.abs());
         }
     }
 }

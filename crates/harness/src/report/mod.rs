@@ -1,5 +1,6 @@
 //! What people read: Markdown built from values, never from files.
 
+pub mod columns;
 pub mod diff;
 pub mod doctor;
 pub mod hub;

@@ -11,7 +11,7 @@ use ptyproof::error::Result;
 use ptyproof::json::Real;
 use ptyproof::score::fidelity::Fidelity;
 use ptyproof::score::known::MIN_PIXELS;
-use ptyproof::score::network_vs_engine::{ProbeOf, Side, Versus};
+use ptyproof::score::network_vs_engine::{NetworkVsEngine, ProbeOf, Side};
 
 /// Pictures of the page: the file, what it shows, and its bytes.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ fn plane(a: &Array2<Complex64>, of: fn(&Complex64) -> f64) -> Array2<f32> {
 ///
 /// # Errors
 /// None that images of one shape can cause.
-pub fn pictures(v: &Versus, images: Images<'_>) -> Result<Vec<Picture>> {
+pub fn pictures(v: &NetworkVsEngine, images: Images<'_>) -> Result<Vec<Picture>> {
     let mut named = vec![("network", images.network), ("engine", images.engine)];
     named.extend(images.truth.map(|t| ("truth", t)));
     let modulus: Vec<_> = named
@@ -70,13 +70,10 @@ pub fn pictures(v: &Versus, images: Images<'_>) -> Result<Vec<Picture>> {
     let apart = |a: &Array2<Complex64>, b: &Array2<Complex64>| plane(&(a - b), |z| z.norm());
     let differences = match images.truth {
         Some(t) => vec![
-            ("network, from the truth", apart(images.network, t)),
-            ("engine, from the truth", apart(images.engine, t)),
+            ("network - ground truth", apart(images.network, t)),
+            ("engine - ground truth", apart(images.engine, t)),
         ],
-        None => vec![(
-            "network, from the engine",
-            apart(images.network, images.engine),
-        )],
+        None => vec![("network - engine", apart(images.network, images.engine))],
     };
     let most = differences
         .iter()
@@ -90,13 +87,13 @@ pub fn pictures(v: &Versus, images: Images<'_>) -> Result<Vec<Picture>> {
     let mut all = vec![
         picture(
             "amplitude.png",
-            "Amplitude, after the gauge; green: not known of both.",
+            "Amplitude after alignment; green: not known in both.",
             panels("", &amplitude)?,
         ),
-        picture("phase.png", "Phase, after the gauge.", panels("", &phase)?),
+        picture("phase.png", "Phase after alignment.", panels("", &phase)?),
         picture(
             "difference.png",
-            "Modulus of the difference.",
+            "Magnitude of the difference.",
             panels("", &difference)?,
         ),
     ];
@@ -110,14 +107,14 @@ pub fn pictures(v: &Versus, images: Images<'_>) -> Result<Vec<Picture>> {
     if let Some(chart) = residuals(v) {
         all.push(picture(
             "residuals.png",
-            "Residual of each pattern on the detector, each reconstruction with its own probe and one factor.",
+            "Residual of each pattern on the detector, with the probe of each reconstruction and one fitted factor.",
             charts("", &[chart])?,
         ));
     }
     Ok(all)
 }
 
-fn rings(v: &Versus) -> Option<Chart> {
+fn rings(v: &NetworkVsEngine) -> Option<Chart> {
     let line = |label: &str, f: Option<&Fidelity>| {
         let c = f.and_then(|f| f.frc.as_ref())?;
         let points = c
@@ -156,7 +153,7 @@ fn rings(v: &Versus) -> Option<Chart> {
     })
 }
 
-fn residuals(v: &Versus) -> Option<Chart> {
+fn residuals(v: &NetworkVsEngine) -> Option<Chart> {
     let line = |label: &str, s: &Side| {
         let d = s.detector.as_ref()?;
         let all = d.per_pattern.iter().enumerate();
@@ -184,7 +181,7 @@ fn number(v: Option<Real>) -> String {
 }
 
 /// The figures: name, network, engine.
-fn rows(v: &Versus) -> Vec<[String; 3]> {
+fn rows(v: &NetworkVsEngine) -> Vec<[String; 3]> {
     let mut rows = Vec::new();
     let sides = [&v.network, &v.engine];
     let mut row = |name: &str, of: &dyn Fn(&Side) -> Option<Real>| {
@@ -193,8 +190,8 @@ fn rows(v: &Versus) -> Vec<[String; 3]> {
     };
     if v.network.fidelity.is_some() {
         let of = |f: fn(&Fidelity) -> Option<Real>| move |s: &Side| s.fidelity.as_ref().and_then(f);
-        row("nrmse (truth)", &of(|f| Some(f.nrmse)));
-        row("the same of a flat object", &of(|f| Some(f.flat.nrmse)));
+        row("nrmse (ground truth)", &of(|f| Some(f.nrmse)));
+        row("nrmse of a flat object", &of(|f| Some(f.flat.nrmse)));
         row("amplitude mae", &of(|f| Some(f.amplitude.mae)));
         row("amplitude psnr, dB", &of(|f| Some(f.amplitude.psnr)));
         row("amplitude ssim", &of(|f| f.amplitude.ssim.map(|s| s.value)));
@@ -202,33 +199,33 @@ fn rows(v: &Versus) -> Vec<[String; 3]> {
         row("phase ssim", &of(|f| f.phase.ssim.map(|s| s.value)));
         row("frc, mean", &of(|f| f.frc.as_ref().map(|c| c.mean)));
         row(
-            "frc falls below half a bit, of Nyquist",
+            "frc half-bit crossing, of Nyquist",
             &of(|f| f.frc.as_ref().map(|c| c.half_bit.of_nyquist)),
         );
-        row("scale that was fitted", &of(|f| Some(f.gauge.scale)));
+        row("fitted scale", &of(|f| Some(f.gauge.scale)));
         row("known share of the region", &of(|f| Some(f.known)));
     }
-    row("residual on the detector", &|s| {
+    row("detector residual", &|s| {
         s.detector.as_ref().map(|d| d.residual)
     });
-    row("the same without a fitted factor", &|s| {
+    row("detector residual, no fitted factor", &|s| {
         s.detector.as_ref().map(|d| d.residual_as_is)
     });
     row("r factor", &|s| s.detector.as_ref().map(|d| d.r_factor));
-    row("patterns that it explains", &|s| {
+    row("patterns compared", &|s| {
         s.detector.as_ref().map(|d| Real(d.patterns as f64))
     });
-    row("known share of those in the middle", &|s| {
+    row("known share of the central patterns", &|s| {
         s.detector.as_ref().map(|d| d.known)
     });
     rows
 }
 
-fn between(v: &Versus) -> String {
+fn between(v: &NetworkVsEngine) -> String {
     let b = &v.between;
     let frc = b.frc.as_ref();
     let few = if b.pixels < MIN_PIXELS {
-        ": too few to say anything"
+        ": too few to judge"
     } else {
         ""
     };
@@ -243,7 +240,7 @@ fn between(v: &Versus) -> String {
 }
 
 /// What a person sees.
-pub fn terminal(v: &Versus) -> String {
+pub fn terminal(v: &NetworkVsEngine) -> String {
     let mut out = format!("{}\n\n{:42} {:>10} {:>10}\n", v.of, "", "network", "engine");
     for [name, n, e] in rows(v) {
         let _ = writeln!(out, "{name:42} {n:>10} {e:>10}");
@@ -261,8 +258,8 @@ pub fn terminal(v: &Versus) -> String {
 }
 
 /// What each look came to, a line each.
-fn verdicts(v: &Versus) -> impl Iterator<Item = String> {
-    (v.looks().into_iter()).map(|l| format!("{}: {}: {}", l.judgment, l.of, l.says))
+fn verdicts(v: &NetworkVsEngine) -> impl Iterator<Item = String> {
+    (v.checks().into_iter()).map(|l| format!("{}: {}: {}", l.judgment, l.of, l.message))
 }
 
 fn escaped(text: &str) -> String {
@@ -280,7 +277,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// What each has seen of the patterns.
-fn seen(v: &Versus) -> String {
+fn seen(v: &NetworkVsEngine) -> String {
     let (all, s) = (v.patterns, v.network_seen);
     if [s.trained, s.inferred, s.both] == [all; 3] {
         return "Network and engine have seen the same patterns, all of them, and neither an object.".into();
@@ -302,10 +299,10 @@ fn begun(probe: ProbeOf) -> &'static str {
             "Both begin with the probe of the data, which of a simulation is the true one."
         }
         ProbeOf::Custom => {
-            "The network has a probe of its own (--custom-probe); the engine began with that of the data."
+            "The network used the custom probe (`custom_probe`); the engine started from the probe of the data."
         }
         ProbeOf::Scenario => {
-            "The network has the probe that --probe-mode says; the engine began with that of the data."
+            "The network used the probe of `probe_mode`; the engine started from the probe of the data."
         }
         ProbeOf::Engine => "The network has the probe that the engine refined, on all patterns.",
         ProbeOf::EngineOfOneMode => {
@@ -316,7 +313,7 @@ fn begun(probe: ProbeOf) -> &'static str {
 }
 
 /// The page: it needs nothing but the pictures beside it.
-pub fn page(v: &Versus, pictures: &[Picture]) -> String {
+pub fn page(v: &NetworkVsEngine, pictures: &[Picture]) -> String {
     let of = escaped(&v.of);
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{of}</title>\n\
@@ -353,9 +350,8 @@ pub fn page(v: &Versus, pictures: &[Picture]) -> String {
     }
     let _ = writeln!(
         out,
-        "<p>Figures are taken where both know the object, in the middle of the groups that the network inferred, after global \
-         phase and scale, ramp, shift and twin. {} {} \
-         The two hubs beside this page, <a href=\"network\">network</a> and <a href=\"engine\">engine</a>, say how each was made.</p>\n</html>",
+        "<p>Figures are computed where both objects are known, in the center of the groups that the network inferred, after alignment of global phase, scale, phase ramp, shift and twin. {} {} \
+         The two hubs beside this page, <a href=\"network\">network</a> and <a href=\"engine\">engine</a>, record how each was made.</p>\n</html>",
         seen(v),
         begun(v.network_probe)
     );

@@ -2,16 +2,18 @@
 
 use std::fmt::Write as _;
 
-use super::markdown::{Table, general};
+use super::columns::{Side, columns};
+use super::markdown::Table;
 use crate::audit::scale_audit::{Factor, ScaleAudit};
 use ptyproof::json::Real;
 use ptyproof::judgment::Judgment;
+use ptyproof::number::figure;
 
 fn number(v: Real) -> String {
     if v.get().is_nan() {
         "-".into()
     } else {
-        general(v.get(), 6)
+        figure(v.get(), 5)
     }
 }
 
@@ -27,10 +29,10 @@ fn check(l: &Factor) -> String {
     let held = l.deviation.zip(l.allowed).map(|(d, most)| {
         let good = l.holds();
         format!(
-            "{} {:+.1e} (allowed {:.1e})",
+            "{} {} (allowed {})",
             if good { "holds" } else { "FAILS" },
-            d.get(),
-            most.get()
+            figure(d.get(), 2),
+            figure(most.get(), 2)
         )
     });
     held.unwrap_or_else(|| "-".into())
@@ -47,29 +49,24 @@ fn ratios(chain: &ScaleAudit) -> Vec<String> {
     each.collect()
 }
 
-/// What a person sees.
-pub fn terminal(chain: &ScaleAudit) -> String {
+/// What a person sees, on a terminal of `width` columns or elsewhere.
+pub fn terminal(chain: &ScaleAudit, width: Option<usize>) -> String {
     let mut out = format!("{}\n\n", chain.of);
-    let head = ["stage", "factor", "to", "energy", "mean", "ratio", "check"].map(str::to_owned);
-    let mut rows = vec![head];
-    for (l, ratio) in chain.links.iter().zip(ratios(chain)) {
-        rows.push([
-            l.stage.clone(),
-            factor(l),
-            l.to.clone(),
-            number(l.energy),
-            number(l.mean),
-            ratio,
-            check(l),
-        ]);
-    }
-    let width = |k: usize| rows.iter().map(|r| r[k].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..7).map(width).collect();
-    for row in &rows {
-        let cells = row.iter().zip(&widths);
-        let line: Vec<String> = cells.map(|(c, w)| format!("{c:<w$}")).collect();
-        let _ = writeln!(out, "  {}", line.join("  ").trim_end());
-    }
+    let head = ["stage", "factor", "to", "energy", "mean", "ratio", "check"];
+    let rows: Vec<Vec<String>> = (chain.links.iter().zip(ratios(chain)))
+        .map(|(l, ratio)| {
+            vec![
+                l.stage.clone(),
+                factor(l),
+                l.to.clone(),
+                number(l.energy),
+                number(l.mean),
+                ratio,
+                check(l),
+            ]
+        })
+        .collect();
+    out.push_str(&columns(&head.map(|h| (h, Side::Left)), &rows, 2, width));
     let _ = writeln!(out, "\n  reconstruction = {} x object", left(chain));
     let _ = writeln!(out, "{}", verdict(chain));
     for f in &chain.findings {
@@ -88,14 +85,14 @@ fn verdict(chain: &ScaleAudit) -> String {
         n => format!("{n} energies"),
     };
     match chain.judgment() {
-        Judgment::Well => format!("verdict: {checks} checked, all are kept"),
+        Judgment::Pass => format!("verdict: {checks} checked, all conserve energy"),
         Judgment::Undecided => match &chain.unchecked {
             Some(what) => format!("verdict: {checks} checked, and {what}"),
             None => "verdict: no energy could be checked".into(),
         },
-        Judgment::NotWell => format!("verdict: {checks} checked, something is lost or changed"),
+        Judgment::Fail => format!("verdict: {checks} checked, energy is lost or changed"),
         Judgment::NonFinite => format!(
-            "verdict: {checks} checked, and something is not finite ({} pixels of the reconstruction)",
+            "verdict: {checks} checked, values are not finite ({} pixels of the reconstruction)",
             chain.non_finite
         ),
     }
@@ -121,7 +118,7 @@ fn left(chain: &ScaleAudit) -> String {
 
 /// The page.
 pub fn markdown(chain: &ScaleAudit) -> String {
-    let mut out = format!("# Scale chain of `{}`\n\n", chain.of);
+    let mut out = format!("# Scale audit of `{}`\n\n", chain.of);
     let mut table = Table::new(&[
         "Stage",
         "Factor",
@@ -191,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn the_terminal_shows_every_factor_and_what_is_wrong() {
-        insta::assert_snapshot!(terminal(&chain()));
+    fn terminal_lists_factors_and_findings() {
+        insta::assert_snapshot!(terminal(&chain(), None));
     }
 
     #[test]
-    fn the_page_has_the_laws_too() {
+    fn page_lists_energy_checks() {
         insta::assert_snapshot!(markdown(&chain()));
     }
 }

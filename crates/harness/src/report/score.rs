@@ -9,7 +9,8 @@ use super::markdown::{DASH, Table, general};
 use crate::plot::{Chart, Curve, Panel, Range, charts, panels};
 use ptyproof::error::Result;
 use ptyproof::json::Real;
-use ptyproof::score::detector::OnDetector;
+use ptyproof::number::figure;
+use ptyproof::score::detector::DetectorFit;
 use ptyproof::score::evaluation::{Evaluation, Figures};
 use ptyproof::score::fidelity::{Alignment, Fidelity, Quality};
 use ptyproof::score::frc::{Crossing, Frc};
@@ -22,7 +23,7 @@ fn number(v: Real) -> String {
     if v.get().is_nan() {
         DASH.into()
     } else {
-        general(v.get(), 4)
+        figure(v.get(), 4)
     }
 }
 
@@ -38,11 +39,11 @@ fn alignment(f: &Fidelity) -> String {
         Alignment::None => "none".into(),
         Alignment::Scalar => factor,
         Alignment::Gauge => format!(
-            "{factor}, ramp {:.5} {:.5} rad/px, shift {:.3} {:.3} px (y, x){}",
-            g.ramp[0].get(),
-            g.ramp[1].get(),
-            g.shift[0].get(),
-            g.shift[1].get(),
+            "{factor}, ramp {} {} rad/px, shift {} {} px (y, x){}",
+            figure(g.ramp[0].get(), 3),
+            figure(g.ramp[1].get(), 3),
+            figure(g.shift[0].get(), 3),
+            figure(g.shift[1].get(), 3),
             if g.twin { ", twin" } else { "" }
         ),
     }
@@ -56,13 +57,13 @@ fn crossing(c: &Crossing, pixel_m: Option<Real>) -> String {
             number(c.half_period)
         )
     } else {
-        "never below it up to Nyquist".into()
+        "not crossed up to Nyquist".into()
     };
     if let Some(p) = pixel_m.filter(|_| c.crossed) {
         let _ = write!(
             text,
             ", {} nm",
-            general(1e9 * p.get() * c.half_period.get(), 3)
+            figure(1e9 * p.get() * c.half_period.get(), 3)
         );
     }
     text
@@ -98,7 +99,7 @@ fn truth(f: &Fidelity, s: &Scores) -> Vec<Section> {
         pair(
             "complex correlation",
             format!(
-                "{} (a flat object: {}; no gate takes it)",
+                "{} (a flat object: {}; not available as a gate)",
                 number(f.complex_correlation),
                 number(f.flat.complex_correlation)
             ),
@@ -106,8 +107,8 @@ fn truth(f: &Fidelity, s: &Scores) -> Vec<Section> {
     ];
     if let Some(fault) = f.fault {
         own.push(pair(
-            "what is left",
-            format!("is explained by {}", fault.words()),
+            "remaining difference",
+            format!("mostly due to {}", fault.description()),
         ));
     }
     let name = s.truth.as_deref().unwrap_or("the truth");
@@ -133,10 +134,10 @@ fn missing(f: &Fidelity) -> String {
     if f.is_known() {
         String::new()
     } else if f.dark {
-        "; the truth has no light there, and every figure is NaN".into()
+        "; the ground truth is zero there, so every figure is NaN".into()
     } else {
         let least = number(f.known_at_least);
-        format!("; below {least} every figure is NaN (--known-at-least)")
+        format!("; below {least} (`known_at_least`) every figure is NaN")
     }
 }
 
@@ -151,15 +152,15 @@ fn frc_lines(c: &Frc, pixel_m: Option<Real>) -> Vec<(String, String)> {
             ),
         ),
         pair("mean", number(c.mean)),
-        pair("falls below 1/2", crossing(&c.half, pixel_m)),
-        pair("falls below half a bit", crossing(&c.half_bit, pixel_m)),
+        pair("crosses 1/2", crossing(&c.half, pixel_m)),
+        pair("crosses half bit", crossing(&c.half_bit, pixel_m)),
     ]
 }
 
 fn quality(q: &Quality, unit: &str) -> Vec<(String, String)> {
     let similar = |value: Option<Real>, more: String| {
         value.map_or_else(
-            || format!("{DASH} (the truth is flat, or no window is known)"),
+            || format!("{DASH} (the ground truth is flat, or no window is known)"),
             |v| format!("{} ({more})", number(v)),
         )
     };
@@ -186,7 +187,7 @@ fn quality(q: &Quality, unit: &str) -> Vec<(String, String)> {
     ]
 }
 
-fn detector(d: &OnDetector, on: &str) -> Section {
+fn detector(d: &DetectorFit, on: &str) -> Section {
     let worst: Vec<String> = d
         .worst
         .iter()
@@ -196,21 +197,21 @@ fn detector(d: &OnDetector, on: &str) -> Section {
         pair(
             "patterns",
             format!(
-                "{} compared; left out: {} whose light falls on what is not known, {} without light",
+                "{} compared; excluded: {} on unknown pixels, {} zero",
                 d.patterns, d.left_out, d.dark
             ),
         ),
         pair(
             "known",
             format!(
-                "{} of the patterns with light in the middle of the scan{}",
+                "{} of the non-zero patterns in the center of the scan{}",
                 number(d.known),
                 if d.is_known() {
                     String::new()
                 } else {
                     let least = number(d.known_at_least);
                     format!(
-                        "; below {least}, or with fewer than half of all, every figure is NaN (--known-at-least)"
+                        "; below {least} (`known_at_least`), or with fewer than half of all, every figure is NaN"
                     )
                 }
             ),
@@ -228,7 +229,7 @@ fn detector(d: &OnDetector, on: &str) -> Section {
         pair(
             "chi square",
             format!(
-                "{} (1: photon noise, if amplitude is the root of counts)",
+                "{} (1: photon noise, if the amplitude is the square root of counts)",
                 number(d.chi_square)
             ),
         ),
@@ -242,10 +243,7 @@ fn reference(e: &Evaluation) -> Vec<Section> {
         vec![
             pair("mae", number(f.mae)),
             pair("mse", number(f.mse)),
-            pair(
-                "psnr",
-                format!("{} dB (peak 255, whatever the data)", number(f.psnr)),
-            ),
+            pair("psnr", format!("{} dB (peak fixed at 255)", number(f.psnr))),
             pair("ssim", number(f.ssim)),
             pair("ms-ssim", number(f.ms_ssim)),
         ]
@@ -255,7 +253,7 @@ fn reference(e: &Evaluation) -> Vec<Section> {
         pair(
             "known",
             format!(
-                "{} of them are covered in both; the others count as zero, as there",
+                "{} of them are covered in both; the others count as zero, as in the reference",
                 number(e.known)
             ),
         ),
@@ -266,12 +264,12 @@ fn reference(e: &Evaluation) -> Vec<Section> {
         e.frc50.map_or(DASH.into(), |k| format!("ring {k}")),
     ));
     vec![
-        ("as the reference evaluates".into(), whole),
+        ("reference evaluation".into(), whole),
         (
-            "amplitude, the reference's way".into(),
+            "amplitude, reference evaluation".into(),
             figures(&e.amplitude),
         ),
-        ("phase, the reference's way".into(), figures(&e.phase)),
+        ("phase, reference evaluation".into(), figures(&e.phase)),
     ]
 }
 
@@ -304,7 +302,7 @@ fn events(s: &Scores) -> Vec<String> {
         ));
     }
     if !lines.is_empty() && !n.in_region {
-        lines.push("none of them lies in the region that was asked for".into());
+        lines.push("none of them is in the requested region".into());
     }
     lines
 }
@@ -322,7 +320,7 @@ pub fn judged(s: &Scores) -> String {
     }
     if let Some(d) = &s.detector {
         said.push(format!(
-            "{} of {} patterns with light compared, residual {}",
+            "{} of {} non-zero patterns compared, residual {}",
             d.patterns,
             d.patterns + d.left_out,
             number(d.residual)
@@ -414,7 +412,7 @@ pub fn picture(s: &Scores, [p, t]: &[Array2<Complex64>; 2]) -> Result<Vec<u8>> {
         Panel::amplitude("truth", ta.view()).with_range(range),
         Panel::phase("reconstruction", pp.view()),
         Panel::phase("truth", tp.view()),
-        Panel::amplitude("modulus of the difference", apart.view()),
+        Panel::amplitude("magnitude of the difference", apart.view()),
     ];
     // rows and columns of the truth
     let [row, _, col, _] = s.fidelity.as_ref().map_or([0; 4], |f| f.region);

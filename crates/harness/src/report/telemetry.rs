@@ -13,11 +13,11 @@ use std::fmt::Write as _;
 /// The Markdown of a history called `name`; `history_path` and `summary_path` are quoted as given.
 pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -> String {
     let mut text = training::summary(&t.summary(), name, history_path, summary_path);
-    if t.judgment() != Judgment::Well {
+    if t.judgment() != Judgment::Pass {
         // finite metrics are no check mark where something else is wrong
         let mark = "\u{2705} No NaN/inf detected in training history.";
         let no_mark =
-            "\u{26a0}\u{fe0f} The metrics are finite, and something else is wrong: see below.";
+            "\u{26a0}\u{fe0f} The metrics are finite, but there are other problems: see below.";
         text = text.replacen(mark, no_mark, 1);
     }
     let mut table = Table::new(&[
@@ -49,24 +49,24 @@ pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -
         chosen.map(|(name, _)| name.as_str()).collect()
     };
     let diverged = of(&|m| m.divergence_onset.is_some());
-    warn(&mut text, "The minimum was left behind in", &diverged);
+    warn(&mut text, "Diverged:", &diverged);
     let ends: Vec<String> = (t.metrics.iter())
         .filter(|(_, m)| m.missing_at_end > 0)
         .map(|(name, m)| format!("{name} ({})", m.missing_at_end))
         .collect();
-    let what = "Ends in missing values, which count as not finite";
+    let what = "Missing values at the end, which count as not finite";
     warn(&mut text, what, &ends);
     if t.left_out > 0 {
         let _ = writeln!(
             text,
-            "\nMissing values, not at the end of their metric, were left out: {}.",
+            "\nMissing values before the end of a metric were skipped: {}.",
             t.left_out
         );
     }
     let mostly = of(&|m| m.summary.count > 0 && m.left_out > m.summary.count as u64);
-    let what = "More values are missing than there are, too many to judge";
+    let what = "Too many missing values to judge: more than the values present";
     warn(&mut text, what, &mostly);
-    let what = "Not a series, and not finite";
+    let what = "Single numbers that are not finite";
     warn(&mut text, what, &t.ignored_non_finite);
     for line in &t.mismatched {
         warn(&mut text, "Series of different lengths", &[line]);
@@ -74,7 +74,7 @@ pub fn page(t: &Telemetry, name: &str, history_path: &str, summary_path: &str) -
     if !t.ignored.is_empty() {
         let _ = writeln!(
             text,
-            "\nNot a series, and not read: {}.",
+            "\nIgnored because they are not series: {}.",
             t.ignored.join(", ")
         );
     }

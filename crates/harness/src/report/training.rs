@@ -29,17 +29,17 @@ pub fn summary(s: &Summary, scenario: &str, history_path: &str, summary_path: &s
             bad.join(", ")
         )
     } else if values == 0 {
-        "\u{26a0}\u{fe0f} Nothing to judge: no metric has a value.".into()
+        "\u{26a0}\u{fe0f} Undecided: no metric has a value.".into()
     } else if !empty.is_empty() {
         format!(
-            "\u{26a0}\u{fe0f} Nothing to judge in metrics without a value: {}",
+            "\u{26a0}\u{fe0f} Undecided: metrics without a value: {}",
             empty.join(", ")
         )
     } else {
         let count = s.metrics.len();
         let series = if count == 1 { "metric" } else { "metrics" };
         format!(
-            "\u{2705} No NaN/inf detected in training history. Looked at {count} {series}, {values} values."
+            "\u{2705} No NaN/inf detected in training history. Checked {count} {series}, {values} values."
         )
     };
     let _ = write!(
@@ -87,7 +87,7 @@ pub fn summary(s: &Summary, scenario: &str, history_path: &str, summary_path: &s
     t
 }
 
-/// The picture of a training run: loss per epoch beside loss per optimiser step.
+/// The picture of a training run: loss per epoch beside loss per optimizer step.
 ///
 /// # Errors
 /// None that a history can cause.
@@ -119,8 +119,8 @@ pub fn picture(scenario: &str, history: &History, steps: &StepHistory) -> Result
             .map(|r| (r.step as f64, r.loss))
             .collect();
         all.push(Chart {
-            title: "loss per optimiser step".into(),
-            x: "optimiser step".into(),
+            title: "loss per optimizer step".into(),
+            x: "optimizer step".into(),
             curves: vec![Curve {
                 label: "batch".into(),
                 points,
@@ -136,7 +136,7 @@ mod tests {
     use ptyproof::records::steps::StepRecord;
 
     #[test]
-    fn a_finite_history_has_no_line_below_the_table() {
+    fn finite_history_has_no_warning_line() {
         let mut h = History::default();
         h.push(0.0, [("loss", -3944976.0)]);
         let text = summary(&Summary::of(&h), "gs1", "h.json", "s.json");
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_that_broke_names_epoch_step_and_metric() {
+    fn nonfinite_history_names_epoch_step_and_metric() {
         let mut h = History::default();
         h.push(0.0, [("loss", 1.0)]);
         h.push(1.0, [("loss", f64::NEG_INFINITY)]);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_a_history_says_so() {
+    fn empty_history_is_reported() {
         let text = summary(&Summary::default(), "gs1", "h.json", "s.json");
         assert!(text.ends_with("No history metrics were reported for this run.\n"));
     }

@@ -1,8 +1,8 @@
 //! A data file brings facts of its own, and they displace what a scenario would have assumed.
 
-use super::overrides::Ledger;
+use super::overrides::{Ledger, Overrides, Source};
+use super::settings::{ProbeMode, Settings};
 use super::snapshot::{Defaults, Entry, Inputs};
-use super::{Overrides, ProbeMode, Settings, Source};
 use ptyproof::geometry::PatchSize;
 
 /// The facts of a data file that a scenario must follow.

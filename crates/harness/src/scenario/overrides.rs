@@ -5,64 +5,134 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ObjectKind, ProbeMode, Splitting};
+use super::settings::{ObjectKind, ProbeMode};
+use ptyproof::hub::metadata;
+use ptyproof::hub::splitting::Splitting;
+use ptyproof::setting::Named;
 
-/// One field for each flag; `None` where the flag was not given. Values are checked when a scenario
-/// is resolved.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Overrides {
-    /// `--nepochs`: training epochs.
-    pub nepochs: Option<usize>,
-    /// `--group-limit`: groups used for inference, at most; 0: no limit but `group_count`.
-    pub group_limit: Option<usize>,
-    /// `--image-multiplier`: factor on the number of patterns.
-    pub image_multiplier: Option<usize>,
-    /// `--group-multiplier`: factor on the number of groups.
-    pub group_multiplier: Option<usize>,
-    /// `--group-count`: groups of each subset, before the factor.
-    pub group_count: Option<usize>,
-    /// `--gridsize`: group side.
-    pub gridsize: Option<usize>,
-    /// `--probe-mode`.
-    pub probe_mode: Option<ProbeMode>,
-    /// `--probe-scale`.
-    pub probe_scale: Option<f64>,
-    /// `--probe-big`.
-    pub probe_big: Option<bool>,
-    /// `--probe-mask`.
-    pub probe_mask: Option<bool>,
-    /// `--object`.
-    pub object: Option<ObjectKind>,
-    /// `--object-seed`.
-    pub object_seed: Option<u32>,
-    /// `--sim-seed`.
-    pub sim_seed: Option<u32>,
-    /// `--buffer`: margin without scan positions, pixels.
-    pub buffer: Option<f64>,
-    /// `--neighbor-count`.
-    pub neighbor_count: Option<usize>,
-    /// `--nphotons`: mean photons per pattern.
-    pub nphotons: Option<f64>,
-    /// `--reassemble-m`: side of the central part of each patch that is stitched, pixels.
-    pub reassemble_m: Option<usize>,
-    /// `--split`: which positions train.
-    pub split: Option<Splitting>,
-    /// `--split-fraction`: share of the test half.
-    pub split_fraction: Option<f64>,
-    /// `--amp-vmax`: upper end of the amplitude picture.
-    pub amp_vmax: Option<f64>,
-    /// `--base-total-images`: patterns before the factors.
-    pub base_total_images: Option<usize>,
-    /// `--batch-size`: groups per training step.
-    pub batch_size: Option<usize>,
-    /// Fields of [`super::Settings`] that nobody typed: the command chose what is given for them here.
-    pub chosen: Vec<String>,
+ptyproof::settings! {
+    /// What is put in place of what a scenario says; nothing where a field is `None`. Values are checked when the scenario
+    /// is resolved.
+    pub struct Overrides {
+        base_total_images: usize {
+            value: "COUNT", unit: "patterns", bounds: Bounds::AtLeast(1), default: "of the profile, else the snapshot", since: "0.1.0",
+            doc: "Scan positions per channel of a group, before the factors.",
+        }
+        batch_size: usize {
+            value: "COUNT", unit: "groups", bounds: Bounds::AtLeast(1), default: "of the profile, else 16", since: "0.1.0",
+            doc: "Groups per training step.",
+        }
+        buffer: f64 {
+            value: "PIXELS", unit: "pixels", bounds: Bounds::NotNegative, default: "of the snapshot", since: "0.1.0",
+            doc: "Margin at the rim of the object in which no scan position is drawn. More than half the object, less one pixel, is reduced to that, and noted.",
+        }
+        gridsize: usize {
+            value: "SIDE", unit: "patterns", bounds: Bounds::From(1.0, 3.0), default: "of the scenario", since: "0.1.0",
+            doc: "Side of a group. A group has gridsize^2 patterns, which are the channels of the network.",
+        }
+        group_count: usize {
+            value: "COUNT", unit: "groups", bounds: Bounds::Depends("1 to the smaller half"), default: "of the profile, else the scenario", since: "0.1.0",
+            doc: "Groups to train on, before the factor.",
+        }
+        group_limit: usize {
+            value: "COUNT", unit: "groups", bounds: Bounds::AtLeast(0), default: "64", since: "0.1.0",
+            doc: "Groups used for inference, at most. 0 is no limit other than group_count.",
+        }
+        group_multiplier: usize {
+            value: "FACTOR", unit: "", bounds: Bounds::AtLeast(1), default: "1", since: "0.1.0",
+            doc: "Factor on the number of groups.",
+        }
+        image_multiplier: usize {
+            value: "FACTOR", unit: "", bounds: Bounds::AtLeast(1), default: "1", since: "0.1.0",
+            doc: "Factor on the number of patterns.",
+        }
+        neighbor_count: usize {
+            value: "COUNT", unit: "patterns", bounds: Bounds::Depends("gridsize^2 - 1, up to one less than the smaller half"), default: "of the profile, else the scenario", since: "0.1.0",
+            doc: "The other members of a group are drawn from this many nearest neighbors of a position. It has no effect for gridsize 1.",
+        }
+        nepochs: usize {
+            value: "COUNT", unit: "epochs", bounds: Bounds::AtLeast(0), default: "5", since: "0.1.0",
+            doc: "Passes over the training groups. 0 leaves the untrained network; in guarded numerics its output is the analytic estimate.",
+        }
+        nphotons: f64 {
+            value: "PHOTONS", unit: "photons per pattern", bounds: Bounds::From(1e-30, 1e30), default: "of the data file, else the snapshot", since: "0.1.0",
+            doc: "Mean photons per pattern. Within these bounds amplitudes and losses fit into float32.",
+        }
+        object: ObjectKind {
+            value: "KIND", unit: "", bounds: Bounds::OneOf(<ObjectKind as Named>::NAMES), default: "of the snapshot, else lines", since: "0.1.0",
+            doc: "Synthetic object.",
+        }
+        object_seed: u32 {
+            value: "SEED", unit: "", bounds: Bounds::AtLeast(0), default: "of the snapshot", since: "0.1.0",
+            doc: "Seed of the object, and of the groups drawn after it.",
+        }
+        probe_big: bool {
+            value: "BOOL", unit: "", bounds: Bounds::Switch, default: "of the scenario", since: "0.1.0",
+            doc: "Whether the network also reconstructs the border outside the central half of a patch.",
+        }
+        probe_mask: bool {
+            value: "BOOL", unit: "", bounds: Bounds::Switch, default: "of the scenario", since: "0.1.0",
+            doc: "Whether the model masks the illuminated patch.",
+        }
+        probe_mode: ProbeMode {
+            value: "MODE", unit: "", bounds: Bounds::OneOf(<ProbeMode as Named>::NAMES), default: "of the scenario", since: "0.1.0",
+            doc: "Where the probe comes from.",
+        }
+        probe_scale: f64 {
+            value: "SCALE", unit: "1 / amplitude", bounds: Bounds::Positive, default: "of the scenario", since: "0.1.0",
+            doc: "The probe is normalized to a mean modulus of 1 / probe_scale.",
+        }
+        reassemble_m as "reassemble_M": usize {
+            value: "PIXELS", unit: "pixels", bounds: Bounds::Depends("1 to N"), default: "of the scenario, else the snapshot", since: "0.1.0",
+            doc: "Side of the central part of each inferred object that is stitched.",
+        }
+        sim_seed: u32 {
+            value: "SEED", unit: "", bounds: Bounds::AtLeast(0), default: "of the snapshot", since: "0.1.0",
+            doc: "Seed of the scan.",
+        }
+        split: Splitting {
+            value: "HOW", unit: "", bounds: Bounds::OneOf(<Splitting as Named>::NAMES), default: "halves", since: "0.1.0",
+            doc: "Which positions train and which are inferred: one half each, or all for both.",
+        }
+        split_fraction: f64 {
+            value: "SHARE", unit: "share", bounds: Bounds::Between(0.0, 1.0), default: "of the snapshot", since: "0.1.0",
+            doc: "Share of the positions in the test half. It has no effect where nothing is split.",
+        }
+        amp_vmax: f64 {
+            value: "VALUE", unit: "amplitude", bounds: Bounds::Positive, default: "the largest amplitude", since: "0.1.0",
+            doc: "Upper end of the color range of the amplitude picture.",
+        }
+    }
 }
 
 impl Overrides {
-    /// Whether no flag was given.
+    /// Whether nothing is put in place of anything.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl Source {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cli => "cli",
+            Self::Command => "command",
+            Self::ScenarioDefaults => "scenario_defaults",
+            Self::Clamp => "clamp",
+            Self::Data => "data",
+        }
+    }
+}
+
+impl From<&Override> for metadata::Override {
+    fn from(o: &Override) -> Self {
+        Self {
+            field: o.field.to_owned(),
+            displaced: o.displaced.clone().unwrap_or_default(),
+            value: o.value.clone(),
+            source: o.source.name().to_owned(),
+        }
     }
 }
 
@@ -155,13 +225,10 @@ impl Ledger {
         }
     }
 
-    /// Where a value came from, in words, for a message.
-    pub(super) fn place(&self, field: &str) -> String {
-        let cli = |o: &&Override| o.field == field && o.source == Source::Cli;
-        if self.0.iter().any(|o| cli(&o)) {
-            format!("--{}", field.to_lowercase().replace('_', "-"))
-        } else {
-            field.to_owned()
-        }
+    /// Whether a person asked for the value of `field`.
+    pub(super) fn is_asked(&self, field: &str) -> bool {
+        self.0
+            .iter()
+            .any(|o| o.field == field && o.source == Source::Cli)
     }
 }

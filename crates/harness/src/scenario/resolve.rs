@@ -1,57 +1,84 @@
 //! Resolution settles each value once, checks it, and counts what follows from it.
 
 use super::measured::Measured;
-use super::overrides::Ledger;
-use super::profile::Profile;
-use super::snapshot::Entry;
-use super::{
-    BATCH_SIZE, GROUP_LIMIT, NEPOCHS, Overrides, ProfileRecord, Scenario, Settings, Snapshot,
-    Source, Splitting,
-};
+use super::overrides::{Ledger, Override, Overrides, Source};
+use super::profile::{self, Profile, ProfileRecord};
+use super::settings::{BATCH_SIZE, GROUP_LIMIT, NEPOCHS, Settings};
+use super::snapshot::{Entry, Snapshot};
 use ptyproof::error::{Error, Result};
 use ptyproof::geometry::{CanvasSize, GridSize, PatchSize};
+use ptyproof::hub::splitting::Splitting;
+use ptyproof::setting;
 use ptyproof_pinn::data::group_count::{GroupCount, NO_LIMIT};
 
-/// A scenario from its entry, the flags, and its profile where it has one (`record` is then the
-/// record of that profile).
+/// Settings, and where they came from.
+pub(super) struct Resolved {
+    pub(super) settings: Settings,
+    pub(super) overrides: Vec<Override>,
+    pub(super) profile: ProfileRecord,
+}
+
+/// What is put in place of a scenario's values, and which of it a command chose.
+pub(super) struct Asked {
+    all: Overrides,
+    chosen: Vec<&'static str>,
+}
+
+impl Asked {
+    pub(super) fn new(typed: &Overrides, chosen: &Overrides) -> Self {
+        let mut names = chosen.given();
+        let by_hand = typed.given();
+        names.retain(|name| !by_hand.contains(name));
+        Self {
+            all: typed.or(chosen),
+            chosen: names,
+        }
+    }
+
+    pub(super) fn typed(typed: &Overrides) -> Self {
+        Self::new(typed, &Overrides::default())
+    }
+}
+
+/// A scenario from its entry, what is put in place of its values, and its profile where it has one.
 pub(super) fn resolve(
     snapshot: &Snapshot,
     entry: &Entry,
-    flags: &Overrides,
-    profile: Option<&Profile>,
-    mut record: ProfileRecord,
+    Asked { all: flags, chosen }: &Asked,
+    own: Option<&Profile>,
     measured: Option<&Measured>,
-) -> Result<Scenario> {
+) -> Result<Resolved> {
+    let mut record = own.map(profile::record_of).unwrap_or_default();
     let shared = &snapshot.run_params;
     let mut ledger = Ledger::default();
     let l = &mut ledger;
-    let mut preferred = |field, preference: Option<usize>, flag, fallback| {
-        let typed = !flags.chosen.iter().any(|c| c == field);
-        let value = record.settle(field, preference, flag, fallback, typed);
+    let mut preferred = |field: &'static str, preference: Option<usize>, flag, fallback| {
+        let typed = !chosen.contains(&field);
+        let value = profile::settle(&mut record, field, preference, flag, fallback, typed);
         l.settle(field, flag, preference.unwrap_or(fallback));
         value
     };
     let base_total_images = preferred(
         "base_total_images",
-        profile.map(|p| p.base_total_images),
+        own.map(|p| p.base_total_images),
         flags.base_total_images,
         shared.base_total_images,
     );
     let base_groups = preferred(
         "group_count",
-        profile.map(|p| p.group_count),
+        own.map(|p| p.group_count),
         flags.group_count,
         entry.group_count.unwrap_or(shared.group_count),
     );
     let batch_size = preferred(
         "batch_size",
-        profile.map(|p| p.batch_size),
+        own.map(|p| p.batch_size),
         flags.batch_size,
         BATCH_SIZE,
     );
     let neighbor_count = preferred(
         "neighbor_count",
-        profile.and_then(|p| p.neighbor_count),
+        own.and_then(|p| p.neighbor_count),
         flags.neighbor_count,
         entry.neighbor_count.unwrap_or(shared.neighbor_count),
     );
@@ -118,70 +145,49 @@ pub(super) fn resolve(
     if let Some(m) = measured {
         m.take_over(&mut settings, l, flags);
     }
-    check(&settings, l)?;
+    check(&settings)?;
     clamp(&mut settings, l)?;
     count(&mut settings, l, base_groups, measured)?;
     for o in &mut ledger.0 {
-        if o.source == Source::Cli && flags.chosen.iter().any(|c| c == o.field) {
+        if o.source == Source::Cli && chosen.contains(&o.field) {
             o.source = Source::Command;
         }
     }
-    record.effective_batch_size = settings.batch_size;
-    record.effective_group_count = settings.group_count;
-    Ok(Scenario {
+    record.effective_batch_size = Some(settings.batch_size as u64);
+    record.effective_group_count = Some(settings.group_count as u64);
+    Ok(Resolved {
+        settings,
         overrides: ledger.0,
         profile: record,
-        settings,
-        snapshot: snapshot.source.clone(),
     })
 }
 
-/// Mean photons per pattern that float32 can carry through amplitude, rate and loss.
-const DOSES: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
+fn action(s: &Settings) -> String {
+    format!("resolving scenario {}", s.name)
+}
 
-fn refuse(s: &Settings, place: impl Into<String>) -> Error {
-    Error::usage(format!("resolving scenario `{}`", s.name)).at(place.into())
+fn refuse(s: &Settings, field: &str) -> Error {
+    Error::usage(action(s)).field(field)
 }
 
 /// The bounds of single values.
-fn check(s: &Settings, l: &Ledger) -> Result<()> {
-    for (field, v) in [
-        ("base_total_images", s.base_total_images),
-        ("batch_size", s.batch_size),
-        ("group_multiplier", s.group_multiplier),
-        ("image_multiplier", s.image_multiplier),
-    ] {
-        if v == 0 {
-            return Err(refuse(s, l.place(field)).got(v).need("at least 1"));
-        }
-    }
-    for (field, v) in [
+#[expect(clippy::cast_precision_loss, reason = "only small counts are bounded")]
+fn check(s: &Settings) -> Result<()> {
+    for (name, value) in [
+        ("base_total_images", s.base_total_images as f64),
+        ("batch_size", s.batch_size as f64),
+        ("group_multiplier", s.group_multiplier as f64),
+        ("image_multiplier", s.image_multiplier as f64),
         ("amp_vmax", s.amp_vmax.unwrap_or(1.0)),
         ("nphotons", s.nphotons),
         ("probe_scale", s.probe_scale),
+        ("split_fraction", s.split_fraction),
+        ("buffer", s.buffer),
     ] {
-        if !(v.is_finite() && v > 0.0) {
-            let need = "a finite number above 0";
-            return Err(refuse(s, l.place(field)).got(v).need(need));
-        }
-    }
-    if !DOSES.contains(&s.nphotons) {
-        return Err(refuse(s, l.place("nphotons"))
-            .got(format!("{:e}", s.nphotons))
-            .need("1e-30 to 1e30 photons, so that amplitudes and losses fit into float32"));
-    }
-    if !(s.split_fraction > 0.0 && s.split_fraction < 1.0) {
-        return Err(refuse(s, l.place("split_fraction"))
-            .got(s.split_fraction)
-            .need("a number between 0 and 1, both excluded"));
-    }
-    if !(s.buffer.is_finite() && s.buffer >= 0.0) {
-        return Err(refuse(s, l.place("buffer"))
-            .got(s.buffer)
-            .need("a finite number of pixels, 0 or more"));
+        setting::find(Overrides::TABLE, name)?.check(&action(s), value)?;
     }
     if !(1..=s.n.get()).contains(&s.reassemble_m) {
-        return Err(refuse(s, l.place("reassemble_M"))
+        return Err(refuse(s, "reassemble_M")
             .got(s.reassemble_m)
             .need(format!("1 to N = {}", s.n.get())));
     }
@@ -230,15 +236,13 @@ fn count(
     let total = measured
         .map_or(simulated, |m| Some(m.total))
         .ok_or_else(|| {
-            refuse(
-                s,
-                "total images = base_total_images * gridsize^2 * image_multiplier",
-            )
-            .got(format!(
-                "{} * {c} * {}",
-                s.base_total_images, s.image_multiplier
-            ))
-            .need(format!("at most {}", u32::MAX))
+            Error::usage(action(s))
+                .at("total images = base_total_images * gridsize^2 * image_multiplier")
+                .got(format!(
+                    "{} * {c} * {}",
+                    s.base_total_images, s.image_multiplier
+                ))
+                .need(format!("at most {}", u32::MAX))
         })?;
     s.total_images = total;
     match s.split {
@@ -248,26 +252,26 @@ fn count(
         }
         Splitting::None => {
             (s.train_count, s.test_count) = (total, total);
-            if l.place("split_fraction").starts_with("--") {
+            if l.is_asked("split_fraction") {
                 l.note(
                     "split_fraction",
-                    "has no effect: with --split none all positions train and are inferred",
+                    "has no effect: with `split` none all positions train and are inferred",
                 );
             }
         }
     }
     let least = s.train_count.min(s.test_count);
     if least == 0 {
-        return Err(refuse(s, l.place("split_fraction"))
+        return Err(refuse(s, "split_fraction")
             .got(format!(
                 "{} of {total} images: {} to train and {} to test",
                 s.split_fraction, s.train_count, s.test_count
             ))
             .need("at least one of each")
-            .help("--split none draws both from all positions"));
+            .help("`split` none draws both from all positions"));
     }
     let mut groups = base_groups.checked_mul(s.group_multiplier);
-    let asked = l.place("group_count").starts_with("--") || s.group_multiplier > 1;
+    let asked = l.is_asked("group_count") || s.group_multiplier > 1;
     let clamped = GroupCount::clamped(base_groups, NO_LIMIT, least);
     if measured.is_some() && !asked && clamped.used < clamped.requested {
         let used = clamped.used;
@@ -290,26 +294,26 @@ fn count(
                 ),
                 Splitting::None => format!("{least}, the number of positions"),
             };
-            let e = refuse(s, l.place("group_count"))
+            let e = refuse(s, "group_count")
                 .got(match (groups, s.group_multiplier) {
                     (Some(g), 1) => format!("{g} groups"),
                     (Some(g), m) => {
-                        format!("{g} groups ({base_groups} times --group-multiplier {m})")
+                        format!("{g} groups ({base_groups} times `group_multiplier` {m})")
                     }
-                    (None, m) => format!("{base_groups} groups times --group-multiplier {m}"),
+                    (None, m) => format!("{base_groups} groups times `group_multiplier` {m}"),
                 })
                 .need(format!("1 to {halves}"));
             return Err(if most > 0 {
-                e.help(format!("The largest --group-count here is {most}."))
+                e.help(format!("The largest `group_count` here is {most}."))
             } else {
-                e.help(format!("The largest --group-multiplier here is {least}."))
+                e.help(format!("The largest `group_multiplier` here is {least}."))
             });
         }
     };
     note_group_limit(s, l);
     if c == 1 {
-        let note = "has no effect: a group of one pattern has no neighbours";
-        if l.place("neighbor_count").starts_with("--") {
+        let note = "has no effect: a group of one pattern has no neighbors";
+        if l.is_asked("neighbor_count") {
             l.note("neighbor_count", note);
         }
     } else if s.neighbor_count < c - 1 || s.neighbor_count >= least {
@@ -317,23 +321,23 @@ fn count(
             Splitting::Halves => "the smaller half has",
             Splitting::None => "the scan has",
         };
-        return Err(refuse(s, l.place("neighbor_count"))
+        return Err(refuse(s, "neighbor_count")
             .got(s.neighbor_count)
             .need(if least < c {
                 format!("at least {}, and {who} only {least} positions", c - 1)
             } else {
                 format!(
-                    "{} to {}: a group of {c} needs {} neighbours, and {who} {least} positions",
+                    "{} to {}: a group of {c} needs {} neighbors, and {who} {least} positions",
                     c - 1,
                     least - 1,
                     c - 1
                 )
             })
             .help(if least < c {
-                "Take more positions: --base-total-images of a simulation, another file with --data.".to_owned()
+                "Take more positions: `base_total_images` of a simulation, another file with `data`.".to_owned()
             } else {
                 format!(
-                    "Set --neighbor-count {}.",
+                    "Set `neighbor_count` to {}.",
                     s.neighbor_count.clamp(c - 1, least - 1)
                 )
             }));

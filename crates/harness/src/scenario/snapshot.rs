@@ -10,8 +10,9 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use strsim::levenshtein;
 
-use super::{ObjectKind, ProbeMode};
+use super::settings::{ObjectKind, ProbeMode};
 use ptyproof::error::{Error, Result};
 
 /// The built-in snapshot, as text.
@@ -133,7 +134,7 @@ impl Snapshot {
             Error::input("reading the snapshot")
                 .at(&source)
                 .because(e)
-                .help("Without --snapshot the built-in scenarios are used.")
+                .help("Without `snapshot` the built-in scenarios are used.")
         })?;
         Self::parse(&source, &text)
     }
@@ -187,13 +188,13 @@ impl Snapshot {
             .find(|e| e.name == name)
             .ok_or_else(|| {
                 let all: Vec<&str> = self.names().collect();
-                let nearest = all.iter().min_by_key(|n| distance(name, n));
+                let nearest = all.iter().min_by_key(|n| levenshtein(name, n));
                 Error::usage("choosing a scenario")
                     .at(&self.source)
                     .got(format!("`{name}`"))
                     .need(format!("one of {}", all.join(", ")))
                     .help(match nearest {
-                        Some(n) if distance(name, n) <= n.len().div_ceil(2) => {
+                        Some(n) if levenshtein(name, n) <= n.len().div_ceil(2) => {
                             format!("Did you mean `{n}`?")
                         }
                         _ => "Name one of the scenarios listed.".to_owned(),
@@ -223,22 +224,6 @@ fn explain(source: &str, e: &serde_json::Error) -> Error {
     }
 }
 
-/// The Levenshtein distance of two names: insertions, deletions and replacements of characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_snapshot_says_where_and_what() {
+    fn invalid_snapshot_error_names_place_and_value() {
         let mut said = String::new();
         let missing = BUILTIN.replacen("\"nphotons\": 1000000000.0,", "", 1);
         let wrong = BUILTIN.replacen("\"gridsize\": 1", "\"gridsize\": \"one\"", 1);
@@ -279,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_scenario_is_answered_with_the_nearest() {
+    fn unknown_scenario_suggests_the_nearest() {
         let s = Snapshot::builtin().unwrap();
         let mut said = String::new();
         for name in [
@@ -297,17 +282,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_distance_of_names_is_a_metric(a in "[a-d_]{0,8}", b in "[a-d_]{0,8}", c in "[a-d_]{0,8}") {
-            // law: d(a,a) = 0, d(a,b) = d(b,a), d(a,c) <= d(a,b) + d(b,c), | |a|-|b| | <= d <= max
-            prop_assert_eq!(distance(&a, &a), 0);
-            prop_assert_eq!(distance(&a, &b), distance(&b, &a));
-            prop_assert!(distance(&a, &c) <= distance(&a, &b) + distance(&b, &c));
-            prop_assert!(a.len().abs_diff(b.len()) <= distance(&a, &b));
-            prop_assert!(distance(&a, &b) <= a.len().max(b.len()));
-        }
-
-        #[test]
-        fn no_text_makes_the_reader_panic(text in ".{0,200}", cut in 0usize..2000) {
+        fn arbitrary_text_never_panics(text in ".{0,200}", cut in 0usize..2000) {
             let _ = Snapshot::parse("x", &text);
             let _ = Snapshot::parse("x", &BUILTIN[..cut.min(BUILTIN.len())]);
         }

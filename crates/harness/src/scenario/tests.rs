@@ -9,7 +9,7 @@ fn made(name: &str, flags: &Overrides) -> Result<Scenario> {
 }
 
 #[test]
-fn the_builtin_scenarios_are_what_they_were() {
+fn builtin_scenarios_are_unchanged() {
     for name in Snapshot::builtin().unwrap().names() {
         let s = made(name, &Overrides::default()).unwrap();
         insta::assert_json_snapshot!(name.to_owned(), s);
@@ -18,12 +18,12 @@ fn the_builtin_scenarios_are_what_they_were() {
 }
 
 #[test]
-fn the_reference_snapshot_resolves_to_the_same_configuration() {
+fn reference_snapshot_resolves_to_the_builtin_configuration() {
     let path = ptyproof_testkit::repository()
         .join("../shared/reference/hubs/2026-01-16T000353Z/sim_lines_4x_params_snapshot.json");
     if !path.exists() {
         let why = format!("no {}", path.display());
-        ptyproof_testkit::skips::skip(ptyproof_testkit::skips::Lacks::Vectors, why);
+        ptyproof_testkit::skips::skip(ptyproof_testkit::skips::SkipReason::Vectors, why);
         return;
     }
     let reference = Snapshot::read(&path).unwrap();
@@ -50,7 +50,7 @@ fn the_limits_report_ignores_the_profile() {
 }
 
 #[test]
-fn a_flag_displaces_a_preference_on_record() {
+fn flag_overrides_a_preference_and_is_recorded() {
     let flags = Overrides {
         group_count: Some(100),
         neighbor_count: Some(7),
@@ -66,7 +66,7 @@ fn a_flag_displaces_a_preference_on_record() {
 }
 
 #[test]
-fn a_flag_without_effect_and_a_clamped_one_are_announced() {
+fn clamped_or_ineffective_flags_are_reported() {
     let flags = Overrides {
         neighbor_count: Some(7),
         buffer: Some(300.0),
@@ -75,7 +75,7 @@ fn a_flag_without_effect_and_a_clamped_one_are_announced() {
     let s = made("gs1_ideal", &flags).unwrap();
     assert_eq!(s.buffer, 195.0);
     insta::assert_snapshot!(s.warnings().join("\n"), @r"
-    neighbor_count = 7: has no effect: a group of one pattern has no neighbours
+    neighbor_count = 7: has no effect: a group of one pattern has no neighbors
     buffer = 195.0: half the object of 392 pixels, less one, is the most
     ");
     insta::assert_json_snapshot!(s.overrides());
@@ -111,7 +111,7 @@ fn inference_uses_the_smaller_of_group_count_and_group_limit() {
 }
 
 #[test]
-fn a_group_limit_that_does_not_limit_is_announced() {
+fn ineffective_group_limit_is_reported() {
     let said = |group_limit| {
         let flags = Overrides {
             group_limit: Some(group_limit),
@@ -125,7 +125,7 @@ fn a_group_limit_that_does_not_limit_is_announced() {
 }
 
 #[test]
-fn what_cannot_be_run_is_refused_with_both_numbers() {
+fn invalid_counts_are_refused_with_both_numbers() {
     let o = Overrides::default;
     let bad = f64::NAN;
     let cases = [
@@ -299,13 +299,13 @@ fn what_cannot_be_run_is_refused_with_both_numbers() {
 }
 
 #[test]
-fn names_are_read_as_they_are_written() {
+fn names_round_trip() {
     for k in ObjectKind::ALL {
         assert_eq!(k.name().parse::<ObjectKind>().unwrap(), *k);
         assert_eq!(serde_json::to_value(k).unwrap(), k.name());
     }
-    insta::assert_snapshot!("line".parse::<ObjectKind>().unwrap_err(), @"choosing the object: got `line`, need one of lines, grf, points, diagonals");
-    insta::assert_snapshot!("".parse::<ProbeMode>().unwrap_err(), @"choosing the probe: got ``, need one of idealized, custom");
+    insta::assert_snapshot!("line".parse::<ObjectKind>().unwrap_err(), @r#"choosing the object: got "line", need one of lines, grf, points, diagonals"#);
+    insta::assert_snapshot!("".parse::<ProbeMode>().unwrap_err(), @r#"choosing the probe: got "", need one of idealized, custom"#);
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn any_flags() -> impl Strategy<Value = Overrides> {
 
 proptest! {
     #[test]
-    fn a_scenario_is_valid_or_is_not(name in "gs[12]_(ideal|custom)", flags in any_flags()) {
+    fn scenario_resolution_never_panics(name in "gs[12]_(ideal|custom)", flags in any_flags()) {
         // law: resolve = Ok(s)  =>  every bound of Settings holds and no flag is lost
         if let Ok(s) = made(&name, &flags) {
             let c = s.gridsize.channels();
@@ -417,7 +417,7 @@ proptest! {
     }
 
     #[test]
-    fn the_hash_is_of_the_configuration_alone(name in "gs[12]_(ideal|custom)", flags in any_flags()) {
+    fn hash_depends_only_on_the_configuration(name in "gs[12]_(ideal|custom)", flags in any_flags()) {
         // law: same settings <=> same hash; stating a default by flag changes the record, not the hash
         if let (Ok(s), Ok(plain)) = (made(&name, &flags), made(&name, &Overrides::default())) {
             let (a, b) = (s.config_hash()?, plain.config_hash()?);

@@ -4,15 +4,15 @@
 //! stray, which canvas that requires, which one a run would use, and how much of a field of ones
 //! survives being reassembled there.
 //!
-//! *Conventions.* Coordinates are object pixels, axis 0 = x. `coords_offsets` are group centres,
+//! *Conventions.* Coordinates are object pixels, axis 0 = x. `coords_offsets` are group centers,
 //! `coords_relative` their negated member offsets, `combined` the sum of both. Because of the sign,
-//! `combined` are the positions mirrored in the centre of their group: that is what the reference
+//! `combined` are the positions mirrored in the center of their group: that is what the reference
 //! measures, so it is what is reported here; the true position stands beside it in
 //! [`WorstPosition::scan`]. Standard deviations are population ones. `padded_sum` is the sum over
 //! the first 64 groups of `S / (W + 0.001)` on the canvas: `S` the ones of each member moved by
 //! `-combined`, `W` the same for ones in the central `N/2` square alone.
 //!
-//! *Rules.* [`CanvasRule::Grown`]: the room for jitter grows with the group centres, train first,
+//! *Rules.* [`CanvasRule::Grown`]: the room for jitter grows with the group centers, train first,
 //! then test (published from 2026-01-20 on). [`CanvasRule::Legacy`]: it stays at 10 pixels, and what
 //! is required comes from `combined`, without parity (published on 2026-01-16).
 //!
@@ -41,7 +41,7 @@ pub use report::{
 /// How the canvas of a run is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CanvasRule {
-    /// The room grows with the largest group centre; `required` is even.
+    /// The room grows with the largest group center; `required` is even.
     Grown,
     /// The room stays at [`Jitter::REFERENCE`]; `required` comes from the combined positions.
     Legacy,
@@ -79,7 +79,7 @@ pub fn limits(
     for (name, subset) in [("train", train), ("test", test)] {
         check(name, subset.grouping, layout)?;
         if rule == CanvasRule::Grown {
-            jitter = jitter.grow(layout, largest(&subset.grouping.centres))?;
+            jitter = jitter.grow(layout, largest(&subset.grouping.centers))?;
         }
         let padded = layout.padded_size(jitter)?;
         let (report, dropped) = measure(name, subset, layout, (rule, group_limit), padded)?;
@@ -91,7 +91,7 @@ pub fn limits(
         dropped_pixels.insert(name.to_owned(), dropped);
     }
     let worst_position =
-        worst.ok_or_else(|| Error::bug("measuring the canvas").need("a subset"))?;
+        worst.ok_or_else(|| Error::bug("checking the canvas size").need("a subset"))?;
     Ok(LimitsReport {
         additions: Additions {
             dropped_pixels,
@@ -108,10 +108,10 @@ pub fn limits(
 }
 
 fn check(name: &str, g: &Grouping, layout: Layout) -> Result<()> {
-    let error = || Error::input("measuring the canvas").at(format!("{name} groups"));
+    let error = || Error::input("checking the canvas size").at(format!("{name} groups"));
     let c = layout.gridsize.channels();
     if g.is_empty() {
-        return Err(Error::undecided("measuring the canvas")
+        return Err(Error::undecided("checking the canvas size")
             .at(format!("{name} groups"))
             .got("none")
             .need("at least one"));
@@ -127,7 +127,7 @@ fn check(name: &str, g: &Grouping, layout: Layout) -> Result<()> {
             .need(format!("{c} of each group")));
     }
     let bad = |p: &&Position| !p.is_finite();
-    match g.centres.iter().chain(&g.relative).find(bad) {
+    match g.centers.iter().chain(&g.relative).find(bad) {
         Some(p) => Err(error()
             .not_finite()
             .got(format!("({}, {})", p.x, p.y))
@@ -156,7 +156,7 @@ fn measure(
     let all = combined(g);
     let max_combined = largest(&all);
     let required = match rule {
-        CanvasRule::Grown => required_canvas(layout.n, largest(&g.centres), true)?,
+        CanvasRule::Grown => required_canvas(layout.n, largest(&g.centers), true)?,
         CanvasRule::Legacy => required_canvas(layout.n, max_combined, false)?,
     };
     let canvas = CanvasSize::new(even(n, required.get()))?;
@@ -181,7 +181,7 @@ fn measure(
         diffraction_shape: [g.len(), n, n, g.channels],
         offsets: OffsetsReport {
             combined: stats(&all, g.channels),
-            coords_offsets: stats(&g.centres, 1),
+            coords_offsets: stats(&g.centers, 1),
             coords_relative: stats(&g.relative, g.channels),
         },
         point_count: subset.point_count,
@@ -210,9 +210,9 @@ fn worst_position(
         .iter()
         .enumerate()
         .reduce(|a, b| if b.1.max_abs() > a.1.max_abs() { b } else { a })
-        .ok_or_else(|| Error::bug("measuring the canvas").need("a group"))?;
+        .ok_or_else(|| Error::bug("checking the canvas size").need("a group"))?;
     let required = required_canvas(layout.n, p.max_abs(), true)?;
-    let (c, r) = (g.centres[i / g.channels], g.relative[i]);
+    let (c, r) = (g.centers[i / g.channels], g.relative[i]);
     Ok(WorstPosition {
         channel: i % g.channels,
         fits: required <= padded,
@@ -235,22 +235,22 @@ mod tests {
 
     fn grouping(channels: usize, xy: &[(f64, f64)]) -> Grouping {
         let members: Vec<usize> = (0..xy.len()).collect();
-        let mut centres = Vec::new();
+        let mut centers = Vec::new();
         let mut relative = Vec::new();
         for g in xy.chunks(channels) {
             let c = g.len() as f64;
             let sum = g.iter().fold((0.0, 0.0), |a, p| (a.0 + p.0, a.1 + p.1));
-            let centre = Position::new(sum.0 / c, sum.1 / c);
-            centres.push(centre);
+            let center = Position::new(sum.0 / c, sum.1 / c);
+            centers.push(center);
             relative.extend(
                 g.iter()
-                    .map(|p| Position::new(centre.x - p.0, centre.y - p.1)),
+                    .map(|p| Position::new(center.x - p.0, center.y - p.1)),
             );
         }
         Grouping {
             channels,
             members,
-            centres,
+            centers,
             relative,
         }
     }
@@ -287,13 +287,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_measured_is_refused() {
+    fn unmeasurable_scan_is_refused() {
         let good = grouping(4, &[(1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (2.0, 2.0)]);
         let mut said = String::new();
         let mut nan = good.clone();
         nan.relative[2].y = f64::NAN;
         let mut far = good.clone();
-        far.centres[0].x = 1e6;
+        far.centers[0].x = 1e6;
         for (bad, l) in [
             (&grouping(4, &[]), layout(8, 2)),
             (&good, layout(8, 1)),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_report_names_the_position_that_does_not_fit() {
+    fn report_names_the_position_that_does_not_fit() {
         let train = grouping(1, &[(3.0, 4.0), (5.0, 1.0)]);
         let test = grouping(1, &[(9.0, 2.0), (30.5, 6.0)]);
         let r = run(layout(8, 1), CanvasRule::Legacy, &train, &test).unwrap();
@@ -323,9 +323,9 @@ mod tests {
     }
 
     #[test]
-    fn the_sums_are_over_as_many_groups_as_the_limit_allows() {
-        let centres: Vec<(f64, f64)> = (0..9).map(|k| (f64::from(k), 3.0)).collect();
-        let (train, test) = (grouping(1, &centres), grouping(1, &centres[..4]));
+    fn sums_respect_the_group_limit() {
+        let centers: Vec<(f64, f64)> = (0..9).map(|k| (f64::from(k), 3.0)).collect();
+        let (train, test) = (grouping(1, &centers), grouping(1, &centers[..4]));
         // section m: min(64, groups), and here 0 is no limit
         for (limit, used) in [(64, [9, 4]), (5, [5, 4]), (1, [1, 1]), (0, [9, 4])] {
             let r = run_within(limit, layout(8, 1), CanvasRule::Grown, &train, &test).unwrap();
@@ -347,7 +347,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_grown_canvas_loses_nothing_of_single_patterns(
+        fn grown_canvas_keeps_all_of_single_patterns(
             a in proptest::collection::vec((0.0f64..60.0, 0.0f64..60.0), 1..8),
             b in proptest::collection::vec((0.0f64..60.0, 0.0f64..60.0), 1..8),
         ) {

@@ -1,4 +1,4 @@
-//! How far positions stray: of group centres, of members from them, and of both together.
+//! How far positions stray: of group centers, of members from them, and of both together.
 
 use super::report::{AxisStats, CoordinateStats};
 use ptyproof::geometry::Position;
@@ -6,7 +6,7 @@ use ptyproof_pinn::data::group::Grouping;
 
 pub(super) fn combined(g: &Grouping) -> Vec<Position> {
     let member = |(i, r): (usize, &Position)| {
-        let c = g.centres[i / g.channels];
+        let c = g.centers[i / g.channels];
         Position::new(c.x + r.x, c.y + r.y)
     };
     g.relative.iter().enumerate().map(member).collect()

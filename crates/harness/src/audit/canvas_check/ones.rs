@@ -20,8 +20,8 @@ pub(super) fn ones(
 ) -> Result<(f64, usize)> {
     let pad = (side.get() - n) / 2;
     let patch = Array2::from_elem((n, n), 1.0f32);
-    let mut centre = Array2::zeros((n, n));
-    centre
+    let mut center = Array2::zeros((n, n));
+    center
         .slice_mut(s![n / 4..n / 4 + n / 2, n / 4..n / 4 + n / 2])
         .fill(1.0f32);
     let empty = Array2::<f32>::zeros((side.get(), side.get()));
@@ -32,7 +32,7 @@ pub(super) fn ones(
         dropped += placement.dropped();
         for k in 0..placement.len() {
             placement.add(k, patch.view(), seen.view_mut());
-            placement.add(k, centre.view(), weight.view_mut());
+            placement.add(k, center.view(), weight.view_mut());
         }
         // Footprints overlap: a pixel is emptied when it is counted, so it counts once.
         for k in 0..placement.len() {

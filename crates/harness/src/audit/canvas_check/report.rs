@@ -25,7 +25,7 @@ pub struct Metadata {
     pub overrides: BTreeMap<String, Value>,
 }
 
-/// The report; its fields serialise as those of the reference's `reassembly_<scenario>.json`, with
+/// The report; its fields serialize as those of the reference's `reassembly_<scenario>.json`, with
 /// ours beside them under `additions`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LimitsReport {
@@ -152,9 +152,9 @@ pub struct CanvasReport {
 /// Statistics of the three kinds of coordinates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OffsetsReport {
-    /// Centre plus relative.
+    /// Center plus relative.
     pub combined: CoordinateStats,
-    /// Group centres.
+    /// Group centers.
     pub coords_offsets: CoordinateStats,
     /// Negated member offsets.
     pub coords_relative: CoordinateStats,
@@ -214,7 +214,7 @@ impl LimitsReport {
     /// How the look at the canvas ended: what the exit code of the command says. A subset whose sums are of nothing, or not finite,
     /// was not looked at.
     pub fn judgment(&self) -> Judgment {
-        Judgment::gravest(self.subsets.values().map(SubsetReport::judgment))
+        Judgment::worst(self.subsets.values().map(SubsetReport::judgment))
     }
 
     /// The report as a page of Markdown.
@@ -257,7 +257,7 @@ impl LimitsReport {
             if w.fits { "fits" } else { "does **not** fit" }
         );
         if !w.fits && self.fits() {
-            page += "The table and the exit code ask what the rule asks, of the centres of the groups; members lie beyond.\n";
+            page += "The table and the exit code apply the rule to the centers of the groups; their members extend further.\n";
         }
         for (name, dropped) in &self.additions.dropped_pixels {
             page += &format!("Patch pixels lost over the edge, `{name}`: {dropped}.\n");

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use ptyproof::align::{Alignment, align};
 use ptyproof::json::Real;
-use ptyproof::score::known::KNOWN_AT_LEAST;
+use ptyproof::score::known::DEFAULT_MIN_KNOWN_SHARE;
 use ptyproof::score::region::middle;
 use ptyproof::solve::canvas::add_real;
 use ptyproof::solve::{Estimate, Problem};
@@ -82,12 +82,12 @@ pub(super) fn compare(
         .zip(seen)
         .filter(|(z, seen)| **seen && z.is_finite());
     let known = good.count() as f64 / own.len().max(1) as f64;
-    let found = align(&truth, &own).filter(|_| known >= KNOWN_AT_LEAST);
+    let found = align(&truth, &own).filter(|_| known >= DEFAULT_MIN_KNOWN_SHARE);
     Some(Comparison {
         schema: SCHEMA.into(),
         region: [t, b, l, r],
         known: Real(known),
-        known_at_least: Real(KNOWN_AT_LEAST),
+        known_at_least: Real(DEFAULT_MIN_KNOWN_SHARE),
         alignment: found.unwrap_or_else(Alignment::unknown),
     })
 }

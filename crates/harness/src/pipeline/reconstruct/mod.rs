@@ -2,6 +2,8 @@
 
 mod artifacts;
 mod compare;
+mod record;
+mod request;
 mod start;
 
 use std::collections::BTreeMap;
@@ -12,35 +14,39 @@ use ndarray::Array2;
 use num_complex::Complex32;
 use serde_json::{Value, json};
 
-use super::{Stopwatch, event};
+use super::event;
+use super::stopwatch::Stopwatch;
 use crate::log::Log;
 use ptyproof::error::{Error, Result};
 use ptyproof::hub::file::digest_text;
 use ptyproof::hub::{Hub, dir};
 use ptyproof::io::npz::DataFile;
 use ptyproof::judgment::Judgment;
+use ptyproof::number::figure;
 use ptyproof::par::Pool;
 use ptyproof::records::health::EpochHealth;
 use ptyproof::records::history::History;
 use ptyproof::records::stage::Stages;
 use ptyproof::records::summary::Summary;
-use ptyproof::solve::engine::{Residuals, residuals};
 use ptyproof::solve::{Estimate, Event, Problem, Record, Settings, Solver};
+use ptyproof::solve::{Residuals, residuals};
 
 pub use artifacts::RESIDUALS;
 pub(super) use artifacts::{POSITIONS, SCAN};
 pub use compare::{Comparison, region};
+pub use record::{begun, ended};
+pub use request::Request;
 pub(super) use start::canvas;
 pub use start::{InitialGuess, probe_of};
 
 /// Pixels around the patches for positions that move.
-const ROOM: usize = 8;
+const REFINEMENT_MARGIN_PX: usize = 8;
 /// Lines of the log that tell of iterations, at most.
-const LINES: usize = 20;
+const MAX_LINES: usize = 20;
 
-/// What a reconstruction is asked.
+/// A request with its files read.
 #[derive(Debug)]
-pub struct Request {
+pub struct Job {
     /// What it is called, in files and headings.
     pub name: String,
     /// The data.
@@ -51,11 +57,11 @@ pub struct Request {
     pub begin: InitialGuess,
     /// Incoherent modes of the probe; absent: those of the data's probe, or of the hub that it begins from.
     pub modes: Option<usize>,
-    /// Digests of the files handed in, by flag.
+    /// Digests of the files handed in, by the field of the request.
     pub digests: BTreeMap<String, String>,
 }
 
-/// A request that can be met, laid out; the patterns are held once.
+/// A job that can be done, laid out; the patterns are in memory once.
 #[derive(Debug)]
 pub struct Ready {
     /// What it is called.
@@ -103,30 +109,30 @@ impl Ready {
     }
 }
 
-/// Lays out a request; nothing is written yet.
+/// Lays out a job; nothing is written yet.
 ///
 /// # Errors
 /// If a setting cannot be, the canvas would be too large, or the start does not fit.
-pub fn prepare(request: Request) -> Result<Ready> {
-    request.settings.check()?;
-    let data = request.data.dataset;
-    let margin = if request.settings.refine_positions {
-        ROOM
+pub fn prepare(job: Job) -> Result<Ready> {
+    job.settings.check()?;
+    let data = job.data.dataset;
+    let margin = if job.settings.refine_positions {
+        REFINEMENT_MARGIN_PX
     } else {
         1
     };
     let problem = Problem::with_margin(&data, margin)?;
-    let started = start::estimate(&problem, &request.begin, &data, request.modes)?;
+    let started = start::estimate(&problem, &job.begin, &data, job.modes)?;
     let mut trail = Stages::default();
     artifacts::inputs(&mut trail, &data, &problem, &started.estimate);
     Ok(Ready {
-        name: request.name,
+        name: job.name,
         modes: started.estimate.probes.len() / problem.area(),
         problem,
-        settings: request.settings,
+        settings: job.settings,
         began: started.from,
-        notes: request.data.notes,
-        digests: request.digests,
+        notes: job.data.notes,
+        digests: job.digests,
         estimate: started.estimate,
         truth: data.object,
         trail,
@@ -188,17 +194,17 @@ impl Outcome {
     pub fn judgment(&self) -> Judgment {
         let finite = match self.has_non_finite() {
             true => Judgment::NonFinite,
-            false => Judgment::Well,
+            false => Judgment::Pass,
         };
-        Judgment::gravest([finite, self.residuals.judgment()])
+        Judgment::worst([finite, self.residuals.judgment()])
     }
 
     /// Its name in the metadata.
     pub fn status(&self) -> &'static str {
         match self.judgment() {
-            Judgment::Well => "complete",
+            Judgment::Pass => "complete",
             Judgment::Undecided => "complete_undecided",
-            Judgment::NotWell => "complete_explains_nothing",
+            Judgment::Fail => "complete_explains_nothing",
             Judgment::NonFinite => "complete_non_finite",
         }
     }
@@ -252,10 +258,7 @@ impl Progress {
 /// # Errors
 /// If a file cannot be written, or the person asked to stop.
 pub fn run(ready: Ready, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcome> {
-    let mut stages = Stopwatch {
-        clock: ctx.clock,
-        seconds: BTreeMap::new(),
-    };
+    let mut stages = Stopwatch::new(ctx.clock);
     let Ready {
         name,
         problem,
@@ -282,7 +285,7 @@ pub fn run(ready: Ready, hub: &Hub, ctx: &mut Context<'_>) -> Result<Outcome> {
             .at(format!("iteration {done} of {total}"))
             .got("a request to stop")
             .help(format!(
-                "begin from what there is with --start {}",
+                "begin from what there is with `start` {}",
                 hub.path().display()
             )));
     }
@@ -321,7 +324,7 @@ fn iterate(
     hub: &Hub,
     ctx: &mut Context<'_>,
 ) -> Result<()> {
-    let every = total.div_ceil(LINES);
+    let every = total.div_ceil(MAX_LINES);
     let mut told = false;
     for k in 0..total {
         if ctx.stop.load(Ordering::Relaxed) {
@@ -334,17 +337,17 @@ fn iterate(
             told = true;
             let first = event.headline();
             ctx.log.warn(format!(
-                "first non-finite event: {first}; the reconstruction goes on"
+                "first non-finite event: {first}; the reconstruction goes on: a smaller `object_step` or `probe_step` may avoid it"
             ));
             hub.write_json(event::EVENT, event)?;
         }
         if (k + 1) % every == 0 || k == 0 || k + 1 == total {
             ctx.log.info(format!(
-                "iteration {}/{total}: residual {:.6e}, object moved by {:.3e}, probe power {:.6e}",
+                "iteration {}/{total}: residual {}, object moved by {}, probe power {}",
                 k + 1,
-                record.residual,
-                record.object_update,
-                record.probe_power
+                figure(record.residual, 5),
+                figure(record.object_update, 3),
+                figure(record.probe_power, 5)
             ));
         }
     }

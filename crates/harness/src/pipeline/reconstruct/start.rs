@@ -115,7 +115,7 @@ fn hub(problem: &Problem, path: &Path, modes: Option<usize>) -> Result<Started> 
     };
     let count = probes.dim().0;
     if modes.is_some_and(|m| m != count) {
-        let need = format!("{wanted}, or no --modes");
+        let need = format!("{wanted}, or no `modes`");
         return Err(refuse(dir::PROBE, format!("{count} modes"), need));
     }
     let [amplitude, phase] = [dir::AMPLITUDE, dir::PHASE].map(|file| read_plane(path.join(file)));

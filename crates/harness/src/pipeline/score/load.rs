@@ -29,11 +29,11 @@ pub struct Reconstruction {
     pub non_finite: PlaneCensus,
     /// Which pixels a scan covers, if it says so: a hub does.
     pub covered: Option<Array2<bool>>,
-    /// Centres in object pixels, where they are known beside it.
+    /// Centers in object pixels, where they are known beside it.
     pub positions: Option<Vec<Position>>,
     /// Whether these were moved by an engine: then no others are right for its patterns.
     pub refined: bool,
-    /// Side of an object pixel in metres.
+    /// Side of an object pixel in meters.
     pub pixel_m: Option<f64>,
     /// What was assumed.
     pub notes: Vec<String>,
@@ -134,7 +134,7 @@ fn file(contents: &OpenFile, path: &Path) -> Result<Reconstruction> {
             .at(path.display())
             .got(format!("{}, without an object", contents.format))
             .need("an object")
-            .help("patterns alone are given with --data"));
+            .help("patterns alone are given as `data`"));
     };
     let bad = contents.positions.iter().filter(|p| !p.is_finite()).count();
     if bad > 0 {

@@ -15,29 +15,25 @@ use ndarray::{Array2, s};
 use num_complex::{Complex32, Complex64};
 
 pub use load::Reconstruction;
-use place::{extent, non_finite, onto, positions};
+use place::{ACTION, UNKNOWN, extent, non_finite, onto, positions};
 
-use super::Request;
+use super::Job;
 use super::prepare::{self, Grouped};
 use super::scale_audit::same_patterns;
-use ptyproof::assemble::stitch::SEEN;
+use ptyproof::assemble::stitch::MIN_COVERAGE_WEIGHT;
 use ptyproof::error::{Error, Result};
 use ptyproof::geometry::Position;
 use ptyproof::io::dataset::Dataset;
 use ptyproof::json::Real;
 use ptyproof::par::Pool;
-use ptyproof::score::detector::{OnDetector, on_detector};
+use ptyproof::score::detector::{DetectorFit, on_detector};
 use ptyproof::score::evaluation::{Evaluation, crop, evaluate};
 use ptyproof::score::fidelity::{Alignment, Region, Scored, fidelity};
 use ptyproof::score::scores::{self, NonFinite, Scores};
 use ptyproof::solve::{Estimate, Problem};
 
-const ACTION: &str = "scoring a reconstruction";
 /// The reference's reassembly side where no run says another.
 const REASSEMBLY: usize = 20;
-
-/// Nothing is known of a pixel.
-const UNKNOWN: Complex64 = Complex64::new(f64::NAN, f64::NAN);
 
 /// What is asked.
 #[derive(Debug)]
@@ -51,7 +47,7 @@ pub struct ScoreRequest {
     /// Patterns, and what they are called.
     pub data: Option<(String, Dataset)>,
     /// The hub of a network, and what its run was told.
-    pub run: Option<(PathBuf, Request)>,
+    pub run: Option<(PathBuf, Job)>,
     /// What is taken off before the comparison.
     pub alignment: Alignment,
     /// Where, in pixels of the truth; absent: the middle of the scan, or all that should be known.
@@ -114,17 +110,17 @@ impl RunContext {
 /// If there is neither a truth nor patterns, or a region is not on the truth.
 pub fn score(mut asked: ScoreRequest, pool: &Pool) -> Result<Outcome> {
     let own = match asked.run.take() {
-        Some((hub, request)) => {
-            let own = own(&request, pool)?;
+        Some((hub, job)) => {
+            let own = own(&job, pool)?;
             let same = same_patterns(&hub, &own.data);
-            if request.data.is_some() && same.is_none() {
+            if job.data.is_some() && same.is_none() {
                 return Err(Error::undecided(ACTION)
                     .at(hub.display())
                     .got("no digest of the patterns that the run was given")
                     .need("one, to tell whether the data file is still the same")
-                    .help("the hub's stage_digests.json is missing, or of an earlier version: give --truth or --data"));
+                    .help("the hub's stage_digests.json is missing, or of an earlier version: give `truth` or `data`"));
             }
-            if same == Some(false) && request.data.is_some() {
+            if same == Some(false) && job.data.is_some() {
                 return Err(Error::input(ACTION)
                     .at(hub.display())
                     .got("a data file that has changed since the run: these are other patterns")
@@ -138,11 +134,11 @@ pub fn score(mut asked: ScoreRequest, pool: &Pool) -> Result<Outcome> {
     let mut notes = std::mem::take(&mut asked.reconstruction.notes);
     let mut found = asked.reconstruction;
     let mut reassembly = REASSEMBLY;
-    let mut centres = None;
+    let mut centers = None;
     if let Some(own) = own {
         own.place_on(&asked.of, &mut found)?;
         reassembly = own.reassembly;
-        centres = Some(own.grouped.inference.centres);
+        centers = Some(own.grouped.inference.centers);
         if let (None, Some(truth)) = (&asked.truth, &own.truth) {
             let name = "the object of the run's own settings".to_owned();
             asked.truth = Some((name, Reconstruction::of(truth)));
@@ -159,7 +155,7 @@ pub fn score(mut asked: ScoreRequest, pool: &Pool) -> Result<Outcome> {
         return Err(Error::usage(ACTION)
             .at(&asked.of)
             .got("neither a truth nor patterns")
-            .need("--truth FILE, --data FILE, or both")
+            .need("`truth`, `data`, or both")
             .help(
                 "the hub of a network knows its own; that of an engine, or an object, does not",
             ));
@@ -190,7 +186,7 @@ pub fn score(mut asked: ScoreRequest, pool: &Pool) -> Result<Outcome> {
     if let Some((name, truth)) = asked.truth {
         let on = onto(&found, &truth, &mut notes);
         let scan = positions(
-            centres.as_ref(),
+            centers.as_ref(),
             &found,
             asked.data.as_ref().map(|(_, d)| d),
             &truth,
@@ -235,17 +231,17 @@ pub fn score(mut asked: ScoreRequest, pool: &Pool) -> Result<Outcome> {
     Ok(Outcome { scores, images })
 }
 
-fn own(request: &Request, pool: &Pool) -> Result<RunContext> {
-    let s = &request.scenario;
-    let specimen = prepare::specimen(request)?;
-    let data = prepare::data(request, &specimen, pool, &mut BTreeMap::new())?;
+fn own(job: &Job, pool: &Pool) -> Result<RunContext> {
+    let s = &job.scenario;
+    let specimen = prepare::specimen(job)?;
+    let data = prepare::data(job, &specimen, pool, &mut BTreeMap::new())?;
     let mut rng = specimen.rng.clone();
     let grouped = pool.run(|| prepare::group(s, &data.positions, &mut rng))?;
     let canvas = prepare::covered(s, &grouped, pool)?;
     let at = canvas.object_position(0, 0);
     Ok(RunContext {
         place: [at.y, at.x],
-        covered: canvas.coverage.mapv(|w| w >= SEEN),
+        covered: canvas.coverage.mapv(|w| w >= MIN_COVERAGE_WEIGHT),
         probe: specimen.probe,
         grouped,
         truth: specimen.object,
@@ -290,7 +286,7 @@ fn measured(
     known_at_least: f64,
     pool: &Pool,
     notes: &mut Vec<String>,
-) -> Result<Option<OnDetector>> {
+) -> Result<Option<DetectorFit>> {
     let problem = Problem::new(data)?;
     let n = problem.n;
     let probe = match (&found.probe, &data.probe) {

@@ -2,8 +2,8 @@
 //! each other, and on the detector.
 //!
 //! *Fairness.* Figures are taken where both know the object, in the middle of the groups that the network inferred. The engine sees all
-//! patterns. Neither sees the object, so the network may train on those that it infers, or on others: [`Versus::network_seen`] says how many
-//! of each, and [`Versus::network_probe`] whether its probe is one that the engine refined, which has seen all patterns too. Each explains the patterns whose light falls on what it knows: their numbers are stated.
+//! patterns. Neither sees the object, so the network may train on those that it infers, or on others: [`NetworkVsEngine::network_seen`] says how many
+//! of each, and [`NetworkVsEngine::network_probe`] whether its probe is one that the engine refined, which has seen all patterns too. Each explains the patterns whose light falls on what it knows: their numbers are stated.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +11,16 @@ use ndarray::Array2;
 use num_complex::Complex64;
 
 use super::load::Reconstruction;
+use super::place::ACTION;
 use super::place::{onto, positions};
-use super::{ACTION, measured, own};
-use crate::pipeline::Request;
+use super::{measured, own};
+use crate::pipeline::Job;
 use crate::pipeline::prepare::Grouped;
 use ptyproof::error::{Error, Result};
 use ptyproof::par::Pool;
 use ptyproof::score::fidelity::{Alignment, Scored, fidelity};
 use ptyproof::score::known::Extent;
-use ptyproof::score::network_vs_engine::{ProbeOf, Seen, Side, Versus};
+use ptyproof::score::network_vs_engine::{NetworkVsEngine, PatternsSeen, ProbeOf, Side};
 use ptyproof::score::region::middle;
 
 /// What is compared.
@@ -34,7 +35,7 @@ pub struct Pair {
     /// Whence the network has its probe.
     pub network_probe: ProbeOf,
     /// What the network's run was told.
-    pub run: Request,
+    pub run: Job,
     /// The share of the region, and of the patterns, that must be known: below it every figure is NaN.
     pub known_at_least: f64,
 }
@@ -43,7 +44,7 @@ pub struct Pair {
 #[derive(Debug)]
 pub struct Outcome {
     /// The figures.
-    pub versus: Versus,
+    pub versus: NetworkVsEngine,
     /// The network's image.
     pub network: Array2<Complex64>,
     /// The engine's.
@@ -65,11 +66,11 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
     let base = &truth.clone().unwrap_or_else(|| pair.engine.clone());
     let seen = onto(&network, base, &mut notes);
     let solved = onto(&pair.engine, base, &mut notes);
-    // where the network knows nothing there is nothing to compare; the engine keeps its neighbours there, which a shift needs
+    // where the network knows nothing there is nothing to compare; the engine keeps its neighbors there, which a shift needs
     let where_both = |mut image: Array2<Complex64>| {
         for ((z, a), b) in image.iter_mut().zip(&seen).zip(&solved) {
             if !(a.is_finite() && b.is_finite()) {
-                *z = super::UNKNOWN;
+                *z = super::place::UNKNOWN;
             }
         }
         image
@@ -80,19 +81,19 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
     });
     let (rows, cols) = base.image.dim();
     let scan = positions(
-        Some(&own.grouped.inference.centres),
+        Some(&own.grouped.inference.centers),
         &network,
         Some(&own.data),
         base,
     );
-    let (centres, side) = scan.ok_or_else(|| Error::bug(ACTION).got("a run without positions"))?;
-    let region = middle(&centres, side, [rows, cols]);
+    let (centers, side) = scan.ok_or_else(|| Error::bug(ACTION).got("a run without positions"))?;
+    let region = middle(&centers, side, [rows, cols]);
     let nothing = || {
         Error::input(ACTION)
             .at(&pair.of)
             .got("no pixel that network and engine both know")
             .need("an overlap")
-            .help("more groups, --group-limit, or more of each, --reassemble-m; or one of them went non-finite: the summary in its hub says when")
+            .help("more groups, `group_limit`, or more of each, `reassemble_M`; or one of them went non-finite: the summary in its hub says when")
     };
     let extent = Extent {
         known_at_least: pair.known_at_least,
@@ -131,7 +132,7 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
     let known = of_network.is_some();
     let [network, engine, base] = images;
     Ok(Outcome {
-        versus: Versus {
+        versus: NetworkVsEngine {
             schema: ptyproof::score::network_vs_engine::SCHEMA.into(),
             of: pair.of,
             patterns: own.data.len(),
@@ -155,8 +156,8 @@ pub fn versus(pair: Pair, pool: &Pool) -> Result<Outcome> {
 }
 
 /// The patterns that a run's groups are made of.
-fn patterns_seen(request: &Request, grouped: &Grouped) -> Seen {
-    let (trains, _) = request.validation().divide(grouped.train.len());
+fn patterns_seen(job: &Job, grouped: &Grouped) -> PatternsSeen {
+    let (trains, _) = job.validation().divide(grouped.train.len());
     let c = grouped.train.channels;
     let trained: BTreeSet<usize> = trains
         .iter()
@@ -166,7 +167,7 @@ fn patterns_seen(request: &Request, grouped: &Grouped) -> Seen {
     let inferred: BTreeSet<usize> = (grouped.inference.members.iter())
         .map(|&m| grouped.split.test[m])
         .collect();
-    Seen {
+    PatternsSeen {
         trained: trained.len(),
         inferred: inferred.len(),
         both: trained.intersection(&inferred).count(),

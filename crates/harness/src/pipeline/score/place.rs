@@ -4,7 +4,6 @@ use ndarray::Array2;
 use num_complex::Complex64;
 
 use super::load::Reconstruction;
-use super::{ACTION, UNKNOWN};
 use ptyproof::align::Gauge;
 use ptyproof::error::{Error, Result};
 use ptyproof::geometry::Position;
@@ -12,6 +11,11 @@ use ptyproof::io::dataset::Dataset;
 use ptyproof::score::fidelity::Region;
 use ptyproof::score::known::Extent;
 use ptyproof::score::region::middle;
+
+/// What the errors of this room say was being done.
+pub(super) const ACTION: &str = "scoring a reconstruction";
+/// Nothing is known of a pixel.
+pub(super) const UNKNOWN: Complex64 = Complex64::new(f64::NAN, f64::NAN);
 
 /// Pixel `[0, 0]` of an image on the pixels of another: where both know their place, there; else corner on corner for equal
 /// shapes, and middle on middle.
@@ -90,7 +94,7 @@ fn mask_onto(mask: &Array2<bool>, found: &Reconstruction, truth: &Reconstruction
     laid(&ones, offset, truth.image.dim()).mapv(|z| z == Complex64::ONE)
 }
 
-/// Centres on the truth's pixels, and the side of the patterns, if both are known.
+/// Centers on the truth's pixels, and the side of the patterns, if both are known.
 pub(super) fn positions(
     groups: Option<&Vec<Position>>,
     found: &Reconstruction,
@@ -126,7 +130,7 @@ pub(super) fn extent(
         let [top, bottom, left, right] = r;
         if top >= bottom || left >= right || bottom > rows || right > cols {
             return Err(Error::usage(ACTION)
-                .at("--region")
+                .field("region")
                 .got(format!("{top},{bottom},{left},{right}"))
                 .need(format!(
                     "rows and columns of the truth, {rows} x {cols}, the ends exclusive"
@@ -161,13 +165,14 @@ pub(super) fn extent(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ptyproof_testkit::tolerance::{F64_STEPS_512, assert_close};
 
     fn image(rows: usize, cols: usize) -> Array2<Complex64> {
         Array2::from_shape_fn((rows, cols), |(r, c)| Complex64::new(r as f64, c as f64))
     }
 
     #[test]
-    fn whole_offsets_move_exactly_and_fractions_nearly() {
+    fn integer_offsets_are_exact_and_fractional_are_interpolated() {
         let a = image(20, 20);
         let b = laid(&a, [3.0, -2.0], (24, 16));
         assert_eq!(b[[3, 0]], a[[0, 2]]);
@@ -175,11 +180,11 @@ mod tests {
         // a plane is what a cubic interpolates exactly
         let c = laid(&a, [0.25, 1.5], (20, 20));
         let want = Complex64::new(10.0 - 0.25, 10.0 - 1.5);
-        assert!((c[[10, 10]] - want).norm() < 1e-12, "{}", c[[10, 10]]);
+        assert_close!(c[[10, 10]], want, F64_STEPS_512);
     }
 
     #[test]
-    fn what_says_nothing_of_its_place_lies_in_the_middle() {
+    fn object_without_origin_is_centered() {
         let of = |rows, cols, place| Reconstruction {
             image: image(rows, cols),
             place,
@@ -198,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_does_not_make_a_region_smaller() {
+    fn unknown_pixels_do_not_shrink_the_region() {
         let whole = Reconstruction::of(&Array2::from_elem((40, 40), num_complex::Complex32::ONE));
         let mut holed = whole.clone();
         holed.image.slice_mut(ndarray::s![..30, ..]).fill(UNKNOWN);

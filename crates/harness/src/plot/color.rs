@@ -1,4 +1,4 @@
-//! A value becomes a colour in one place, and every range can be divided by.
+//! A value becomes a color in one place, and every range can be divided by.
 //!
 //! *Source.* Tables in [`crate::plot::lut`]; the floor of `1e-9` from `amp_png_range` of the reference's
 //! hubs (reference description, section m).
@@ -12,9 +12,9 @@ use super::canvas::Rgb;
 use crate::plot::lut;
 use ndarray::ArrayView2;
 
-/// Which colours stand for which values.
+/// Which colors stand for which values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColourMap {
+pub enum ColorMap {
     /// Dark to light (matplotlib's magma): amplitudes.
     Magma,
     /// Cyclic (matplotlib's twilight): phases.
@@ -23,9 +23,9 @@ pub enum ColourMap {
     Difference,
 }
 
-impl ColourMap {
-    /// The colour of `t` in `[0, 1]`; values outside get the end colours.
-    pub fn colour(self, t: f64) -> Rgb {
+impl ColorMap {
+    /// The color of `t` in `[0, 1]`; values outside get the end colors.
+    pub fn color(self, t: f64) -> Rgb {
         let pick = |table: &[Rgb]| {
             let k = (t.clamp(0.0, 1.0) * table.len() as f64) as usize; // floor, as matplotlib does
             table[k.min(table.len() - 1)]
@@ -34,7 +34,7 @@ impl ColourMap {
             Self::Magma => pick(&lut::MAGMA),
             Self::Twilight => pick(&lut::TWILIGHT),
             Self::Difference => {
-                // Straight lines between five colours of equal steps in lightness on both sides.
+                // Straight lines between five colors of equal steps in lightness on both sides.
                 const STOPS: [[f64; 3]; 5] = [
                     [26.0, 62.0, 138.0],
                     [120.0, 168.0, 214.0],
@@ -53,12 +53,12 @@ impl ColourMap {
     }
 }
 
-/// The values at the two ends of a colour bar.
+/// The values at the two ends of a color bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
-    /// Value of the first colour.
+    /// Value of the first color.
     pub low: f64,
-    /// Value of the last colour; above `low`.
+    /// Value of the last color; above `low`.
     pub high: f64,
 }
 
@@ -107,24 +107,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_colour_tables_are_those_of_matplotlib() {
+    fn color_tables_match_matplotlib() {
         // matplotlib 3.11: magma(0), magma(128/256), magma(1.0), twilight(0.5) as bytes
-        assert_eq!(ColourMap::Magma.colour(0.0), [0, 0, 3]);
-        assert_eq!(ColourMap::Magma.colour(1.0), lut::MAGMA[255]);
-        assert_eq!(ColourMap::Twilight.colour(0.5), lut::TWILIGHT[255]);
-        assert_eq!(ColourMap::Difference.colour(0.5), [247, 247, 247]);
-        assert_eq!(ColourMap::Magma.colour(f64::NAN), [0, 0, 3]);
+        assert_eq!(ColorMap::Magma.color(0.0), [0, 0, 3]);
+        assert_eq!(ColorMap::Magma.color(1.0), lut::MAGMA[255]);
+        assert_eq!(ColorMap::Twilight.color(0.5), lut::TWILIGHT[255]);
+        assert_eq!(ColorMap::Difference.color(0.5), [247, 247, 247]);
+        assert_eq!(ColorMap::Magma.color(f64::NAN), [0, 0, 3]);
     }
 
     #[test]
-    fn no_colour_table_holds_the_colour_of_what_is_not_finite() {
-        for map in [ColourMap::Magma, ColourMap::Twilight, ColourMap::Difference] {
-            assert!((0..=1000).all(|k| map.colour(f64::from(k) / 1000.0) != NOT_FINITE));
+    fn nonfinite_color_is_in_no_color_table() {
+        for map in [ColorMap::Magma, ColorMap::Twilight, ColorMap::Difference] {
+            assert!((0..=1000).all(|k| map.color(f64::from(k) / 1000.0) != NOT_FINITE));
         }
     }
 
     #[test]
-    fn a_range_can_always_be_divided_by() {
+    fn color_range_is_never_zero() {
         for (low, high) in [
             (0.0, 0.0),
             (1e30, 1e30),
