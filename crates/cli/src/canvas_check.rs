@@ -4,15 +4,15 @@ use super::args::CanvasCheckArgs;
 use super::clock::now;
 use super::exit::Exit;
 use super::output_paths::refuse_overwrite;
-use super::run::{facts, snapshot};
+use super::standard_streams::{Input, write_report};
 use ptyproof::error::Result;
-use ptyproof::file::write_atomic;
 use ptyproof::geometry::Position;
 use ptyproof::io::formats;
 use ptyproof::json;
 use ptyproof::rng::NumpyLegacy;
 use ptyproof_harness::audit::canvas_check::{CanvasRule, Metadata, Subset, SubsetReport, limits};
 use ptyproof_harness::pipeline::prepare;
+use ptyproof_harness::pipeline::request::{measured, snapshot};
 use ptyproof_harness::report::junit::{Case, junit};
 use ptyproof_harness::scenario::Scenario;
 use ptyproof_pinn::data::group::Grouping;
@@ -27,15 +27,16 @@ pub(super) fn run(args: &CanvasCheckArgs) -> Result<Exit> {
     refuse_overwrite("writing the limits report", read, written)?;
     args.reading.needs_file(args.data.is_some())?;
     let snapshot = snapshot(args.snapshot.as_deref())?;
-    let flags = args.overrides.overrides(None);
+    let flags = args.overrides.0.clone();
     let (scenario, positions) = match &args.data {
         Some(path) => {
-            let file = formats::open(path, &args.reading.told()?)?.into_dataset()?;
-            let measured = facts(&file, Some(path));
+            let input = Input::of("reading positions", path)?;
+            let file = formats::open(input.path(), &args.reading.options())?.into_dataset()?;
+            let facts = measured(&file, Some(path));
             let name = args.scenario.as_deref();
-            let s = Scenario::resolve_measured(&snapshot, name, &flags, &measured)?;
+            let s = Scenario::resolve_measured(&snapshot, name, &flags, &facts)?;
             for note in &file.notes {
-                errln!("note: {}: {note}", path.display());
+                noteln!("{}: {note}", path.display());
             }
             (s, file.dataset.positions)
         }
@@ -48,7 +49,7 @@ pub(super) fn run(args: &CanvasCheckArgs) -> Result<Exit> {
         }
     };
     for line in scenario.warnings() {
-        errln!("note: {line}");
+        noteln!("{line}");
     }
     let split = scenario.divide(&positions)?;
     let group = |indices: &[usize], count: GroupCount| -> Result<(usize, Grouping)> {
@@ -91,11 +92,11 @@ pub(super) fn run(args: &CanvasCheckArgs) -> Result<Exit> {
         },
     )?;
     if let Some(path) = &args.output_json {
-        write_atomic(path, json::to_text(&report)?.as_bytes())?;
+        write_report(path, json::to_text(&report)?.as_bytes())?;
     }
     let page = report.to_markdown();
     if let Some(path) = &args.output_markdown {
-        write_atomic(path, page.as_bytes())?;
+        write_report(path, page.as_bytes())?;
     }
     outln!("{page}");
     let lost: usize = report.additions.dropped_pixels.values().sum();
@@ -103,7 +104,7 @@ pub(super) fn run(args: &CanvasCheckArgs) -> Result<Exit> {
         let w = &report.additions.worst_position;
         warnln!(
             "members of groups lie beyond the canvas, which the rule sizes by their centers: {lost} patch pixels are lost, and \
-             the farthest needs {} px",
+             the farthest needs {} px; fewer neighbors (--neighbor-count) lie nearer",
             w.required
         );
     }
@@ -116,7 +117,7 @@ pub(super) fn run(args: &CanvasCheckArgs) -> Result<Exit> {
             Case::new(name, s.judgment(), says)
         };
         let cases = report.subsets.iter().map(case).collect();
-        write_atomic(path, junit("ptyproof limits", cases)?.as_bytes())?;
+        write_report(path, junit("ptyproof limits", cases)?.as_bytes())?;
     }
     Ok(report.judgment().into())
 }

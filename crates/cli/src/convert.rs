@@ -1,11 +1,17 @@
 //! `ptyproof convert`: a data file in another format.
 
+use std::path::Path;
+
 use super::args::ConvertArgs;
 use super::exit::Exit;
+use super::interrupt::tidy_when_interrupted;
 use super::output_paths::refuse_overwrite;
-use super::session::tidy_when_interrupted;
+use super::standard_streams::{Input, folder_for_a_copy, is_dash, print_file};
 use ptyproof::error::{Error, Result};
 use ptyproof::io::formats::{self, Format, Writing};
+use ptyproof::io::open_file::OpenFile;
+
+const ACTION: &str = "converting a file";
 
 pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
     let format = args
@@ -17,15 +23,16 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
                 .got("an ending that says nothing")
                 .need(".npz, .h5, .hdf5 or .cxi, or --to")
         })?;
-    refuse_overwrite("converting a file", [&args.input], [&args.output])?;
+    refuse_overwrite(ACTION, [&args.input], [&args.output])?;
     tidy_when_interrupted()?;
-    let mut contents = formats::open(&args.input, &args.reading.told()?)?;
+    let input = Input::of(ACTION, &args.input)?;
+    let mut contents = formats::open(input.path(), &args.reading.options())?;
     let how = Writing {
         store: args.store,
-        probe_moves: args.reading.probe_moves,
+        probe_moves: args.reading.options().probe_moves,
     };
     for note in contents.notes.clone() {
-        errln!("note: {}: {note}", args.input.display());
+        noteln!("{}: {note}", args.input.display());
     }
     let from = contents.format;
     let count = contents.positions.len();
@@ -34,7 +41,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
         .count();
     if lost > 0 {
         warnln!(
-            "{}: {lost} of {count} positions are not finite, and are written as they are",
+            "{}: {lost} of {count} positions are not finite, and are written as they are: other commands refuse or miscount them; leave those patterns out",
             args.input.display()
         );
     }
@@ -42,13 +49,13 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
     let held =
         patterns + count + usize::from(contents.probe.is_some() || contents.object.is_some());
     if held == 0 {
-        return Err(Error::undecided("converting a file")
+        return Err(Error::undecided(ACTION)
             .at(args.input.display())
             .got("no pattern, no position, no probe and no object")
             .need("something to write"));
     }
-    for note in formats::write(&args.output, &mut contents, format, how)? {
-        errln!("note: {}: {note}", args.output.display());
+    for note in write(&args.output, &mut contents, format, how)? {
+        noteln!("{}: {note}", args.output.display());
     }
     outln!(
         "{} ({from}) -> {} ({format}); read: {patterns} patterns, {count} positions",
@@ -60,4 +67,22 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Exit> {
     } else {
         Exit::Success
     })
+}
+
+/// Writes a file, or what it would hold to standard output; what was assumed.
+fn write(
+    path: &Path,
+    contents: &mut OpenFile,
+    format: Format,
+    how: Writing,
+) -> Result<Vec<String>> {
+    if !is_dash(path) {
+        return formats::write(path, contents, format, how);
+    }
+    // writers seek
+    let folder = folder_for_a_copy(ACTION)?;
+    let file = folder.path().join("standard-output");
+    let notes = formats::write(&file, contents, format, how)?;
+    print_file(&file)?;
+    Ok(notes)
 }

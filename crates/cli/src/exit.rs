@@ -79,9 +79,9 @@ impl Exit {
 impl From<Judgment> for Exit {
     fn from(judgment: Judgment) -> Self {
         match judgment {
-            Judgment::Well => Self::Success,
+            Judgment::Pass => Self::Success,
             Judgment::Undecided => Self::Undecided,
-            Judgment::NotWell => Self::Failed,
+            Judgment::Fail => Self::Failed,
             Judgment::NonFinite => Self::NonFinite,
         }
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
+use super::args::Flags;
 use super::args::HistoryArgs;
 use super::exit::Exit;
 use super::output_paths::refuse_overwrite;
+use super::standard_streams::{Input, write_report};
 use ptyproof::error::{Error, Kind, Result};
-use ptyproof::file::write_atomic;
 use ptyproof::json;
 use ptyproof::judgment::Judgment;
 use ptyproof::records::telemetry::Telemetry;
@@ -30,7 +31,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
             Ok(t) => t,
             // the others are read all the same, and the first that could not be judged is named
             Err(e) if e.kind() == Kind::Undecided && args.files.len() > 1 => {
-                super::tell(false, &e);
+                super::tell(false, &Flags::default(), &e);
                 let name = path.display().to_string();
                 failed.push(Case::new(name, Judgment::Undecided, e.to_string()));
                 continue;
@@ -50,35 +51,40 @@ pub(super) fn run(args: &HistoryArgs) -> Result<Exit> {
             Some(t) => json::to_text(t)?,
             None => json::to_text(&BTreeMap::from([("files", &read)]))?,
         };
-        write_atomic(path, text.as_bytes())?;
+        write_report(path, text.as_bytes())?;
     }
     if let Some(path) = &args.output_markdown {
-        write_atomic(path, pages.as_bytes())?;
+        write_report(path, pages.as_bytes())?;
     }
     outln!("{pages}");
     if let Some(path) = &args.junit {
         let mut all: Vec<Case> = (read.iter()).flat_map(|(file, t)| cases(file, t)).collect();
         all.extend(failed.iter().cloned());
-        write_atomic(path, junit("ptyproof history", all)?.as_bytes())?;
+        write_report(path, junit("ptyproof history", all)?.as_bytes())?;
     }
     for (file, t) in &read {
         for line in &t.mismatched {
-            warnln!("{file}: {line}");
+            warnln!("{file}: {line}; look for the epochs that were not logged");
         }
         for name in &t.ignored {
-            warnln!("{file}: {name} is no series of numbers, and was not read");
+            noteln!("{file}: {name} is no series of numbers, and was not read");
         }
         if t.left_out > 0 {
-            warnln!("{file}: {} missing values were left out", t.left_out);
+            warnln!(
+                "{file}: {} missing values were left out; look at what the training logged there",
+                t.left_out
+            );
         }
     }
     let undecided = failed.iter().filter_map(|c| c.judgment);
-    Ok(Judgment::gravest(read.values().map(Telemetry::judgment).chain(undecided)).into())
+    Ok(Judgment::worst(read.values().map(Telemetry::judgment).chain(undecided)).into())
 }
 
 fn open(path: &Path) -> Result<Telemetry> {
     let action = "reading a history";
-    let file = File::open(path).map_err(|e| Error::input(action).at(path.display()).because(e))?;
+    let input = Input::of(action, path)?;
+    let file =
+        File::open(input.path()).map_err(|e| Error::input(action).at(path.display()).because(e))?;
     if file.metadata().is_ok_and(|m| m.is_dir()) {
         return Err(Error::input(action)
             .at(path.display())

@@ -1,21 +1,21 @@
 //! `ptyproof hub`: whether a hub is whole, and whether two agree.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::args::{BlessArgs, DiffArgs, HubCommand, VerifyArgs};
 use super::clock::now;
 use super::exit::Exit;
+use super::fit::stdout_width;
 use super::output_paths::refuse_overwrite;
+use super::standard_streams::write_report;
 use ptyproof::diff::tolerance::Tolerances;
 use ptyproof::diff::{Report, Verdict, diff};
-use ptyproof::error::{Error, Result};
-use ptyproof::hub::dir::outside_hubs;
-use ptyproof::hub::file::write_atomic;
-use ptyproof::hub::manifest::{Manifest, walk};
+use ptyproof::error::Result;
 use ptyproof::hub::verify::{Verification, verify as verified};
 use ptyproof::json;
 use ptyproof::judgment::Judgment;
+use ptyproof::number::count;
+use ptyproof_harness::bless::Blessing;
 use ptyproof_harness::report::diff::{cases, markdown, terminal};
 use ptyproof_harness::report::hub::cases as cases_of_hub;
 use ptyproof_harness::report::junit::junit;
@@ -53,7 +53,7 @@ fn verify(args: &VerifyArgs, found: &Verification) -> Result<Exit> {
         outln!("{}: {}", event.file, event.what);
     }
     let problems = match found.problems.len() {
-        0 if found.judgment() == Judgment::Well => "whole".to_owned(),
+        0 if found.judgment() == Judgment::Pass => "whole".to_owned(),
         0 if found.events.is_empty() => "nothing was read".to_owned(),
         0 => "NOT FINITE".to_owned(),
         1 => "1 problem".to_owned(),
@@ -66,8 +66,8 @@ fn verify(args: &VerifyArgs, found: &Verification) -> Result<Exit> {
     outln!(
         "{}: {problems}, {} files, {} values read{events}",
         args.hub.display(),
-        found.files,
-        found.values
+        count(found.files),
+        count(found.values)
     );
     if let Some(path) = &args.junit {
         write(path, &junit("ptyproof hub verify", cases_of_hub(found))?)?;
@@ -86,7 +86,7 @@ fn compared(args: &DiffArgs) -> Result<(Tolerances, Report)> {
 }
 
 fn compare(args: &DiffArgs, tolerances: &Tolerances, report: &Report) -> Result<Exit> {
-    out!("{}", terminal(report));
+    out!("{}", terminal(report, stdout_width()));
     if let Some(path) = &args.json {
         write(path, &json::to_text(report)?)?;
     }
@@ -100,7 +100,7 @@ fn compare(args: &DiffArgs, tolerances: &Tolerances, report: &Report) -> Result<
         let made = tolerances.widened(report);
         write(path, &json::to_text(&made)?)?;
         outln!("{} rules in {}", made.rules.len(), path.display());
-        let agrees = |verdict: Verdict| verdict.judgment() == Judgment::Well;
+        let agrees = |verdict: Verdict| verdict.judgment() == Judgment::Pass;
         // wider ones cannot part what agreed
         if !agrees(report.verdict) {
             let left = diff(&args.a, &args.b, &made)?;
@@ -120,167 +120,25 @@ fn compare(args: &DiffArgs, tolerances: &Tolerances, report: &Report) -> Result<
     Ok(report.verdict.judgment().into())
 }
 
-/// Makes a hub the golden one of its name, without its checkpoints.
 fn bless(args: &BlessArgs) -> Result<Exit> {
-    let reason = args.reason.split_whitespace().collect::<Vec<_>>().join(" ");
-    if reason.is_empty() {
-        return Err(Error::usage(BLESSING)
-            .at("--reason")
-            .got("nothing")
-            .need("why the golden changes"));
+    let blessed = Blessing {
+        hub: &args.hub,
+        golden: &args.golden,
+        reason: &args.reason,
+        nan_as_golden: args.nan_as_golden,
+        time: &now(),
     }
-    let found = verified(&args.hub)?;
-    if let Some(event) = found.events.first() {
-        if !args.nan_as_golden {
-            return Err(Error::input(BLESSING)
-                .not_finite()
-                .at(args.hub.join(&event.file).display())
-                .got(&event.what)
-                .need("a hub in which everything is finite")
-                .help("--nan-as-golden makes it the golden all the same; `hub diff --nan-as-golden` then wants the same"));
-        }
-        warnln!(
+    .bless()?;
+    if blessed.non_finite > 0 {
+        noteln!(
             "{} things in it are not finite, as was asked for",
-            found.events.len()
+            blessed.non_finite
         );
     }
-    if let Some(p) = found.problems.first() {
-        return Err(Error::input(BLESSING)
-            .at(args.hub.join(&p.file).display())
-            .got(&p.what)
-            .need("a whole hub")
-            .help("`ptyproof hub verify` tells all of it"));
-    }
-    let whole = args.hub.canonicalize().ok();
-    let name = whole
-        .as_ref()
-        .and_then(|p| p.file_name().map(PathBuf::from));
-    let name = name.ok_or_else(|| {
-        Error::usage(BLESSING)
-            .at(args.hub.display())
-            .need("a directory with a name")
-    })?;
-    outside_hubs(
-        &args.golden,
-        Error::usage(BLESSING).at(args.golden.display()),
-    )?;
-    let golden = args.golden.join(&name);
-    if golden.canonicalize().ok() == whole {
-        return Err(Error::usage(BLESSING)
-            .at(args.hub.display())
-            .got("the golden itself")
-            .need("another hub to take its place"));
-    }
-    let io = |path: &Path| {
-        let path = path.to_path_buf();
-        move |e| Error::output(BLESSING).at(path.display()).because(e)
-    };
-    std::fs::create_dir_all(&args.golden).map_err(io(&args.golden))?;
-    let beside = |end: &str| args.golden.join(format!(".{}.{end}", name.display()));
-    let (staged, old, page) = (
-        beside("new"),
-        beside("old"),
-        golden_page(&args.golden, &name),
-    );
-    let _lock = Lock::take(&beside("lock"))?;
-    for left in [&staged, &old] {
-        if left.exists() {
-            std::fs::remove_dir_all(left).map_err(io(left))?;
-        }
-    }
-    let text = blessing(&golden, args, &name, &page, &reason)?;
-    copy(&args.hub, &staged)?;
-    Manifest::of(&staged)?.write(&staged)?;
-    if let Some(p) = verified(&staged)?.problems.first() {
-        return Err(Error::input(BLESSING)
-            .at(args.hub.join(&p.file).display())
-            .got(&p.what)
-            .need("a hub that nobody changes meanwhile"));
-    }
-    // the page first: it is what may fail; then the old one aside and the new one in its place
-    write(&page, &text)?;
-    if golden.exists() {
-        std::fs::rename(&golden, &old).map_err(io(&golden))?;
-    }
-    std::fs::rename(&staged, &golden).map_err(io(&golden))?;
-    if old.exists() {
-        std::fs::remove_dir_all(&old).map_err(io(&old))?;
-    }
-    outln!("{} is golden: {reason}", golden.display());
+    outln!("{} is golden: {}", blessed.golden.display(), blessed.reason);
     Ok(Exit::Success)
 }
 
-const BLESSING: &str = "blessing a hub";
-
-/// One blessing of a golden at a time: a directory that only one can make.
-struct Lock(PathBuf);
-
-impl Lock {
-    fn take(path: &Path) -> Result<Self> {
-        match std::fs::create_dir(path) {
-            Ok(()) => Ok(Self(path.to_path_buf())),
-            Err(e) => Err(match e.kind() {
-                std::io::ErrorKind::AlreadyExists => Error::usage(BLESSING),
-                _ => Error::output(BLESSING),
-            }
-            .at(path.display())
-            .because(e)
-            .help("another blessing is at work, or died here: then remove this directory")),
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.0);
-    }
-}
-
-fn golden_page(golden: &Path, name: &Path) -> PathBuf {
-    golden.join(format!("{}.blessed.md", name.display()))
-}
-
-/// The page of a golden: every reason there ever was, and how the last one changed it.
-fn blessing(
-    golden: &Path,
-    args: &BlessArgs,
-    name: &Path,
-    page: &Path,
-    reason: &str,
-) -> Result<String> {
-    let before = std::fs::read_to_string(page).unwrap_or_default();
-    let earlier: String = before
-        .lines()
-        .skip(2)
-        .take_while(|l| l.starts_with("- "))
-        .map(|l| format!("{l}\n"))
-        .collect();
-    let mut text = format!("# {}\n\n- {}: {reason}\n{earlier}\n", name.display(), now());
-    if golden.exists() {
-        let mut report = diff(golden, &args.hub, &Tolerances::default())?;
-        report.a = format!("{}, as it was", name.display());
-        report.b = format!("{}, as it is now", name.display());
-        text.push_str(&markdown(&report));
-    } else {
-        text.push_str("The first of its name.\n");
-    }
-    Ok(text)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let failed = |path: &Path, e| Error::output(BLESSING).at(path.display()).because(e);
-    let files: BTreeMap<String, bool> = walk(from)?;
-    // weights are large, and their digests are in the hub
-    for file in files.keys().filter(|f| !f.ends_with(".safetensors")) {
-        let target = to.join(file);
-        if let Some(parent) = target.parent() {
-            std::fs::create_dir_all(parent).map_err(|e| failed(parent, e))?;
-        }
-        std::fs::copy(from.join(file), &target).map_err(|e| failed(&target, e))?;
-    }
-    Ok(())
-}
-
 fn write(path: &Path, text: &str) -> Result<()> {
-    write_atomic(path, text.as_bytes())
+    write_report(path, text.as_bytes())
 }

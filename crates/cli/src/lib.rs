@@ -1,4 +1,4 @@
-//! Arguments to library calls: the only room with colours, bars, print, and the clock.
+//! Arguments to library calls: the only crate that colors, draws bars, prints and reads the clock.
 //!
 //! *Law.* A reader who goes away, of either stream, stops nothing: what is said there is also in the log, and the exit code
 //! still tells. Standard output that a full disk refuses is a lost report, and so a failure.
@@ -19,23 +19,31 @@ macro_rules! errln {
     ($($text:tt)*) => { $crate::complain(&(format!($($text)*) + "\n")) };
 }
 
+/// A note on standard error: what was assumed or displaced.
+macro_rules! noteln {
+    ($($text:tt)*) => { $crate::note(&format!($($text)*)) };
+}
+
 /// A warning on standard error: what a person should look at, and what fails under `--strict`.
 macro_rules! warnln {
     ($($text:tt)*) => { $crate::warn(&format!($($text)*)) };
 }
 
+mod advice;
 mod args;
 mod canvas_check;
 mod clock;
 mod compare;
 mod convert;
 mod doctor;
+mod examples;
 mod exit;
+mod fit;
 mod history;
 mod hub;
 mod inspect;
+mod interrupt;
 mod output_paths;
-mod overrides;
 mod progress;
 mod reconstruct;
 mod replay;
@@ -44,7 +52,10 @@ mod scale_audit;
 mod scenarios;
 mod score;
 mod session;
-mod stored_run;
+mod shell;
+mod standard_streams;
+mod terminal;
+mod version;
 
 use std::io::Write as _;
 use std::panic::catch_unwind;
@@ -54,8 +65,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use clap::{CommandFactory, FromArgMatches};
 
+use args::Flags;
+use standard_streams::{carries_a_report, write_report};
+use terminal::Look;
+
 use ptyproof::error::{Error, Kind};
-use ptyproof::file::write_atomic;
 use ptyproof::judgment::Judgment;
 use ptyproof_harness::log::{Level, json_line};
 use ptyproof_harness::report::junit::{Case, junit};
@@ -77,7 +91,12 @@ fn count_warning() {
 /// Says a warning, and counts it.
 fn warn(text: &str) {
     count_warning();
-    errln!("warning: {text}");
+    errln!("{}", Look::of_stderr().message("warning", text));
+}
+
+/// Says what was assumed, or displaced by what was typed.
+fn note(text: &str) {
+    errln!("{}", Look::of_stderr().message("note", text));
 }
 
 /// Writes to standard error, if it is still there.
@@ -86,7 +105,20 @@ fn complain(text: &str) {
 }
 
 /// Writes to standard output. `head` may close it early; a full disk is told on standard error and by the exit code.
+///
+/// Where a report has standard output, text for people is on standard error.
 fn print(text: &str) {
+    if carries_a_report() {
+        return complain(text);
+    }
+    match fit::stdout_width() {
+        Some(width) => print_as_it_is(&fit::fit(text, width)),
+        None => print_as_it_is(text),
+    }
+}
+
+/// Writes to standard output what a program may read.
+fn print_as_it_is(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let done = stdout
         .write_all(text.as_bytes())
@@ -107,6 +139,7 @@ fn is_refusal(e: &std::io::Error) -> bool {
 
 /// Parses the command line, runs the command, and says how it went; a panic is a bug, and says so by its exit code.
 pub fn main() -> ExitCode {
+    clock::seconds_since_start();
     // the panic itself has told its place on standard error
     let exit = catch_unwind(once).unwrap_or(Exit::Bug);
     if exit == Exit::Success && REFUSED.load(Ordering::Relaxed) {
@@ -116,8 +149,8 @@ pub fn main() -> ExitCode {
 }
 
 fn once() -> Exit {
-    let cli = match parsed() {
-        Ok(cli) => cli,
+    let (cli, flags) = match parsed() {
+        Ok(parsed) => parsed,
         Err(e) => {
             // help and version are no errors; clap prints each to its own stream
             let code = if e.use_stderr() {
@@ -146,7 +179,7 @@ fn once() -> Exit {
         let e = Error::usage("reading the command line")
             .got(format!("{}, which is not UTF-8", odd.to_string_lossy()))
             .need("names that can stand in the metadata of a hub");
-        tell(json, &e);
+        tell(json, &flags, &e);
         return Exit::Usage;
     }
     let junit_file = cli.command.junit().map(Path::to_path_buf);
@@ -164,9 +197,11 @@ fn once() -> Exit {
         args::Command::Compare(args) => compare::run(&args),
         args::Command::Score(args) => score::run(&args),
         args::Command::Doctor(args) => doctor::run(&args),
+        args::Command::Completions(args) => shell::completions(&args),
+        args::Command::Man(args) => shell::man(&args),
     };
     let exit = result.unwrap_or_else(|e| {
-        tell(json, &e);
+        tell(json, &flags, &e);
         if let Some(path) = &junit_file {
             report_failure(path, &e);
         }
@@ -178,19 +213,44 @@ fn once() -> Exit {
             1 => "a warning".to_owned(),
             n => format!("{n} warnings"),
         });
-        tell(json, &e);
+        tell(json, &flags, &e);
         return Exit::Failed;
     }
     exit
 }
 
-/// The command line, with the table of exit codes below the help of each command.
-fn parsed() -> Result<Cli, clap::Error> {
-    fn with_table(command: clap::Command) -> clap::Command {
-        command.mut_subcommands(|c| with_table(c.after_long_help(exit::TABLE)))
+/// What was typed, and the flags of the command that was called.
+fn parsed() -> Result<(Cli, Flags), clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let flags = Flags::of(&command, &matches);
+    Ok((Cli::from_arg_matches(&matches)?, flags))
+}
+
+/// The command line: every command with its examples and the table of exit codes below its help.
+pub fn command() -> clap::Command {
+    fn with_end(command: clap::Command, path: &str) -> clap::Command {
+        let command = command.mut_subcommands(|c| {
+            let below = match path {
+                "" => c.get_name().to_owned(),
+                _ => format!("{path} {}", c.get_name()),
+            };
+            with_end(c, &below)
+        });
+        let reports = |a: &clap::Arg| a.get_long() == Some("output-json");
+        let dash = if path == "convert" || command.get_arguments().any(reports) {
+            standard_streams::HELP
+        } else {
+            ""
+        };
+        let end = format!("{dash}{}{}", examples::of(path), exit::TABLE);
+        match path {
+            // the first page is the same for -h and --help
+            "" => command.after_help(end),
+            _ => command.after_long_help(end),
+        }
     }
-    let matches = with_table(Cli::command()).try_get_matches()?;
-    Cli::from_arg_matches(&matches)
+    with_end(Cli::command(), "").long_version(version::long())
 }
 
 /// Whether these words, the program's name left out, are a command that can be run; clap's message if not.
@@ -205,7 +265,7 @@ fn parsed() -> Result<Cli, clap::Error> {
 pub fn check<S: AsRef<str>>(words: &[S]) -> Result<(), String> {
     let words = words.iter().map(AsRef::as_ref);
     let words = std::iter::once("ptyproof").chain(words);
-    match Cli::command().try_get_matches_from(words) {
+    match command().try_get_matches_from(words) {
         Err(e) if e.use_stderr() => Err(e.to_string()),
         _ => Ok(()),
     }
@@ -220,23 +280,26 @@ fn report_failure(path: &Path, e: &Error) {
         _ => Judgment::Undecided,
     };
     let case = Case::new("the command", judgment, e.to_string());
-    let written = junit("ptyproof", vec![case]).and_then(|t| write_atomic(path, t.as_bytes()));
+    let written = junit("ptyproof", vec![case]).and_then(|t| write_report(path, t.as_bytes()));
     if let Err(e) = written {
         errln!("error: {e}");
     }
 }
 
 /// The last word on a failure.
-fn tell(json: bool, e: &Error) {
+fn tell(json: bool, flags: &Flags, e: &Error) {
+    let (text, advice) = flags.name(e);
     if json {
-        let message = e
-            .advice()
-            .map_or_else(|| e.to_string(), |advice| format!("{e}; help: {advice}"));
+        let message = match advice {
+            Some(advice) => format!("{text}; help: {advice}"),
+            None => text,
+        };
         errln!("{}", json_line(Level::Error, &clock::now(), &message));
     } else {
-        errln!("error: {e}");
-        if let Some(advice) = e.advice() {
-            errln!("help: {advice}");
+        let look = Look::of_stderr();
+        errln!("{}", look.message("error", &text));
+        if let Some(advice) = advice {
+            errln!("{}", look.message("help", &advice));
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::standard_streams::{is_dash, reserve_stdout};
 use ptyproof::error::{Error, Result};
-use ptyproof::hub::dir::outside_hubs;
+use ptyproof::hub::dir::refuse_inside_hub;
 
 /// Refuses to write what a command was asked to write, if that would lose something. What is written may be asked for or not.
+/// A report whose path is `-` has standard output for itself from here on.
 pub(super) fn refuse_overwrite<'a>(
     action: &str,
     read: impl IntoIterator<Item = &'a PathBuf>,
@@ -17,9 +19,13 @@ pub(super) fn refuse_overwrite<'a>(
             .got(got)
             .need("another path"))
     };
-    let read: Vec<PathBuf> = read.into_iter().filter_map(|p| place(p)).collect();
+    let written: Vec<&PathBuf> = written.into_iter().filter_map(Into::into).collect();
+    reserve_stdout(action, written.iter().copied())?;
+    let is_file = |p: &&PathBuf| !is_dash(p);
+    let read = read.into_iter().filter(is_file);
+    let read: Vec<PathBuf> = read.filter_map(|p| place(p)).collect();
     let mut before: Vec<PathBuf> = Vec::new();
-    for path in written.into_iter().filter_map(Into::into) {
+    for path in written.into_iter().filter(is_file) {
         let Some(here) = place(path) else { continue };
         // a device or a pipe holds nothing that could be lost
         if here.exists() && !(here.is_file() || here.is_dir()) {
@@ -32,7 +38,7 @@ pub(super) fn refuse_overwrite<'a>(
             Some(_) => return refuse(path, "the file that is read"),
             None => {}
         }
-        outside_hubs(&here, Error::usage(action).at(path.display()))?;
+        refuse_inside_hub(&here, Error::usage(action).at(path.display()))?;
         if before.contains(&here) {
             return refuse(path, "two reports for one file");
         }

@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use ptyproof::number::figure;
 use ptyproof::records::steps::StepRecord;
 use ptyproof::solve::Record;
 
@@ -13,29 +14,41 @@ pub(super) fn bar(hidden: bool) -> ProgressBar {
         ProgressDrawTarget::stderr()
     };
     let bar = ProgressBar::with_draw_target(Some(1), target);
-    let style = ProgressStyle::with_template("{bar:32.cyan/blue} {msg}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    // nothing is known of its length before the first step
+    bar.set_style(style("{msg}"));
     bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Gives the bar its length; it appears with the first step.
+fn extend(bar: &ProgressBar, length: u64) {
+    if bar.position() == 0 {
+        bar.set_style(style("{bar:20.cyan/blue} {msg}, {eta} left"));
+    }
+    bar.set_length(length);
 }
 
 /// Shows a step.
 pub(super) fn show(bar: &ProgressBar, record: &StepRecord, steps: u64, epochs: u64) {
-    bar.set_length(steps * epochs);
+    extend(bar, steps * epochs);
     bar.set_position(record.step);
     let step = (record.step - 1) % steps + 1;
     bar.set_message(format!(
-        "epoch {}/{epochs}, step {step}/{steps}, loss {:.5e}",
+        "epoch {}/{epochs}, step {step}/{steps}, loss {}",
         record.epoch + 1,
-        record.loss
+        figure(record.loss, 5)
     ));
 }
 
 /// Shows an iteration, `k` from 1.
 pub(super) fn show_iteration(bar: &ProgressBar, k: usize, of: usize, record: &Record) {
-    bar.set_length(of as u64);
+    extend(bar, of as u64);
     bar.set_position(k as u64);
     bar.set_message(format!(
-        "iteration {k}/{of}, residual {:.4e}",
-        record.residual
+        "iteration {k}/{of}, residual {}",
+        figure(record.residual, 4)
     ));
 }

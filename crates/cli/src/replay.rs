@@ -2,18 +2,20 @@
 
 use super::args::ReplayArgs;
 use super::exit::Exit;
-use super::{run, stored_run};
+use super::session::cores;
 use ptyproof::error::{Error, Result};
 use ptyproof::finite::Census;
 use ptyproof::judgment::Judgment;
+use ptyproof::number::figure;
 use ptyproof::par::Pool;
 use ptyproof::records::event::{Event, Operation, TensorStats};
+use ptyproof_harness::pipeline::Request;
 use ptyproof_harness::pipeline::event::{EVENT, read, tensors};
 use ptyproof_harness::pipeline::rerun::{StepRerun, again};
 use ptyproof_kernels::conv::Kernels;
 use ptyproof_kernels::scalar::Scalar;
 use ptyproof_pinn::training::replay::{numerics, replay};
-use ptyproof_pinn::training::sentinel::Kept;
+use ptyproof_pinn::training::sentinel::SavedTensor;
 
 pub(super) fn run(args: &ReplayArgs) -> Result<Exit> {
     let hub = &args.hub;
@@ -33,7 +35,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit> {
 }
 
 /// The operation alone, in each arithmetic; whether the run's own gives the saved bits.
-fn operation(event: &Event, kept: &[Kept]) -> Result<Judgment> {
+fn operation(event: &Event, kept: &[SavedTensor]) -> Result<Judgment> {
     let Some((saved, inputs)) = kept.split_last() else {
         return Err(Error::input("replaying an event").got("no tensors"));
     };
@@ -53,7 +55,7 @@ fn operation(event: &Event, kept: &[Kept]) -> Result<Judgment> {
             found.pos_inf,
             found.neg_inf
         );
-        return Ok(Judgment::NotWell);
+        return Ok(Judgment::Fail);
     }
     if saved.values.is_empty() {
         outln!(
@@ -108,7 +110,7 @@ fn operation(event: &Event, kept: &[Kept]) -> Result<Judgment> {
     let of = saved.values.len();
     outln!(
         "verdict: {}: {same} of {of} values have the saved bits in the run's own arithmetic",
-        if judgment == Judgment::Well {
+        if judgment == Judgment::Pass {
             "the same"
         } else {
             "DIFFERENT"
@@ -117,7 +119,7 @@ fn operation(event: &Event, kept: &[Kept]) -> Result<Judgment> {
     Ok(judgment)
 }
 
-fn again_in<T: Kernels>(event: &Event, inputs: &[Kept], name: &str) -> Result<Vec<T>> {
+fn again_in<T: Kernels>(event: &Event, inputs: &[SavedTensor], name: &str) -> Result<Vec<T>> {
     let numerics = numerics(&event.setting, name);
     replay(&event.operation, inputs, &event.setting, numerics)
 }
@@ -141,7 +143,7 @@ fn row<T: Scalar>(name: &str, values: &[T], same: Option<usize>) {
         finite().fold(f64::NAN, f64::max),
     );
     let range = if finite().next().is_some() {
-        format!("{min:.3e} to {max:.3e}")
+        format!("{} to {}", figure(min, 4), figure(max, 4))
     } else {
         "none".into()
     };
@@ -156,10 +158,9 @@ fn row<T: Scalar>(name: &str, values: &[T], same: Option<usize>) {
 
 /// The whole step, from the checkpoint before it.
 fn step(args: &ReplayArgs, event: &Event) -> Result<Judgment> {
-    let typed = stored_run::arguments(&args.hub, &mut Vec::new())?;
-    let mut request = run::request(&typed)?;
-    let pool = Pool::new(args.threads.map_or_else(run::cores, Ok)?)?;
-    let found = again(&args.hub, event, &mut request, &pool)?;
+    let mut job = Request::of_hub(&args.hub, &mut Vec::new())?.read()?;
+    let pool = Pool::new(args.threads.map_or_else(cores, Ok)?)?;
+    let found = again(&args.hub, event, &mut job, &pool)?;
     let StepRerun {
         steps: (first, last),
         ..
@@ -202,7 +203,7 @@ fn step(args: &ReplayArgs, event: &Event) -> Result<Judgment> {
     outln!(
         "verdict: {}: {} steps and {values} saved values compared",
         match judgment {
-            Judgment::Well => "the same",
+            Judgment::Pass => "the same",
             Judgment::Undecided => "nothing to compare",
             _ => "DIFFERENT",
         },

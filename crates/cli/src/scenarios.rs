@@ -1,24 +1,33 @@
 //! `ptyproof scenarios`: what is built in, and the counts each derives.
 
-use comfy_table::{CellAlignment, Table};
-
 use super::args::ScenariosArgs;
 use super::exit::Exit;
-use super::run::snapshot;
+use super::fit::stdout_width;
 use ptyproof::error::Result;
+use ptyproof::number::{count, figure};
+use ptyproof_harness::pipeline::request::snapshot;
+use ptyproof_harness::report::columns::{Side, columns};
 use ptyproof_harness::scenario::{Overrides, Scenario};
 
-/// Columns of numbers, aligned to the right.
-const NUMBERS: std::ops::Range<usize> = 1..11;
+const HEAD: [(&str, Side); 13] = [
+    ("scenario", Side::Left),
+    ("N", Side::Right),
+    ("gridsize", Side::Right),
+    ("patterns", Side::Right),
+    ("train", Side::Right),
+    ("test", Side::Right),
+    ("groups", Side::Right),
+    ("inferred", Side::Right),
+    ("batch", Side::Right),
+    ("epochs", Side::Right),
+    ("photons", Side::Right),
+    ("probe", Side::Left),
+    ("profile", Side::Left),
+];
 
 pub(super) fn run(args: &ScenariosArgs) -> Result<Exit> {
     let snapshot = snapshot(args.snapshot.as_deref())?;
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header([
-        "scenario", "N", "gridsize", "patterns", "train", "test", "groups", "inferred", "batch",
-        "epochs", "photons", "probe", "profile",
-    ]);
+    let mut rows = Vec::new();
     for name in snapshot.names() {
         let s = Scenario::resolve(&snapshot, name, &Overrides::default())?;
         let mut probe = format!("{}, scale {}", s.probe_mode.name(), s.probe_scale);
@@ -28,18 +37,18 @@ pub(super) fn run(args: &ScenariosArgs) -> Result<Exit> {
             }
         }
         let profile = s.profile();
-        table.add_row([
+        rows.push(vec![
             s.name.clone(),
             s.n.get().to_string(),
             s.gridsize.get().to_string(),
-            s.total_images.to_string(),
-            s.train_count.to_string(),
-            s.test_count.to_string(),
-            s.train_groups().used.to_string(),
-            s.inference_groups().used.to_string(),
+            count(s.total_images),
+            count(s.train_count),
+            count(s.test_count),
+            count(s.train_groups().used),
+            count(s.inference_groups().used),
             s.batch_size.to_string(),
             s.nepochs.to_string(),
-            format!("{:e}", s.nphotons),
+            figure(s.nphotons, 6),
             probe,
             if profile.active {
                 "stable".into()
@@ -48,11 +57,6 @@ pub(super) fn run(args: &ScenariosArgs) -> Result<Exit> {
             },
         ]);
     }
-    for k in NUMBERS {
-        if let Some(column) = table.column_mut(k) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    outln!("{table}");
+    out!("{}", columns(&HEAD, &rows, 0, stdout_width()));
     Ok(Exit::Success)
 }

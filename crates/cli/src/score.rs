@@ -3,15 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
-
-use super::args::ReadingArgs;
+use super::args::{AlignArg, Convention, ScoreArgs};
 use super::exit::Exit;
 use super::output_paths::refuse_overwrite;
 use super::session::cores;
-use super::{run, stored_run};
+use super::standard_streams::{Input, write_report};
 use ptyproof::error::{Error, Kind, Result};
-use ptyproof::file::write_atomic;
 use ptyproof::hub::dir;
 use ptyproof::io::dataset::Dataset;
 use ptyproof::io::formats::{self, ReadOptions};
@@ -19,116 +16,12 @@ use ptyproof::json;
 use ptyproof::judgment::Judgment;
 use ptyproof::par::Pool;
 use ptyproof::score::fidelity::{Alignment, Region};
-use ptyproof::score::gate::{Gate, Gated};
-use ptyproof::score::known::KNOWN_AT_LEAST;
+use ptyproof::score::gate::{Gate, GateResult};
 use ptyproof::score::scores::{GATES, Scores};
-use ptyproof_harness::pipeline::Request;
 use ptyproof_harness::pipeline::score::{Reconstruction, ScoreRequest, score};
+use ptyproof_harness::pipeline::{Job, Request};
 use ptyproof_harness::report::junit::{Case, junit};
 use ptyproof_harness::report::score::{curve, judged, markdown, picture, terminal};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AlignArg {
-    /// Phase and scale, ramp, shift, twin: all that diffraction cannot tell.
-    Gauge,
-    /// Phase and scale alone.
-    Scalar,
-    /// Nothing.
-    None,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Convention {
-    /// Stated peak, stated range, stated region.
-    Standard,
-    /// The reference program's own evaluation beside it.
-    Reference,
-}
-
-/// How much must be known for a figure.
-#[derive(Debug, Args)]
-pub(super) struct KnownArgs {
-    /// The share of the region, and of the patterns, that must be finite and covered: below it every figure is NaN.
-    #[arg(
-        long,
-        value_name = "SHARE",
-        default_value_t = KNOWN_AT_LEAST,
-        allow_negative_numbers = true
-    )]
-    known_at_least: f64,
-}
-
-impl KnownArgs {
-    /// The share, which is one.
-    pub(super) fn at_least(&self) -> Result<f64> {
-        let value = self.known_at_least;
-        if value > 0.0 && value <= 1.0 {
-            return Ok(value);
-        }
-        Err(Error::usage("reading the command line")
-            .at("--known-at-least")
-            .got(value)
-            .need("a share above 0, up to 1"))
-    }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ScoreArgs {
-    /// A hub (an engine's, a network's, the reference's), a complex .npy, or a file with an object.
-    #[arg(value_name = "RECON")]
-    reconstruction: PathBuf,
-    /// What it should be, or another reconstruction [default: of a network's hub, the run's own object; else that of --data].
-    #[arg(long, value_name = "FILE")]
-    truth: Option<PathBuf>,
-    /// The patterns it is of, for figures on the detector [default: of a network's hub, the run's own].
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
-    /// What is taken off before the comparison.
-    #[arg(long, value_enum, default_value_t = AlignArg::Gauge)]
-    align: AlignArg,
-    /// Where, in pixels of the truth: rows from, to, columns from, to, the ends exclusive
-    /// [default: the middle of the scan; without positions all that the truth, or a hub, covers].
-    #[arg(long, value_name = "R0,R1,C0,C1", value_delimiter = ',')]
-    region: Option<Vec<usize>>,
-    #[command(flatten)]
-    known: KnownArgs,
-    /// Whose evaluation.
-    #[arg(long, value_enum, default_value_t = Convention::Standard)]
-    convention: Convention,
-    /// Fail (exit code 1; 4 if it could not be taken) if this figure is larger: nrmse=0.01, r_factor=0.1, ...
-    #[arg(long, value_name = "FIGURE=VALUE")]
-    at_most: Vec<String>,
-    /// Fail (exit code 1; 4 if it could not be taken) if this figure is smaller: frc_mean=0.9, phase_ssim=0.8, ...
-    #[arg(long, value_name = "FIGURE=VALUE")]
-    at_least: Vec<String>,
-    /// Write the scores as JSON.
-    #[arg(long = "output-json", alias = "json", value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write the gates as JUnit; without a gate, whether the figures could be taken.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Write them as Markdown.
-    #[arg(long = "output-markdown", alias = "markdown", value_name = "FILE")]
-    markdown: Option<PathBuf>,
-    /// Write the ring correlation as CSV.
-    #[arg(long, value_name = "FILE.csv")]
-    frc_csv: Option<PathBuf>,
-    /// Write it as a picture.
-    #[arg(long, value_name = "FILE.png")]
-    frc_picture: Option<PathBuf>,
-    /// Write reconstruction, truth and difference, as compared, as a picture.
-    #[arg(long, value_name = "FILE.png")]
-    picture: Option<PathBuf>,
-    #[command(flatten)]
-    reading: ReadingArgs,
-}
-
-impl ScoreArgs {
-    /// Where a JUnit report is asked for, if it is.
-    pub(super) fn junit(&self) -> Option<&Path> {
-        self.junit.as_deref()
-    }
-}
 
 pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     let gates = gates(args)?;
@@ -146,13 +39,15 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
         &args.picture,
     ];
     refuse_overwrite("writing scores", read, written)?;
-    let told = args.reading.told()?;
+    let told = args.reading.options();
     let mut notes = Vec::new();
-    let mut reconstruction = Reconstruction::read(&args.reconstruction, &told)?;
+    let input = Input::of("reading a reconstruction", &args.reconstruction)?;
+    let mut reconstruction = Reconstruction::read(input.path(), &told)?;
     let run = network(&args.reconstruction, &mut notes)?;
     let truth = match &args.truth {
         Some(path) => {
-            let read = Reconstruction::read(path, &told)?;
+            let input = Input::of("reading a truth", path)?;
+            let read = Reconstruction::read(input.path(), &told)?;
             Some((path.display().to_string(), placed(read, path)?))
         }
         None => None,
@@ -186,23 +81,26 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Exit> {
     let found = score(asked, &pool)?;
     let scores = &found.scores;
     out!("{}", terminal(scores));
-    let gated: Vec<Gated> = gates.iter().map(|g| g.judge(scores)).collect();
+    let gated: Vec<GateResult> = gates.iter().map(|g| g.judge(scores)).collect();
     for g in &gated {
-        outln!("{}", g.says);
+        outln!("{}", g.message);
     }
     if let Some(d) = scores.detector.as_ref().filter(|d| d.dark > 0) {
-        warnln!("{} patterns have no light, and were left out", d.dark);
+        warnln!(
+            "{} patterns have no light, and were left out; leave out what was taken with the shutter closed or the beam lost",
+            d.dark
+        );
     }
     let taken = scores.judgment();
     if let Some(path) = &args.junit {
         let mut cases = vec![Case::new("figures", taken, judged(scores))];
-        cases.extend((gated.iter()).map(|g| Case::new(&g.name, g.judgment, &g.says)));
-        write_atomic(path, junit("ptyproof score", cases)?.as_bytes())?;
+        cases.extend((gated.iter()).map(|g| Case::new(&g.name, g.judgment, &g.message)));
+        write_report(path, junit("ptyproof score", cases)?.as_bytes())?;
     }
-    let judgment = Judgment::gravest(gated.iter().map(|g| g.judgment).chain([taken]));
+    let judgment = Judgment::worst(gated.iter().map(|g| g.judgment).chain([taken]));
     match write(args, scores, found.images.as_ref()) {
         // a curve that is not to be had is no news where the figures are not either
-        Err(e) if e.kind() == Kind::Input && judgment != Judgment::Well => warnln!("{e}"),
+        Err(e) if e.kind() == Kind::Input && judgment != Judgment::Pass => noteln!("{e}"),
         other => other?,
     }
     Ok(judgment.into())
@@ -230,34 +128,34 @@ fn write(
         )
     };
     if let Some(path) = &args.json {
-        write_atomic(path, json::to_text(scores)?.as_bytes())?;
+        write_report(path, json::to_text(scores)?.as_bytes())?;
     }
     if let Some(path) = &args.markdown {
-        write_atomic(path, markdown(scores).as_bytes())?;
+        write_report(path, markdown(scores).as_bytes())?;
     }
     if let Some(path) = &args.frc_csv {
         let frc = frc.ok_or_else(|| no_frc("--frc-csv"))?;
-        write_atomic(path, frc.csv().as_bytes())?;
+        write_report(path, frc.csv().as_bytes())?;
     }
     if let Some(path) = &args.frc_picture {
         let frc = frc.ok_or_else(|| no_frc("--frc-picture"))?;
-        write_atomic(path, &curve(scores, frc)?)?;
+        write_report(path, &curve(scores, frc)?)?;
     }
     if let Some(path) = &args.picture {
         let images =
             images.ok_or_else(|| refuse("--picture", "no truth", "one to stand beside"))?;
-        write_atomic(path, &picture(scores, images)?)?;
+        write_report(path, &picture(scores, images)?)?;
     }
     Ok(())
 }
 
 /// The settings of a network's hub: it has no probe of its own.
-fn network(path: &Path, notes: &mut Vec<String>) -> Result<Option<(PathBuf, Request)>> {
+fn network(path: &Path, notes: &mut Vec<String>) -> Result<Option<(PathBuf, Job)>> {
     if !path.is_dir() || path.join(dir::PROBE).is_file() {
         return Ok(None);
     }
-    let request = run::request(&stored_run::arguments(path, notes)?)?;
-    Ok(Some((path.to_path_buf(), request)))
+    let job = Request::of_hub(path, notes)?.read()?;
+    Ok(Some((path.to_path_buf(), job)))
 }
 
 /// A truth that is a network's hub lies where its groups say; that is only known of the reconstruction.
@@ -273,11 +171,12 @@ fn placed(read: Reconstruction, path: &Path) -> Result<Reconstruction> {
 }
 
 fn data(path: &Path, told: &ReadOptions, notes: &mut Vec<String>) -> Result<(String, Dataset)> {
-    let file = formats::open(path, told)?.into_dataset()?;
+    let input = Input::of("reading patterns", path)?;
+    let file = formats::open(input.path(), told)?.into_dataset()?;
     notes.extend(file.notes);
     let masked = file.dataset.measurement.masked();
     if masked > 0 {
-        warnln!(
+        noteln!(
             "{}: {masked} detector pixels are masked, and were left out",
             path.display()
         );

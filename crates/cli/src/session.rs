@@ -1,21 +1,20 @@
-//! What every command that leaves a hub does around its work: an ear for Ctrl-C, a log, a bar, and an end that leaves a
-//! whole hub or one that says why it is not.
+//! What every command that leaves a hub does around its work: it listens for Ctrl-C, opens the log and the bar, and leaves a
+//! whole hub or one that records why it is not.
 
 use std::io::IsTerminal;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::clock::now;
+use super::clock::{now, seconds_since_start};
 use super::exit::Exit;
+use super::interrupt::stop_at_once;
 use super::progress;
+use super::terminal::Look;
+use super::version;
 use ptyproof::error::{Error, Kind, Result};
-use ptyproof::file::abandon;
 use ptyproof::hub::Hub;
 use ptyproof::hub::blocked::Blocked;
 use ptyproof::hub::dir::Status;
@@ -93,7 +92,7 @@ impl Session {
     ) -> Result<Exit> {
         let done = (|| {
             self.log.open(&pipeline::log_path(&self.hub)?)?;
-            let version = env!("CARGO_PKG_VERSION");
+            let version = version::long();
             self.log
                 .info(format!("ptyproof {version}: {}", start.command));
             work(&self)
@@ -119,7 +118,7 @@ impl Session {
     }
 }
 
-/// The ear for Ctrl-C: one for all hubs of a command.
+/// Listens for Ctrl-C, once for all hubs of a command.
 fn listen(json: bool, unit: &'static str) -> Result<Arc<AtomicBool>> {
     static HEARD: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     static UNIT: Mutex<&str> = Mutex::new("");
@@ -132,7 +131,7 @@ fn listen(json: bool, unit: &'static str) -> Result<Arc<AtomicBool>> {
     ctrlc::set_handler(move || {
         if heard.swap(true, Ordering::SeqCst) {
             // asked twice
-            at_once();
+            stop_at_once();
         }
         let unit = *UNIT.lock().unwrap_or_else(PoisonError::into_inner);
         say(
@@ -142,15 +141,6 @@ fn listen(json: bool, unit: &'static str) -> Result<Arc<AtomicBool>> {
     })
     .map_err(|e| Error::usage("listening for Ctrl-C").because(e))?;
     Ok(Arc::clone(HEARD.get_or_init(|| stop)))
-}
-
-/// Lets Ctrl-C end a command that leaves single files and no hub, without half of one.
-pub(super) fn tidy_when_interrupted() -> Result<()> {
-    ctrlc::set_handler(at_once).map_err(|e| Error::usage("listening for Ctrl-C").because(e))
-}
-
-fn at_once() {
-    abandon(i32::from(Exit::Interrupted as u8))
 }
 
 /// Leaves a partial hub that says what happened, and why it is not whole.
@@ -190,14 +180,19 @@ fn log(voice: Voice, bar: ProgressBar) -> Log {
     let form = if voice.json {
         Form::JsonLines
     } else {
-        Form::Text
+        Form::Message
     };
+    let look = Look::of_stderr();
     Log::new(now).with_sink(form, move |level, line| {
         if level == Level::Warn {
             super::count_warning();
         }
         if level >= least {
-            bar.suspend(|| errln!("{line}"));
+            let shown = match form {
+                Form::Message => look.log_line(seconds_since_start(), level, line),
+                Form::JsonLines => line.to_owned(),
+            };
+            bar.suspend(|| errln!("{shown}"));
         }
     })
 }
@@ -210,28 +205,4 @@ pub(super) fn cores() -> Result<usize> {
                 .because(e)
                 .help("give --threads")
         })
-}
-
-/// The same facts in another room's type: both serialise alike.
-pub(super) fn same<T: DeserializeOwned>(value: &impl Serialize) -> Result<T> {
-    let bug = |e| Error::bug("writing the metadata").because(e);
-    serde_json::to_value(value)
-        .and_then(serde_json::from_value)
-        .map_err(bug)
-}
-
-/// The name of a file without its ending, as part of a file name: what would not do there is `_`.
-pub(super) fn stem(path: &Path) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_. ".contains(c);
-    let stem = path.file_stem().map(|s| s.to_string_lossy());
-    let name: String = stem
-        .iter()
-        .flat_map(|s| s.chars())
-        .map(|c| if plain(c) { c } else { '_' })
-        .collect();
-    if name.is_empty() {
-        "reconstruction".into()
-    } else {
-        name
-    }
 }

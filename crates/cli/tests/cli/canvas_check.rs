@@ -12,7 +12,7 @@ fn limits(more: &[&str]) -> super::Said {
 }
 
 #[test]
-fn the_grown_canvas_holds_the_published_scans() {
+fn grown_canvas_fits_published_scans() {
     let dir = tempfile::tempdir().unwrap();
     let (json, page) = (dir.path().join("limits.json"), dir.path().join("limits.md"));
     let args = [
@@ -41,20 +41,20 @@ fn the_grown_canvas_holds_the_published_scans() {
     let two = limits(&["--scenario", "gs2_ideal"]);
     two.ended(0, &[]);
     assert!(two.out.contains("padded canvas 826 px"), "{}", two.out);
-    // members of its groups lie beyond the centres that the rule asks of
-    for told in ["does **not** fit", "of the centres of the groups"] {
+    // members of its groups lie beyond the centers that the rule asks of
+    for told in ["does **not** fit", "to the centers of the groups"] {
         assert!(two.out.contains(told), "{}", two.out);
     }
 }
 
 #[test]
-fn what_was_asked_for_and_cannot_be_is_said() {
+fn unmeasurable_request_is_reported() {
     let said = limits(&["--scenario", "gs1_ideal", "--buffer", "300"]);
     said.ended(0, &["note: buffer = 195.0", "is the most"]);
 }
 
 #[test]
-fn the_canvas_as_it_was_does_not_hold_them() {
+fn original_canvas_does_not_fit_published_scans() {
     let said = limits(&["--scenario", "gs1_ideal", "--legacy-canvas"]);
     said.ended(1, &["warning: ", "510736 patch pixels are lost"]);
     assert!(
@@ -65,7 +65,7 @@ fn the_canvas_as_it_was_does_not_hold_them() {
 }
 
 #[test]
-fn positions_from_a_file_are_reported_and_the_farthest_is_named() {
+fn report_names_the_farthest_position_of_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("small.npz");
     let mut data = Data::new(12);
@@ -82,7 +82,7 @@ fn positions_from_a_file_are_reported_and_the_farthest_is_named() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_named() {
+fn unwritable_report_is_an_error_with_its_path() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("no/such/limits.json");
     limits(&["--scenario", "gs1_ideal", "--output-json", text(&path)])
@@ -90,14 +90,14 @@ fn a_report_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn an_unknown_scenario_and_a_bad_number_are_usage_errors() {
+fn unknown_scenario_or_bad_number_is_a_usage_error() {
     limits(&["--scenario", "gs1_idea"]).ended(2, &["Did you mean `gs1_ideal`?"]);
     limits(&["--scenario", "gs1_ideal", "--split-fraction", "2"]).ended(2, &["--split-fraction"]);
     said(["canvas-check"]).ended(2, &["--scenario"]);
 }
 
 #[test]
-fn a_limit_of_zero_groups_is_no_limit() {
+fn zero_group_limit_means_no_limit() {
     let dir = tempfile::tempdir().unwrap();
     let used = |more: &[&str]| {
         let file = dir.path().join("limits.json");

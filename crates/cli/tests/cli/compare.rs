@@ -31,7 +31,7 @@ fn short_of_file<'a>() -> impl Iterator<Item = &'a str> {
 }
 
 #[test]
-fn a_scenario_is_simulated_learned_solved_and_compared_with_its_truth() {
+fn scenario_is_compared_with_its_ground_truth() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("one page");
     let args = ["compare", "--scenario", "gs1_ideal", "-q", "-o", text(&out)];
@@ -82,7 +82,7 @@ fn a_scenario_is_simulated_learned_solved_and_compared_with_its_truth() {
 }
 
 #[test]
-fn a_measured_file_without_truth_is_compared_with_the_engine() {
+fn file_without_ground_truth_is_compared_with_the_engine() {
     let dir = tempfile::tempdir().unwrap();
     let (data, out) = (dir.path().join("scan.npz"), dir.path().join("page"));
     Scan {
@@ -104,16 +104,16 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
         "halves",
     ];
     let done = said(args.iter().copied().chain(short_of_file()));
-    // the network reconstructs no pattern whole: of the detector it says nothing, and no figure is made of that
+    // the network reconstructs no pattern completely: no detector figure can be computed
     done.ended(4, &[]);
-    let verdict = "UNDECIDED: network on the detector: 0 of 36 patterns";
+    let verdict = "UNDECIDED: network on the detector: 0 of 36 non-zero patterns";
     assert!(done.out.contains(verdict), "{done:#?}");
     let figures = json(&out.join("comparison.json"));
     assert_eq!(figures["network"]["detector"]["residual"], "NaN");
     let log = fs::read_to_string(out.join("network/runner.log")).unwrap();
     assert!(log.contains("phases of overlapping objects"), "{log}");
     assert!(
-        !done.out.contains("(truth)") && done.out.contains("network against engine"),
+        !done.out.contains("ground truth") && done.out.contains("network against engine"),
         "{done:#?}"
     );
     let page = fs::read_to_string(out.join("comparison.html")).unwrap();
@@ -129,12 +129,12 @@ fn a_measured_file_without_truth_is_compared_with_the_engine() {
 }
 
 #[test]
-fn what_nobody_typed_is_what_the_help_says() {
+fn defaults_match_the_help() {
     let dir = tempfile::tempdir().unwrap();
     let (data, out) = (dir.path().join("scan.npz"), dir.path().join("page"));
     let scan = Scan {
         n: 64,
-        // the fewest that have seven neighbours
+        // the fewest that have seven neighbors
         side: 3,
         origin: 40.0,
         object: true,
@@ -153,9 +153,9 @@ fn what_nobody_typed_is_what_the_help_says() {
     ];
     let args = ["compare", "--data", text(&data), "-o", text(&out)];
     let done = said(args.into_iter().chain(short));
-    // of three by three patterns the network reconstructs the middle, and none of them whole
+    // of three by three patterns the network reconstructs the center, and none completely
     done.ended(4, &[]);
-    let verdict = "UNDECIDED: network on the detector: 0 of 9 patterns";
+    let verdict = "UNDECIDED: network on the detector: 0 of 9 non-zero patterns";
     assert!(done.out.contains(verdict), "{done:#?}");
     let told = |file: &str| json(&out.join(file));
     let run = told("network/run_metadata.json");
@@ -192,15 +192,15 @@ fn what_nobody_typed_is_what_the_help_says() {
     }
     // an account that does not add up is told
     let file = hub.join("run_metadata.json");
-    let spoilt = fs::read_to_string(&file)
+    let corrupted = fs::read_to_string(&file)
         .unwrap()
         .replace("\"train_count\": 9", "\"train_count\": 8");
-    fs::write(&file, spoilt).unwrap();
+    fs::write(&file, corrupted).unwrap();
     said(["hub", "verify", text(&hub)]).ended(1, &[]);
     assert!(
         said(["hub", "verify", text(&hub)])
             .out
-            .contains("8 to train and 9 to test are not the 9 images")
+            .contains("8 training and 9 test images are not 9 in total")
     );
 }
 
@@ -223,7 +223,7 @@ fn probe_of(out: &Path) -> (bool, String) {
 }
 
 #[test]
-fn the_network_gets_the_probe_that_it_is_said_to() {
+fn network_uses_the_probe_chosen_by_the_flag() {
     let dir = tempfile::tempdir().unwrap();
     let scan = |probe| {
         let path = dir.path().join(format!("probe_{probe}.npz"));
@@ -263,7 +263,7 @@ fn the_network_gets_the_probe_that_it_is_said_to() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused_before_anything_is_done() {
+fn incomparable_input_is_refused_before_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("page");
     let small = dir.path().join("small.npz");
@@ -314,7 +314,7 @@ fn what_cannot_be_compared_is_refused_before_anything_is_done() {
 }
 
 #[test]
-fn a_simulation_of_few_patterns_with_a_probe_of_ones_own_is_compared() {
+fn small_simulation_with_a_custom_probe_is_compared() {
     let dir = tempfile::tempdir().unwrap();
     let (probe, out) = (dir.path().join("probe.npz"), dir.path().join("page"));
     let scan = Scan {
@@ -346,7 +346,7 @@ fn a_simulation_of_few_patterns_with_a_probe_of_ones_own_is_compared() {
     let done = said(args.into_iter().chain(few).chain(["-q", "-o", text(&out)]));
     // four groups cover a twenty-fifth of what the scan covers
     done.ended(4, &[]);
-    let verdict = "UNDECIDED: network against the truth";
+    let verdict = "UNDECIDED: network against ground truth";
     assert!(done.out.contains(verdict), "{done:#?}");
     let run = json(&out.join("network/run_metadata.json"));
     assert_eq!([&run["group_count"], &run["group_limit"]], [16, 16]);
@@ -359,7 +359,7 @@ fn a_simulation_of_few_patterns_with_a_probe_of_ones_own_is_compared() {
 }
 
 #[test]
-fn a_network_that_goes_bad_is_told_by_the_exit_code_and_both_hubs_are_whole() {
+fn diverged_network_sets_the_exit_code_and_both_hubs_are_complete() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("page");
     // at this dose the moments of the gradient leave float32 in the first step

@@ -12,7 +12,7 @@ fn seed(name: &str) -> PathBuf {
 }
 
 #[test]
-fn each_format_is_written_and_told_by_its_content() {
+fn each_format_is_written_and_detected_by_content() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let from = seed("cxi/links.cxi");
@@ -41,7 +41,7 @@ fn each_format_is_written_and_told_by_its_content() {
 }
 
 #[test]
-fn what_was_assumed_is_said() {
+fn assumptions_are_printed() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("a.npz");
     let done = said(["convert", text(&seed("cxi/links.cxi")), text(&out)]);
@@ -58,10 +58,10 @@ fn what_was_assumed_is_said() {
 }
 
 #[test]
-fn what_is_missing_is_named_with_the_flag_that_gives_it() {
+fn missing_value_is_named_with_its_flag() {
     let dir = tempfile::tempdir().unwrap();
     let (input, out) = (seed("tike/plain.npz"), dir.path().join("a.cxi"));
-    said(["convert", text(&input), text(&out)]).ended(2, &["no photon energy", "--energy"]);
+    said(["convert", text(&input), text(&out)]).ended(2, &["no photon energy", "energy"]);
     said(["convert", text(&input), text(&dir.path().join("a.foo"))]).ended(2, &["--to"]);
     said(["convert", text(&input), text(&out), "--energy", "-3"]).ended(2, &["--energy"]);
     said(["convert", text(&input), text(&out), "--to", "tike"]).ended(2, &["format tike"]);
@@ -84,7 +84,7 @@ fn what_is_missing_is_named_with_the_flag_that_gives_it() {
 }
 
 #[test]
-fn an_inspection_is_a_table_json_and_a_picture() {
+fn inspect_writes_table_json_and_png() {
     let dir = tempfile::tempdir().unwrap();
     let (json, png) = (dir.path().join("a.json"), dir.path().join("a.png"));
     let file = seed("tike/nan.npz");
@@ -110,7 +110,7 @@ fn an_inspection_is_a_table_json_and_a_picture() {
 }
 
 #[test]
-fn a_damaged_file_ends_with_its_name_and_nothing_written() {
+fn damaged_file_is_named_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let (cut, out) = (dir.path().join("cut.cxi"), dir.path().join("a.npz"));
     let bytes = fs::read(seed("cxi/packed.cxi")).unwrap();

@@ -98,9 +98,14 @@ fn shifted(a: &Array2<f32>, dy: usize, dx: usize) -> Array2<f32> {
 }
 
 #[test]
-fn faults_of_a_reconstruction_are_caught_and_named() {
+fn reconstruction_faults_are_detected_and_named() {
     let (_folder, good, other) = pair();
-    caught(&good, &other, 0, &["agrees", "none in what both recorded"]);
+    caught(
+        &good,
+        &other,
+        0,
+        &["agrees", "none in the stages that both recorded"],
+    );
     caught(&good, &good, 0, &["agrees"]);
     type Fault = (&'static str, fn(&Path), i32, &'static [&'static str]);
     let faults: [Fault; 10] = [
@@ -156,7 +161,7 @@ fn faults_of_a_reconstruction_are_caught_and_named() {
             |h| both(h, |a| a.slice_mut(s![60..80, 70..95]).fill(0.0)),
             1,
             &[
-                "covered in A only: 500 pixels",
+                "covered only in A: 500 pixels",
                 "in rows 60 to 79, columns 70 to 94",
             ],
         ),
@@ -193,7 +198,7 @@ pub(super) fn json(path: &Path, change: impl Fn(&mut Value)) {
 }
 
 #[test]
-fn faults_of_files_and_figures_are_caught_and_named() {
+fn file_and_metric_faults_are_detected_and_named() {
     let (folder, good, other) = pair();
     let stats = "inference_outputs/stats.json";
     json(&other.join(stats), |v| {
@@ -270,7 +275,7 @@ fn faults_of_files_and_figures_are_caught_and_named() {
 }
 
 #[test]
-fn one_changed_setting_is_traced_to_itself() {
+fn changed_setting_is_the_first_difference() {
     let folder = tempfile::tempdir().unwrap();
     let hub = |name: &str, more: &[&str]| {
         let path = folder.path().join(name);
@@ -343,7 +348,7 @@ fn one_changed_setting_is_traced_to_itself() {
             .unwrap()
             .contains("<failure message=")
     );
-    assert!(fs::read_to_string(&m).unwrap().contains("## What differs"));
+    assert!(fs::read_to_string(&m).unwrap().contains("## Differences"));
 
     // two good runs make tolerances under which they agree, whole numbers and settings apart
     let made = folder.path().join("made.json");
@@ -383,7 +388,7 @@ fn one_changed_setting_is_traced_to_itself() {
 }
 
 #[test]
-fn a_golden_is_blessed_with_a_reason_or_missing() {
+fn blessing_a_golden_requires_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let (hub, golden) = (folder.path().join("gs1 tiny"), folder.path().join("golden"));
     run(&hub, 1, &[]);
@@ -421,11 +426,11 @@ fn a_golden_is_blessed_with_a_reason_or_missing() {
 }
 
 #[test]
-fn hubs_of_the_reference_are_read() {
+fn reference_hubs_are_readable() {
     let hubs = ptyproof_testkit::repository().join("../shared/reference/hubs/2026-01-20T071800Z");
     if !hubs.is_dir() {
         super::skip(
-            super::Lacks::Vectors,
+            super::SkipReason::Vectors,
             "../shared/reference/hubs is not there",
         );
         return;
@@ -450,7 +455,7 @@ fn hubs_of_the_reference_are_read() {
 }
 
 #[test]
-fn the_golden_hubs_come_out_again() {
+fn golden_hubs_are_reproduced() {
     let root = ptyproof_testkit::repository();
     let folder = tempfile::tempdir().unwrap();
     for (name, scenario) in [("gs1_tiny", "gs1_ideal"), ("gs2_tiny", "gs2_ideal")] {
@@ -518,19 +523,19 @@ fn the_golden_hubs_come_out_again() {
 }
 
 #[test]
-fn fresh_runs_agree_with_the_hubs_of_the_reference() {
+fn new_runs_agree_with_reference_hubs() {
     let root = ptyproof_testkit::repository();
     let hubs = root.join("../shared/reference/hubs/2026-01-20T071800Z");
     let all = std::env::var_os("PTYPROOF_SLOW").is_some_and(|v| v == "all");
     if !hubs.is_dir() {
         return super::skip(
-            super::Lacks::Vectors,
+            super::SkipReason::Vectors,
             "../shared/reference/hubs is not there",
         );
     }
     if !all {
         return super::skip(
-            super::Lacks::Time,
+            super::SkipReason::Time,
             "PTYPROOF_SLOW is not `all` (two minutes)",
         );
     }

@@ -27,7 +27,7 @@ fn file(path: &Path, count: usize, pixel: f32) {
 }
 
 #[test]
-fn an_examination_of_a_few_patterns_is_text_json_and_a_picture() {
+fn doctor_writes_text_json_and_png() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     file(&at("few.npz"), 5, f32::NAN);
@@ -48,7 +48,7 @@ fn an_examination_of_a_few_patterns_is_text_json_and_a_picture() {
 }
 
 #[test]
-fn patterns_that_say_nothing_of_one_another_decide_nothing() {
+fn unrelated_patterns_are_undecided() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("none.npz");
     file(&path, 30, 0.0);
@@ -62,13 +62,13 @@ fn patterns_that_say_nothing_of_one_another_decide_nothing() {
 }
 
 #[test]
-fn what_cannot_be_examined_is_named() {
+fn unexaminable_input_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     said(["doctor"]).ended(2, &["DATA"]);
     said(["doctor", text(&dir.path().join("none"))]).ended(2, &["none"]);
     let path = dir.path().join("few.npz");
     file(&path, 5, 0.0);
-    said(["doctor", text(&path), "--threads", "0"]).ended(2, &["--threads"]);
+    said(["doctor", text(&path), "--threads", "0"]).ended(2, &["threads", "got 0"]);
     said(["doctor", text(&path), "--unit", "volts"]).ended(2, &["volts"]);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
@@ -76,7 +76,7 @@ fn what_cannot_be_examined_is_named() {
 }
 
 #[test]
-fn every_seed_of_the_fuzzer_is_examined_or_refused() {
+fn fuzz_seeds_are_examined_or_refused() {
     let corpus = ptyproof_testkit::repository().join("fuzz/corpus");
     let mut seen = 0;
     for format in ["tike", "cxi", "product"] {

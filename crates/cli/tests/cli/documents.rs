@@ -1,9 +1,14 @@
 //! The documents: commands in them parse, and their links lead somewhere.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ptyproof::setting::Setting;
+use ptyproof::solve::{Method, Steps};
+use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_testkit::repository;
+use serde_json::Value;
 
 /// Every Markdown page that a reader is sent to.
 fn pages() -> Vec<PathBuf> {
@@ -48,7 +53,7 @@ fn links_lead_to_files() {
 }
 
 /// The words of a command, without its comment; `None` if it is a form to fill in and not a command.
-fn words(line: &str) -> Option<Vec<String>> {
+pub(super) fn words(line: &str) -> Option<Vec<String>> {
     let line = line.split(" #").next()?.split("  (").next()?;
     if line.contains(['[', '<', '|', '…', '>', '&', ';', '*']) || line.contains("...") {
         return None;
@@ -94,9 +99,105 @@ fn commands_parse() {
 }
 
 #[test]
-fn the_readme_stays_a_first_page() {
+fn readme_fits_one_page() {
     let text = fs::read_to_string(repository().join("README.md")).unwrap();
     assert!(text.lines().count() <= 150);
     let wide: Vec<_> = text.lines().filter(|l| l.chars().count() > 100).collect();
     assert!(wide.is_empty(), "{wide:#?}");
+}
+
+/// The table of settings as the page has it: with the value that each built-in scenario gets.
+fn settings() -> String {
+    let snapshot = Snapshot::builtin().unwrap();
+    let scenarios: Vec<Scenario> = (snapshot.names())
+        .map(|name| Scenario::resolve(&snapshot, name, &Overrides::default()).unwrap())
+        .collect();
+    let names: Vec<&str> = scenarios.iter().map(|s| s.name.as_str()).collect();
+    let mut text = format!(
+        "| name | flag | unit | bounds | since | {} |\n|{}\n",
+        names.join(" | "),
+        "---|".repeat(5 + names.len())
+    );
+    for setting in Overrides::TABLE {
+        let values = scenarios.iter().map(|s| {
+            let all = serde_json::to_value(s.settings()).unwrap();
+            let value = match all.get(setting.name) {
+                Some(Value::String(word)) => word.clone(),
+                Some(Value::Number(n)) if n.as_f64() >= Some(1e6) => {
+                    format!("{:e}", n.as_f64().unwrap())
+                }
+                Some(Value::Number(n)) => n.as_f64().unwrap().to_string(),
+                Some(Value::Null) => "-".into(),
+                Some(other) => other.to_string(),
+                None if setting.name == "split" => s.split.name().into(),
+                None => panic!("{} is no setting of a scenario", setting.name),
+            };
+            let by_profile = s.profile().applied.contains_key(setting.name);
+            if by_profile {
+                format!("{value} (p)")
+            } else {
+                value
+            }
+        });
+        let values: Vec<String> = values.collect();
+        let (name, flag, unit) = (setting.name, setting.flag(), setting.unit);
+        let (bounds, since) = (setting.bounds, setting.since);
+        let values = values.join(" | ");
+        writeln!(
+            text,
+            "| `{name}` | `--{flag}` | {unit} | {bounds} | {since} | {values} |"
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn meanings() -> String {
+    let all = Overrides::TABLE.iter();
+    let line = |s: &Setting| format!("- **`{}`**: {} Default: {}.\n", s.name, s.doc, s.default);
+    all.map(line).collect()
+}
+
+fn steps() -> String {
+    let head = "| name | flag | unit | bounds | default | read by | meaning |";
+    let mut text = format!("{head}\n|{}\n", "---|".repeat(7));
+    for s in Steps::TABLE {
+        let all = Method::ALL.iter().filter(|m| m.reads(s.name));
+        let engines: Vec<&str> = all.map(|m| m.name()).collect();
+        let (name, flag, unit) = (s.name, s.flag(), s.unit);
+        let (bounds, default, doc) = (s.bounds, s.default, s.doc);
+        let engines = engines.join(", ");
+        writeln!(
+            text,
+            "| `{name}` | `--{flag}` | {unit} | {bounds} | {default} | {engines} | {doc} |"
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// `PTYPROOF_BLESS=1` writes the page anew.
+#[test]
+fn the_page_of_settings_is_that_of_the_tables() {
+    let page = repository().join("docs/reference/settings.md");
+    let mut text = fs::read_to_string(&page).unwrap();
+    let before = text.clone();
+    for (name, made) in [
+        ("settings", settings()),
+        ("meanings", meanings()),
+        ("steps", steps()),
+    ] {
+        let (begin, end) = (
+            format!("<!-- {name} -->\n"),
+            format!("<!-- end of {name} -->"),
+        );
+        let from = text.find(&begin).unwrap() + begin.len();
+        let to = text.find(&end).unwrap();
+        text.replace_range(from..to, &format!("\n{made}\n"));
+    }
+    if std::env::var_os("PTYPROOF_BLESS").is_some() {
+        fs::write(&page, &text).unwrap();
+    } else {
+        assert_eq!(before, text, "PTYPROOF_BLESS=1 writes it anew");
+    }
 }

@@ -20,7 +20,7 @@ use ptyproof::io::npz::{Values, read_array, read_dataset};
 use ptyproof::par::Pool;
 use ptyproof::solve::{Estimate, Method, Problem, Settings, Solver};
 use ptyproof_testkit::shared::shared;
-use ptyproof_testkit::skips::{Lacks, skip};
+use ptyproof_testkit::skips::{SkipReason, skip};
 
 /// Largest relative rms in the middle, up to the gauge: of noise-free data, of data with photon noise.
 const BOUNDS: [(Method, [f64; 2]); 5] = [
@@ -35,7 +35,7 @@ const ITERATIONS: usize = 100;
 
 fn data() -> Option<PathBuf> {
     if std::env::var_os("PTYPROOF_SLOW").is_none() {
-        skip(Lacks::Time, "PTYPROOF_SLOW is not set");
+        skip(SkipReason::Time, "PTYPROOF_SLOW is not set");
         return None;
     }
     shared("bench_problem.npz")
@@ -47,7 +47,7 @@ fn middle(a: &Array2<Complex32>) -> Array2<Complex64> {
 }
 
 #[test]
-fn every_engine_comes_as_near_to_the_truth_as_it_must() {
+fn every_engine_reaches_its_required_error() {
     let Some(path) = data() else { return };
     let file = read_dataset(&path).unwrap().dataset;
     let truth = middle(file.object.as_ref().unwrap());
@@ -98,7 +98,7 @@ fn every_engine_comes_as_near_to_the_truth_as_it_must() {
 }
 
 #[test]
-fn every_command_does_with_eighty_megabytes() {
+fn every_command_runs_in_80_mb() {
     let Some(path) = data() else { return };
     let folder = tempfile::tempdir().unwrap();
     for (method, _) in BOUNDS {

@@ -18,7 +18,7 @@ fn verified(hub: &Path) -> super::Said {
 }
 
 #[test]
-fn a_hub_that_lost_its_manifest_is_still_gated() {
+fn hub_without_manifest_is_still_gated() {
     let (_folder, good, other) = pair();
     fs::remove_file(other.join("manifest.json")).unwrap();
     caught(&good, &other, 1, &["manifest.json", "there and missing"]);
@@ -27,18 +27,18 @@ fn a_hub_that_lost_its_manifest_is_still_gated() {
     let empty = good.with_file_name("empty");
     fs::create_dir(&empty).unwrap();
     fs::write(empty.join("notes.txt"), "nothing").unwrap();
-    caught(&good, &empty, 4, &["could not be compared"]);
+    caught(&good, &empty, 4, &["not compared"]);
 }
 
 #[test]
-fn a_phase_that_is_no_number_is_one_where_the_amplitude_is_zero_too() {
+fn nan_phase_is_counted_at_zero_amplitude() {
     let (_folder, good, other) = pair();
     edit(&other.join(PHASE), |a| a[[0, 0]] = f32::NAN);
     caught(&good, &other, 3, &["row 0, column 0"]);
 }
 
 #[test]
-fn halves_of_one_reconstruction_do_not_agree() {
+fn two_halves_of_one_reconstruction_differ() {
     let (_folder, good, other) = pair();
     for (hub, left) in [(&good, true), (&other, false)] {
         for file in [super::diff::AMPLITUDE, PHASE] {
@@ -51,11 +51,11 @@ fn halves_of_one_reconstruction_do_not_agree() {
             });
         }
     }
-    caught(&good, &other, 1, &["covered in A only"]);
+    caught(&good, &other, 1, &["covered only in A"]);
 }
 
 #[test]
-fn a_late_stage_is_gated_like_an_early_one() {
+fn late_stage_is_gated_like_an_early_stage() {
     let (_folder, good, other) = pair();
     json(&other.join(STAGES), |v| {
         let stages = v["stages"].as_array_mut().unwrap();
@@ -82,12 +82,12 @@ fn a_late_stage_is_gated_like_an_early_one() {
     ])
     .ended(1, &[]);
     let page = fs::read_to_string(page).unwrap();
-    let (_, noted) = page.split_once("## What is not compared").unwrap();
+    let (_, noted) = page.split_once("## Not compared").unwrap();
     assert!(noted.contains("runner.log"), "{noted}");
 }
 
 #[test]
-fn seeds_are_compared_to_the_last_digit() {
+fn seeds_are_compared_exactly() {
     let (_folder, good, other) = pair();
     for (hub, seed) in [
         (&good, 9_007_199_254_740_992u64),
@@ -106,7 +106,7 @@ fn seeds_are_compared_to_the_last_digit() {
 }
 
 #[test]
-fn a_rule_that_fits_nothing_is_told_and_wider_tolerances_are_wide_enough() {
+fn unmatched_rule_is_reported_and_widened_tolerances_pass() {
     let (folder, good, other) = pair();
     let history = "train_outputs/history.json";
     json(&other.join(history), |v| {
@@ -145,7 +145,7 @@ fn a_rule_that_fits_nothing_is_told_and_wider_tolerances_are_wide_enough() {
     assert!(
         strict
             .out
-            .contains("a rule fits nothing in either hub: *, no.such.place"),
+            .contains("a rule matches nothing in either hub: *, no.such.place"),
         "{}",
         strict.out
     );
@@ -153,7 +153,7 @@ fn a_rule_that_fits_nothing_is_told_and_wider_tolerances_are_wide_enough() {
 }
 
 #[test]
-fn nonsense_in_a_whole_hub_is_found_although_its_manifest_is_right() {
+fn inconsistent_records_are_found_despite_a_valid_manifest() {
     let (_folder, good, other) = pair();
     // the reconstruction of `pair` is not what the run's statistics say: take the run's own
     let fresh = good.with_file_name("fresh");
@@ -169,12 +169,12 @@ fn nonsense_in_a_whole_hub_is_found_although_its_manifest_is_right() {
         (
             metadata,
             |v| v["artifacts"]["phase_npy"] = "/etc/hostname".into(),
-            "no path inside the hub",
+            "not a path inside the hub",
         ),
         (
             summary,
             |v| v["health"]["update_norm"][0] = 1e9.into(),
-            "does not agree with the history",
+            "contradicts the history",
         ),
         (
             STAGES,
@@ -203,12 +203,12 @@ fn nonsense_in_a_whole_hub_is_found_although_its_manifest_is_right() {
 
 #[test]
 #[cfg(unix)]
-fn what_is_no_plain_file_is_not_opened() {
+fn special_files_are_not_opened() {
     let (_folder, good, other) = pair();
     std::os::unix::fs::symlink("/dev/zero", other.join("x.json")).unwrap();
     let found = said(["hub", "verify", text(&other)]);
     assert!(
-        found.code == 1 && found.out.contains("x.json: no plain file"),
+        found.code == 1 && found.out.contains("x.json: not a regular file"),
         "{found:#?}"
     );
     // and is no part of a comparison
@@ -216,7 +216,7 @@ fn what_is_no_plain_file_is_not_opened() {
 }
 
 #[test]
-fn blessing_keeps_what_it_must_and_refuses_itself() {
+fn blessing_keeps_other_rules_and_refuses_its_own_hub() {
     let folder = tempfile::tempdir().unwrap();
     let (hub, golden) = (folder.path().join("tiny"), folder.path().join("golden"));
     run(&hub, 1, &[]);
@@ -250,7 +250,7 @@ fn blessing_keeps_what_it_must_and_refuses_itself() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_change_the_verdict() {
+fn broken_pipe_does_not_change_the_verdict() {
     let (_folder, good, other) = pair();
     for args in [
         vec!["hub", "diff", text(&good), text(&other)],

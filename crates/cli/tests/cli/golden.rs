@@ -115,11 +115,11 @@ fn check(numerics: &str) {
 }
 
 #[test]
-fn the_tiny_guarded_run_is_the_golden_one() {
+fn tiny_guarded_run_matches_its_golden() {
     check("guarded");
 }
 
 #[test]
-fn the_tiny_reference_run_is_the_golden_one() {
+fn tiny_reference_run_matches_its_golden() {
     check("reference");
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fs;
 
 #[test]
-fn our_own_history_says_what_its_hub_says() {
+fn own_history_summary_matches_its_hub() {
     let dir = tempfile::tempdir().unwrap();
     let (hub, json) = (dir.path().join("hub"), dir.path().join("a b.json"));
     run(&hub, 2, &[]);
@@ -29,7 +29,7 @@ fn our_own_history_says_what_its_hub_says() {
 }
 
 #[test]
-fn a_nan_is_named_and_the_code_says_so() {
+fn nan_is_named_and_sets_the_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (
         dir.path().join("history.json"),
@@ -55,7 +55,7 @@ fn a_nan_is_named_and_the_code_says_so() {
     for line in [
         "First non-finite value: epoch \u{2014}, step 2, metric `loss` (NaN).",
         "First non-finite value: epoch 1, step 20, metric `loss` (-Infinity).",
-        "The minimum was left behind in: val_loss.",
+        "Diverged:: val_loss.",
     ] {
         assert!(s.out.contains(line), "no {line:?} in {}", s.out);
     }
@@ -72,7 +72,7 @@ fn a_nan_is_named_and_the_code_says_so() {
 }
 
 #[test]
-fn what_is_no_history_is_refused_by_name() {
+fn invalid_history_is_refused_with_its_path() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("cut.json");
     fs::write(&file, "{\"loss\": [1.0, 2.").unwrap();
@@ -81,11 +81,11 @@ fn what_is_no_history_is_refused_by_name() {
     said(["history", text(&dir.path().join("none"))]).ended(2, &["none"]);
     said(["history"]).ended(2, &["FILE"]);
     for (words, got, code) in [
-        ("null", "nothing below it", 4),
-        ("\"str\"", "nothing below it", 4),
-        ("a line of text", "nothing below it", 4),
-        ("loss,loss\n1,2\n", "\"loss\" a second time", 2),
-        ("{\"loss\": [1], \"loss\": [2]}", "a second time", 2),
+        ("null", "a header without rows", 4),
+        ("\"str\"", "a header without rows", 4),
+        ("a line of text", "a header without rows", 4),
+        ("loss,loss\n1,2\n", "\"loss\" twice", 2),
+        ("{\"loss\": [1], \"loss\": [2]}", "twice", 2),
     ] {
         fs::write(&file, words).unwrap();
         said(["history", text(&file)]).ended(code, &["cut.json", got]);

@@ -81,7 +81,7 @@ fn intact(hub: &Path) {
 }
 
 #[test]
-fn a_tiny_run_leaves_every_file_that_a_hub_must_have() {
+fn tiny_run_writes_every_required_hub_file() {
     let dir = tempfile::tempdir().unwrap();
     let hub = dir.path().join("hub");
     let said = run(&hub, 1, &[]);
@@ -100,7 +100,7 @@ fn a_tiny_run_leaves_every_file_that_a_hub_must_have() {
 }
 
 #[test]
-fn the_metadata_of_a_run_have_the_references_fields_and_paths_that_exist() {
+fn metadata_has_reference_fields_and_existing_paths() {
     let dir = tempfile::tempdir().unwrap();
     let hub = dir.path().join("hub");
     let args = [
@@ -153,7 +153,7 @@ fn the_metadata_of_a_run_have_the_references_fields_and_paths_that_exist() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_with_any_number_of_threads() {
+fn equal_seed_gives_equal_bytes_for_any_thread_count() {
     let dir = tempfile::tempdir().unwrap();
     let hub = |name: &str| dir.path().join(name);
     run(&hub("first"), 1, &[]);
@@ -172,7 +172,7 @@ fn the_same_seed_gives_the_same_bytes_with_any_number_of_threads() {
 }
 
 #[test]
-fn another_seed_gives_other_results_and_the_same_scan() {
+fn seed_changes_results_but_not_the_scan() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
     run(&a, 1, &[]);
@@ -188,7 +188,7 @@ fn another_seed_gives_other_results_and_the_same_scan() {
 }
 
 #[test]
-fn a_hub_that_exists_is_never_touched() {
+fn existing_hub_is_never_modified() {
     let dir = tempfile::tempdir().unwrap();
     let hub = dir.path().join("hub");
     run(&hub, 1, &[]);
@@ -196,7 +196,12 @@ fn a_hub_that_exists_is_never_touched() {
     let refused = said(tiny(&hub, 1, &["--seed", "9"]));
     refused.ended(
         2,
-        &[text(&hub), "free", "never overwritten", "choose another"],
+        &[
+            text(&hub),
+            "an unused name",
+            "never overwritten",
+            "choose another",
+        ],
     );
     intact(&hub);
     assert_eq!(fs::read(hub.join("runner.log")).unwrap(), before);
@@ -204,7 +209,7 @@ fn a_hub_that_exists_is_never_touched() {
 }
 
 #[test]
-fn of_two_runs_into_one_hub_exactly_one_wins() {
+fn exactly_one_of_two_runs_gets_the_hub() {
     let dir = tempfile::tempdir().unwrap();
     let hub = dir.path().join("hub");
     let start = || {
@@ -225,7 +230,7 @@ fn of_two_runs_into_one_hub_exactly_one_wins() {
 }
 
 #[test]
-fn a_path_may_have_spaces_umlauts_and_directories_that_do_not_exist_yet() {
+fn output_path_may_have_spaces_umlauts_and_new_directories() {
     let dir = tempfile::tempdir().unwrap();
     let hub = dir
         .path()
@@ -235,20 +240,20 @@ fn a_path_may_have_spaces_umlauts_and_directories_that_do_not_exist_yet() {
 }
 
 #[test]
-fn an_output_below_a_file_and_one_without_a_name_are_refused() {
+fn invalid_output_path_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "mine").unwrap();
     said(tiny(&file.join("hub"), 1, &[])).ended(74, &[text(&file)]);
-    said(tiny(&file, 1, &[])).ended(2, &[text(&file), "free"]);
-    said(tiny(Path::new(".."), 1, &[])).ended(2, &["a name of its own"]);
+    said(tiny(&file, 1, &[])).ended(2, &[text(&file), "an unused name"]);
+    said(tiny(Path::new(".."), 1, &[])).ended(2, &["ends in a directory name"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     assert_eq!(names(dir.path()), ["file"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_directory_that_may_not_be_written_to_is_named() {
+fn unwritable_directory_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let closed = dir.path().join("closed");
@@ -256,11 +261,11 @@ fn a_directory_that_may_not_be_written_to_is_named() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
     if fs::write(closed.join("probe"), "").is_ok() {
         return super::skip(
-            super::Lacks::Machine,
+            super::SkipReason::Machine,
             "this user (root?) may write anywhere",
         );
     }
-    said(tiny(&closed.join("hub"), 1, &[])).ended(74, &[text(&closed), "may write to"]);
+    said(tiny(&closed.join("hub"), 1, &[])).ended(74, &[text(&closed), "writable directory"]);
 }
 
 /// A small file system of its own, gone at the end.
@@ -288,12 +293,12 @@ impl Drop for Disk<'_> {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_names_the_file_keeps_what_there_is_and_can_be_resumed() {
+fn run_on_a_full_disk_names_the_file_and_can_be_resumed() {
     let dir = tempfile::tempdir().unwrap();
     // room for one checkpoint of 27 MB, not for the next beside it
     let Some(disk) = Disk::mount(dir.path(), "size=40M") else {
         return super::skip(
-            super::Lacks::Machine,
+            super::SkipReason::Machine,
             "mounting a small tmpfs is not permitted here",
         );
     };

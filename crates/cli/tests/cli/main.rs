@@ -9,6 +9,7 @@
 mod canvas_check;
 mod compare;
 mod convert;
+mod dash;
 mod diff;
 mod doctor;
 mod documents;
@@ -24,8 +25,10 @@ mod resume;
 mod scale_audit;
 mod scan;
 mod score;
+mod shell;
 mod sizes;
 mod streams;
+mod terminal;
 mod threads;
 mod usage;
 mod verdicts;
@@ -36,7 +39,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ptyproof_testkit::shared::shared;
-use ptyproof_testkit::skips::{Lacks, skip};
+use ptyproof_testkit::skips::{SkipReason, skip};
 use serde_json::Value;
 
 /// The smallest run of single patterns that still trains, infers and reassembles.

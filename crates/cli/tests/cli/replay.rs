@@ -11,7 +11,7 @@ const BLINDING: [&str; 4] = ["--nphotons", "1e30", "--seed", "2"];
 pub(super) const AMID: [&str; 4] = ["--nphotons", "1.3e26", "--seed", "5"];
 
 #[test]
-fn an_event_is_told_written_and_done_again() {
+fn event_is_reported_written_and_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let hub = folder.path().join("a hub");
     let ran = said(tiny(&hub, 3, &BLINDING));
@@ -57,23 +57,23 @@ fn an_event_is_told_written_and_done_again() {
             "{}",
             step.out
         );
-        assert!(!step.out.contains("other bits"), "{}", step.out);
+        assert!(!step.out.contains("different bits"), "{}", step.out);
     }
 }
 
 #[test]
-fn an_event_amid_a_training_is_done_again_at_the_rate_it_was_planned_with() {
+fn event_is_replayed_at_its_planned_learning_rate() {
     let folder = tempfile::tempdir().unwrap();
     let hub = folder.path().join("hub");
     said(tiny(&hub, 6, &AMID)).ended(3, &["step 4 (epoch 1)"]);
     let step = said(["replay", text(&hub), "--step"]);
     step.ended(0, &[]);
     assert!(step.out.contains("as in the hub, to the bit"), "{step:?}");
-    assert!(!step.out.contains("other bits"), "{step:?}");
+    assert!(!step.out.contains("different bits"), "{step:?}");
 }
 
 #[test]
-fn what_was_tampered_with_does_not_come_out_again() {
+fn tampered_event_is_not_reproduced() {
     let folder = tempfile::tempdir().unwrap();
     let hub = folder.path().join("hub");
     said(tiny(&hub, 1, &BLINDING)).ended(3, &[]);
@@ -123,7 +123,7 @@ fn what_was_tampered_with_does_not_come_out_again() {
 }
 
 #[test]
-fn a_sound_hub_has_nothing_to_replay() {
+fn healthy_hub_has_nothing_to_replay() {
     let folder = tempfile::tempdir().unwrap();
     let hub = folder.path().join("hub");
     run(&hub, 1, &[]);

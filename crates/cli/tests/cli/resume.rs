@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn one_epoch_and_one_more_are_two_epochs() {
+fn one_epoch_plus_one_resumed_equals_two() {
     let dir = tempfile::tempdir().unwrap();
     let hub = |name: &str| dir.path().join(name);
     // whose learning rate knows nothing of the epochs to come
@@ -36,19 +36,19 @@ fn one_epoch_and_one_more_are_two_epochs() {
 }
 
 #[test]
-fn a_longer_plan_than_the_rate_was_planned_for_is_told() {
+fn resuming_with_a_longer_schedule_warns() {
     let dir = tempfile::tempdir().unwrap();
     let (half, whole) = (dir.path().join("half"), dir.path().join("whole"));
     run(&half, 1, &[]);
     let resumed = run(&whole, 2, &["--resume", text(&half)]);
-    let told = "planned for --nepochs 1, and is for --nepochs 2 from here on";
+    let told = "planned for `nepochs` 1, and is for `nepochs` 2 from here on";
     assert!(resumed.err.contains(told), "{resumed:?}");
     let log = fs::read_to_string(whole.join("runner.log")).unwrap();
     assert!(log.contains(told), "{log}");
 }
 
 #[test]
-fn another_seed_or_scenario_than_the_checkpoints_is_refused_and_leaves_nothing() {
+fn checkpoint_of_another_seed_or_scenario_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (dir.path().join("old"), dir.path().join("new"));
     run(&old, 1, &[]);
@@ -77,7 +77,7 @@ fn another_seed_or_scenario_than_the_checkpoints_is_refused_and_leaves_nothing()
 }
 
 #[test]
-fn fewer_epochs_than_a_checkpoint_has_are_refused_and_as_many_train_no_more() {
+fn resume_needs_at_least_the_epochs_of_the_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (dir.path().join("old"), dir.path().join("new"));
     run(&old, 2, &[]);
@@ -93,7 +93,7 @@ fn fewer_epochs_than_a_checkpoint_has_are_refused_and_as_many_train_no_more() {
 }
 
 #[test]
-fn what_is_no_checkpoint_is_refused_and_leaves_nothing() {
+fn invalid_checkpoint_is_refused_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let new = dir.path().join("new");
     let garbage = dir.path().join("garbage.safetensors");
@@ -112,7 +112,7 @@ fn what_is_no_checkpoint_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn a_checkpoint_cut_short_anywhere_is_refused() {
+fn truncated_checkpoint_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (dir.path().join("old"), dir.path().join("new"));
     run(&old, 1, &[]);
@@ -162,7 +162,7 @@ fn interrupted(hub: &Path, epochs: u32, until: &str, more: &[&str]) -> String {
 
 #[cfg(unix)]
 #[test]
-fn an_event_before_an_interruption_is_done_again_after_it() {
+fn event_before_an_interruption_is_replayed_after_resume() {
     use super::replay::AMID;
 
     let dir = tempfile::tempdir().unwrap();
@@ -170,7 +170,7 @@ fn an_event_before_an_interruption_is_done_again_after_it() {
     interrupted(&hub, 12, "epoch 2/12", &AMID);
     // a longer plan, whose rates are not those that the event came at
     let more = [&AMID[..], &["--resume", text(&partial)]].concat();
-    said(tiny(&hub, 16, &more)).ended(3, &["planned for --nepochs 12"]);
+    said(tiny(&hub, 16, &more)).ended(3, &["planned for `nepochs` 12"]);
     let step = said(["replay", text(&hub), "--step"]);
     step.ended(0, &[]);
     assert!(step.out.contains("as in the hub, to the bit"), "{step:?}");
@@ -178,7 +178,7 @@ fn an_event_before_an_interruption_is_done_again_after_it() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_leaves_a_hub_that_goes_on_to_the_same_end() {
+fn interrupted_run_resumes_to_the_uninterrupted_result() {
     let epochs = 5;
     let dir = tempfile::tempdir().unwrap();
     let (hub, partial) = (dir.path().join("hub"), dir.path().join("hub.partial"));
@@ -214,7 +214,7 @@ fn ctrl_c_leaves_a_hub_that_goes_on_to_the_same_end() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_after_the_last_step_stops_the_inference_which_is_done_by_who_resumes() {
+fn interrupted_inference_is_done_on_resume() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, hub) = (folder.path().join("whole"), folder.path().join("hub"));
     run(&whole, 1, &[]);

@@ -6,6 +6,7 @@ use ndarray::{Array2, Axis};
 use ndarray_npy::{read_npy, write_npy};
 use ptyproof::io::dataset::Dataset;
 use ptyproof::io::npz::{read_dataset, write_dataset};
+use ptyproof_testkit::tolerance::{DECIMALS_4, F32_SUM_1024, assert_close};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -23,7 +24,7 @@ fn findings(chain: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_factor_never_undone_applied_twice_or_undone_is_named() {
+fn unpaired_scale_factor_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let hub = folder.path().join("a hub");
     run(&hub, 1, &[]);
@@ -43,14 +44,14 @@ fn a_factor_never_undone_applied_twice_or_undone_is_named() {
     for (amplitude, by, words) in [
         (k * truth, "k", "k = 0."),
         (k * k * truth, "k^2", "k applied twice"),
-        (truth, "1", "something undid it"),
+        (truth, "1", "something inverted it"),
         (truth / k, "k^-1", "k^-1 = 1."),
     ] {
         flat(amplitude);
         let c = chain(&hub, folder.path());
         assert_eq!(c["measured"]["explained_by"], by);
         let found = findings(&c);
-        assert!(found[0].starts_with("k = 0.") && found[0].contains("never undone"));
+        assert!(found[0].starts_with("k = 0.") && found[0].contains("never inverted"));
         assert!(found[1].contains(words), "{found:?}");
     }
     // every stage keeps its energy
@@ -84,11 +85,11 @@ fn a_factor_never_undone_applied_twice_or_undone_is_named() {
 }
 
 #[test]
-fn the_reference_never_undoes_its_normalization() {
+fn reference_normalization_is_never_inverted() {
     let hubs = ptyproof_testkit::repository().join("../shared/reference/hubs/2026-01-20T071800Z");
     if !hubs.is_dir() {
         super::skip(
-            super::Lacks::Vectors,
+            super::SkipReason::Vectors,
             "../shared/reference/hubs is not there",
         );
         return;
@@ -98,7 +99,7 @@ fn the_reference_never_undoes_its_normalization() {
     for (name, k) in [("gs1_ideal", 0.559_530), ("gs2_ideal", 0.5774)] {
         let c = chain(&hubs.join(name), folder.path());
         let found = c["accounts"]["k"]["value"].as_f64().unwrap();
-        assert!((found / k - 1.0).abs() < 1e-4, "{found}");
+        assert_close!(found, k, DECIMALS_4);
         assert_eq!(c["accounts"]["k"]["net"], 1);
         assert_eq!(c["measured"]["explained_by"], "k");
         println!("{name}: {:#?}", findings(&c));
@@ -106,7 +107,7 @@ fn the_reference_never_undoes_its_normalization() {
 }
 
 #[test]
-fn noise_is_no_factor_and_light_of_all_modes_counts() {
+fn noise_is_not_a_factor_and_all_modes_contribute() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scan.npz");
     Scan {
@@ -146,7 +147,7 @@ fn noise_is_no_factor_and_light_of_all_modes_counts() {
         for off in [1.01, 0.99, 2.0] {
             let found = write(c * off, further);
             let left = found["accounts"]["c"]["value"].as_f64().unwrap();
-            assert!((left * off - 1.0).abs() < 1e-4, "{left}");
+            assert_close!(left * off, 1.0, F32_SUM_1024);
         }
     }
 }

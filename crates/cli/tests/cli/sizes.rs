@@ -35,7 +35,7 @@ fn reconstruction(hub: &Path) -> ((usize, usize), bool) {
 }
 
 #[test]
-fn no_epoch_at_all_leaves_what_the_network_is_shown() {
+fn zero_epochs_return_the_network_input() {
     let dir = tempfile::tempdir().unwrap();
     let run = |name: &str, epochs: &str| {
         let hub = dir.path().join(name);
@@ -153,7 +153,7 @@ fn custom_scenarios_run_with_a_probe_from_a_file() {
 }
 
 #[test]
-fn a_measured_probe_of_the_references_data_runs_both_custom_scenarios() {
+fn measured_reference_probe_runs_both_custom_scenarios() {
     let Some(file) = super::shared("PtychoPINN_Run1084_recon3_postPC.npz") else {
         return;
     };
@@ -183,7 +183,7 @@ fn a_measured_probe_of_the_references_data_runs_both_custom_scenarios() {
 /// A probe of two equal pixels a quarter of the field apart: some rows of the far field of a constant
 /// object is exactly zero, and a dark pattern makes an untrained network's object constant.
 #[test]
-fn a_run_that_goes_bad_says_so_with_exit_code_three_and_a_whole_hub() {
+fn nonfinite_run_exits_with_3_and_a_complete_hub() {
     let dir = tempfile::tempdir().unwrap();
     let (data, probe) = (dir.path().join("data.npz"), dir.path().join("probe.npz"));
     let mut dark = Data::new(8);
@@ -234,7 +234,7 @@ fn a_run_that_goes_bad_says_so_with_exit_code_three_and_a_whole_hub() {
 
 /// All patterns and batches of the whole scenario, of which a few are enough to have allocated everything.
 #[test]
-fn a_run_stays_within_a_quarter_of_a_gibibyte() {
+fn run_uses_less_than_256_mib() {
     let dir = tempfile::tempdir().unwrap();
     for scenario in ["gs1_ideal", "gs2_ideal"] {
         let args = ["--scenario", scenario, "--group-count", "32"];
@@ -249,7 +249,7 @@ fn a_run_stays_within_a_quarter_of_a_gibibyte() {
 }
 
 #[test]
-fn objects_that_agree_are_of_the_same_training() {
+fn phase_sync_does_not_change_the_training() {
     let dir = tempfile::tempdir().unwrap();
     let hub = |name: &str| dir.path().join(name);
     let tiny =

@@ -11,7 +11,7 @@ use super::{program, said, text, tiny};
 fn full() -> Option<Stdio> {
     let file = OpenOptions::new().write(true).open("/dev/full");
     if file.is_err() {
-        super::skip(super::Lacks::Machine, "this system has no /dev/full");
+        super::skip(super::SkipReason::Machine, "this system has no /dev/full");
     }
     file.ok().map(Stdio::from)
 }
@@ -23,7 +23,7 @@ fn measured(dir: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_log_that_nobody_reads_stops_nothing() {
+fn closed_log_pipe_does_not_stop_the_run() {
     let Some(full) = full() else { return };
     let dir = tempfile::tempdir().unwrap();
     let hub = dir.path().join("hub");
@@ -34,7 +34,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
 }
 
 #[test]
-fn an_error_that_nobody_reads_still_has_its_exit_code() {
+fn closed_stderr_keeps_the_exit_code() {
     let Some(full) = full() else { return };
     let done = program()
         .args(["inspect", "nothing.npz"])
@@ -45,7 +45,7 @@ fn an_error_that_nobody_reads_still_has_its_exit_code() {
 }
 
 #[test]
-fn a_report_that_a_full_disk_refuses_is_a_failure_and_one_cut_short_by_its_reader_is_not() {
+fn full_disk_fails_the_report_but_broken_pipe_does_not() {
     let Some(full) = full() else { return };
     let done = program().arg("scenarios").stdout(full).output().unwrap();
     assert_eq!(done.status.code(), Some(74), "{done:?}");
@@ -64,7 +64,7 @@ fn a_report_that_a_full_disk_refuses_is_a_failure_and_one_cut_short_by_its_reade
 
 #[cfg(unix)]
 #[test]
-fn a_name_that_is_no_text_is_a_name_except_in_the_metadata_of_a_hub() {
+fn non_utf8_paths_work_except_in_hub_metadata() {
     use std::os::unix::ffi::OsStrExt;
     let dir = tempfile::tempdir().unwrap();
     let data = measured(dir.path());
@@ -100,7 +100,7 @@ fn a_name_that_is_no_text_is_a_name_except_in_the_metadata_of_a_hub() {
 
 #[cfg(unix)]
 #[test]
-fn a_device_is_written_to_and_a_link_stays_one() {
+fn output_may_be_a_device_and_links_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let data = measured(dir.path());
     let done = said(["inspect", text(&data), "--output-json", "/dev/stdout"]);
@@ -122,7 +122,7 @@ fn a_device_is_written_to_and_a_link_stays_one() {
 }
 
 #[test]
-fn a_report_never_lands_on_what_it_is_about() {
+fn report_never_overwrites_its_input() {
     let dir = tempfile::tempdir().unwrap();
     let data = measured(dir.path());
     let before = fs::read(&data).unwrap();
@@ -162,14 +162,14 @@ fn a_report_never_lands_on_what_it_is_about() {
         vec!["inspect", text(&data), "--output-json", within],
         vec!["hub", "bless", hub, "--golden", hub, "--reason", "x"],
     ] {
-        said(&args).ended(2, &["a place in the hub"]);
+        said(&args).ended(2, &["the hub"]);
     }
-    said(tiny(&dir.path().join("hub/x"), 1, &[])).ended(2, &["a place in the hub"]);
+    said(tiny(&dir.path().join("hub/x"), 1, &[])).ended(2, &["the hub"]);
     said(["hub", "verify", hub]).ended(0, &[]);
 }
 
 #[test]
-fn no_two_reports_are_one_file() {
+fn two_reports_cannot_share_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let data = measured(dir.path());
     let same = dir.path().join("same");
@@ -204,7 +204,7 @@ fn no_two_reports_are_one_file() {
 }
 
 #[test]
-fn two_conversions_to_one_file_leave_one_of_them_whole() {
+fn concurrent_conversions_leave_one_complete_file() {
     let dir = tempfile::tempdir().unwrap();
     let (one, other) = (measured(dir.path()), dir.path().join("other.npz"));
     Scan {
@@ -235,7 +235,7 @@ fn two_conversions_to_one_file_leave_one_of_them_whole() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_conversion_leaves_nothing_half() {
+fn interrupted_conversion_leaves_no_partial_file() {
     let dir = tempfile::tempdir().unwrap();
     let (data, out) = (dir.path().join("in.npz"), dir.path().join("out.npz"));
     // large enough to be met on its way

@@ -31,7 +31,7 @@ fn most(args: &[&str]) -> Option<usize> {
 }
 
 #[test]
-fn every_command_works_on_the_threads_that_it_was_given() {
+fn every_command_uses_the_requested_threads() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| text(&dir.path().join(name)).to_owned();
     let data = at("scan.npz");
@@ -52,7 +52,7 @@ fn every_command_works_on_the_threads_that_it_was_given() {
         args.extend([&out, "--threads", "2"]);
         let Some(most) = most(&args) else {
             return super::skip(
-                super::Lacks::Machine,
+                super::SkipReason::Machine,
                 "this system does not tell a program's threads",
             );
         };

@@ -105,7 +105,7 @@ const CASES: &[Case] = &[
         "a truth without light",
         "score @truth.npy --truth @zeros.npy --at-most nrmse=0.05",
         4,
-        &["the truth has no light"],
+        &["the ground truth is zero"],
     ),
     case(
         "a gate without its data",
@@ -142,7 +142,7 @@ const CASES: &[Case] = &[
         "good",
         "history @good.json",
         0,
-        &["Looked at 1 metric, 3 values"],
+        &["Checked 1 metric, 3 values"],
     ),
     case(
         "NaN",
@@ -154,7 +154,7 @@ const CASES: &[Case] = &[
         "ends in null",
         "history @null_end.json",
         3,
-        &["Ends in missing values", "loss (2)"],
+        &["Missing values at the end", "loss (2)"],
     ),
     case(
         "null in the middle",
@@ -184,7 +184,7 @@ const CASES: &[Case] = &[
         "no metric",
         "history @no_metric.json",
         4,
-        &["no series of numbers"],
+        &["no numeric series"],
     ),
     case(
         "one metric of two empty",
@@ -198,7 +198,7 @@ const CASES: &[Case] = &[
         "a header alone",
         "history @header.csv",
         4,
-        &["nothing below it"],
+        &["a header without rows"],
     ),
     case(
         "cells that stay empty",
@@ -210,7 +210,7 @@ const CASES: &[Case] = &[
         "rows that measured something else",
         "history @lightning.csv",
         0,
-        &["Looked at 2 metrics, 5 values"],
+        &["Checked 2 metrics, 5 values"],
     ),
     case(
         "series of different lengths",
@@ -218,16 +218,11 @@ const CASES: &[Case] = &[
         0,
         &["warning", "val has 2 values, loss has 3"],
     ),
-    case(
-        "a metric twice",
-        "history @twice.json",
-        2,
-        &["a second time"],
-    ),
+    case("a metric twice", "history @twice.json", 2, &["twice"]),
     case("cut short", "history @cut.json", 2, &["cut.json"]),
     case("missing", "history @gone.json", 2, &["gone.json"]),
     // inspect
-    case("good", "inspect @scan.npz", 0, &["looked at"]),
+    case("good", "inspect @scan.npz", 0, &["checked"]),
     case("a NaN pixel", "inspect @scan_nan.npz", 3, &["NOT FINITE"]),
     case(
         "a NaN position",
@@ -245,7 +240,7 @@ const CASES: &[Case] = &[
         "no light",
         "inspect @scan_black.npz",
         1,
-        &["no light in any of 25 patterns"],
+        &["all 25 patterns are zero"],
     ),
     case(
         "frames without light",
@@ -257,13 +252,13 @@ const CASES: &[Case] = &[
         "no pattern",
         "inspect @scan_empty.npz",
         2,
-        &["at least one pattern"],
+        &["at least one non-empty pattern"],
     ),
     case(
         "a probe of another size",
         "inspect @scan_probe.npz",
         1,
-        &["MISMATCH", "16 x 16 and a probe of 8 x 8"],
+        &["MISMATCH", "16 x 16 but a probe of 8 x 8"],
     ),
     case(
         "positions too few",
@@ -275,7 +270,7 @@ const CASES: &[Case] = &[
         "an array twice",
         "inspect @scan_twice.npz",
         2,
-        &["two arrays of that name"],
+        &["two arrays with this name"],
     ),
     case("missing", "inspect @gone.npz", 2, &["gone.npz"]),
     // doctor
@@ -289,31 +284,31 @@ const CASES: &[Case] = &[
         "no light",
         "doctor @scan_black.npz",
         1,
-        &["no pattern has any light"],
+        &["all patterns are zero"],
     ),
     case(
         "one pattern",
         "doctor @scan_one.npz",
         4,
-        &["nothing could be tried", "the trials decide nothing"],
+        &["no trial could run", "the trials are undecided"],
     ),
     case(
         "no patterns in the file",
         "doctor @product.h5",
         4,
-        &["there are no diffraction patterns"],
+        &["this file has no diffraction patterns"],
     ),
     case(
         "an array twice",
         "doctor @scan_twice.npz",
         2,
-        &["two arrays of that name"],
+        &["two arrays with this name"],
     ),
     case(
         "a probe of another size",
         "doctor @scan_probe.npz",
         1,
-        &["mismatch: patterns of 16 x 16 and a probe of 8 x 8"],
+        &["mismatch: patterns of 16 x 16 but a probe of 8 x 8"],
     ),
     // limits
     case("good", "canvas-check --scenario gs1_ideal", 0, &["fits"]),
@@ -339,7 +334,7 @@ const CASES: &[Case] = &[
         "an array twice",
         "canvas-check --data @scan_twice.npz",
         2,
-        &["two arrays of that name"],
+        &["two arrays with this name"],
     ),
     // convert
     case(
@@ -364,7 +359,7 @@ const CASES: &[Case] = &[
         "an array twice",
         "convert @scan_twice.npz @converted_twice.npz",
         2,
-        &["two arrays of that name"],
+        &["two arrays with this name"],
     ),
     case(
         "missing",
@@ -419,7 +414,7 @@ const CASES: &[Case] = &[
         "an array twice",
         "reconstruct @scan_twice.npz --engine rpie --iterations 3 -q -o @r_twice",
         2,
-        &["two arrays of that name"],
+        &["two arrays with this name"],
     ),
     case(
         "an output that is there",
@@ -444,7 +439,7 @@ const CASES: &[Case] = &[
         "an array twice",
         "run --data @scan_twice.npz --nepochs 1 -q -o @n_twice",
         2,
-        &["two arrays of that name"],
+        &["two arrays with this name"],
     ),
     case(
         "missing",
@@ -477,13 +472,13 @@ const CASES: &[Case] = &[
         "NaN, and a file changed",
         "hub verify @hub_nan_changed",
         3,
-        &["not as in the manifest"],
+        &["differs from the manifest"],
     ),
     case(
         "a file changed",
         "hub verify @hub_changed",
         1,
-        &["not as in the manifest"],
+        &["differs from the manifest"],
     ),
     case(
         "nothing covered",
@@ -491,12 +486,7 @@ const CASES: &[Case] = &[
         1,
         &["no pixel is covered"],
     ),
-    case(
-        "a key twice",
-        "hub verify @hub_twice",
-        1,
-        &["a second time"],
-    ),
+    case("a key twice", "hub verify @hub_twice", 1, &["twice"]),
     case(
         "a metric shorter than its epochs",
         "hub verify @hub_short",
@@ -547,13 +537,13 @@ const CASES: &[Case] = &[
         "nothing covered in both",
         "hub diff @hub_zero @hub_zero",
         4,
-        &["could not be compared"],
+        &["not compared"],
     ),
     case(
         "nothing in common",
         "hub diff @notes @notes",
         4,
-        &["could not be compared"],
+        &["not compared"],
     ),
     case(
         "empty",
@@ -561,12 +551,7 @@ const CASES: &[Case] = &[
         2,
         &["an empty directory"],
     ),
-    case(
-        "a key twice",
-        "hub diff @hub @hub_twice",
-        2,
-        &["a second time"],
-    ),
+    case("a key twice", "hub diff @hub @hub_twice", 2, &["twice"]),
     // hub bless
     case(
         "NaN",
@@ -585,13 +570,13 @@ const CASES: &[Case] = &[
         "good",
         "scale-audit @hub",
         0,
-        &["energies checked, all are kept"],
+        &["energies checked, all conserve energy"],
     ),
     case(
         "NaN in the amplitude",
         "scale-audit @hub_nan",
         3,
-        &["something is not finite", "1 pixels"],
+        &["values are not finite", "1 pixels"],
     ),
     case(
         "no hub",
@@ -643,8 +628,8 @@ fn changed(from: &Path, to: &Path, change: impl Fn(&str, ArrayD<f32>) -> ArrayD<
     fs::write(to, named_arrays(&all).unwrap()).unwrap();
 }
 
-/// Where every fifth pattern has no light, the dark ones of neighbouring rows are not below one another: each step of ePIE there
-/// upsets its neighbours.
+/// Where every fifth pattern has no light, the dark ones of neighboring rows are not below one another: each step of ePIE there
+/// upsets its neighbors.
 const BLINKING: Scan = Scan { side: 6, ..SMALL };
 
 /// Every fifth pattern without light.
@@ -788,7 +773,7 @@ fn histories(at: &dyn Fn(&str) -> PathBuf) {
 }
 
 /// A copy of a hub with something changed, before or after its manifest was written.
-fn spoilt(from: &Path, to: &Path, sealed: bool, change: impl Fn(&Path)) {
+fn corrupted(from: &Path, to: &Path, sealed: bool, change: impl Fn(&Path)) {
     copy(from, to);
     change(to);
     if sealed {
@@ -801,11 +786,11 @@ fn hubs(at: &dyn Fn(&str) -> PathBuf) {
     run(&hub, 1, &[]);
     let nan = |h: &Path| edit(&h.join(AMPLITUDE), |a| a[[2, 3]] = f32::NAN);
     let log = |h: &Path| fs::write(h.join("runner.log"), "another").unwrap();
-    spoilt(&hub, &at("hub_nan"), true, nan);
-    spoilt(&hub, &at("hub_nan_changed"), true, nan);
+    corrupted(&hub, &at("hub_nan"), true, nan);
+    corrupted(&hub, &at("hub_nan_changed"), true, nan);
     log(&at("hub_nan_changed"));
-    spoilt(&hub, &at("hub_changed"), false, log);
-    spoilt(&hub, &at("hub_zero"), true, |h| {
+    corrupted(&hub, &at("hub_changed"), false, log);
+    corrupted(&hub, &at("hub_zero"), true, |h| {
         edit(&h.join(AMPLITUDE), |a| a.fill(0.0));
     });
     let twice = |h: &Path| {
@@ -813,13 +798,13 @@ fn hubs(at: &dyn Fn(&str) -> PathBuf) {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(path, text.replacen('{', "{\"epochs\": [0.0],", 1)).unwrap();
     };
-    spoilt(&hub, &at("hub_twice"), true, twice);
-    spoilt(&hub, &at("hub_short"), true, |h| {
+    corrupted(&hub, &at("hub_twice"), true, twice);
+    corrupted(&hub, &at("hub_short"), true, |h| {
         json(&h.join("train_outputs/history.json"), |v| {
             v["metrics"]["loss"] = serde_json::json!([]);
         });
     });
-    spoilt(&hub, &at("hub_wide"), true, |h| {
+    corrupted(&hub, &at("hub_wide"), true, |h| {
         let a: Array2<f32> = ndarray_npy::read_npy(h.join(AMPLITUDE)).unwrap();
         ndarray_npy::write_npy(h.join(AMPLITUDE), &a.mapv(f64::from)).unwrap();
     });
@@ -842,17 +827,17 @@ fn hubs(at: &dyn Fn(&str) -> PathBuf) {
         text(&engine),
     ];
     said(made).ended(0, &[]);
-    spoilt(&engine, &at("engine_nan"), true, |h| {
+    corrupted(&engine, &at("engine_nan"), true, |h| {
         edit(&h.join(AMPLITUDE), |a| a[[12, 13]] = f32::INFINITY);
     });
     let probe = "inference_outputs/probe.npy";
     let read =
         |h: &Path| ndarray_npy::read_npy::<_, ndarray::Array3<Complex32>>(h.join(probe)).unwrap();
-    spoilt(&engine, &at("engine_probe"), true, |h| {
+    corrupted(&engine, &at("engine_probe"), true, |h| {
         let p = read(h).slice(s![.., 4..12, 4..12]).to_owned();
         ndarray_npy::write_npy(h.join(probe), &p).unwrap();
     });
-    spoilt(&engine, &at("engine_power"), true, |h| {
+    corrupted(&engine, &at("engine_power"), true, |h| {
         let p = read(h).mapv(|z| z * 1.5);
         ndarray_npy::write_npy(h.join(probe), &p).unwrap();
     });
@@ -868,11 +853,9 @@ fn shown(done: &Said, folder: &str) -> String {
     let mut out = String::new();
     for (k, line) in lines.iter().enumerate() {
         if k < LINES || k + LINES >= lines.len() {
-            // a log begins its lines with the time
             // a log line without its time
-            let timed = line
-                .split_once("+00:00 ")
-                .filter(|(t, _)| t.starts_with("20"));
+            let timed = (line.trim_start().split_once("s "))
+                .filter(|(t, _)| line.starts_with(' ') && t.parse::<f64>().is_ok());
             let line = timed.map_or(*line, |(_, rest)| rest);
             let _ = writeln!(out, "{}", line.trim_end());
         } else if k == LINES {
@@ -883,7 +866,7 @@ fn shown(done: &Said, folder: &str) -> String {
 }
 
 #[test]
-fn every_command_says_what_it_cannot_judge() {
+fn every_command_reports_undecided_cases() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     scans(&at);
@@ -955,7 +938,7 @@ fn every_command_says_what_it_cannot_judge() {
 }
 
 #[test]
-fn an_engine_that_explains_nothing_fails_and_so_does_its_hub() {
+fn engine_with_residual_above_one_fails_and_so_does_its_hub() {
     // ePIE on frames without light: the exit waves of the others grow without bound
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
@@ -990,7 +973,7 @@ fn an_engine_that_explains_nothing_fails_and_so_does_its_hub() {
     assert_eq!(metadata["status"], "complete_explains_nothing");
     let verified = said(["hub", "verify", text(&hub)]);
     assert!(
-        verified.code == 1 && verified.out.contains("explains nothing"),
+        verified.code == 1 && verified.out.contains("worse than their mean"),
         "{verified:#?}"
     );
 }
@@ -1031,7 +1014,7 @@ const REPORTS: &[(&str, [usize; 2])] = &[
 ];
 
 #[test]
-fn a_ci_is_told_the_same_as_a_shell() {
+fn junit_verdicts_match_exit_codes() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     scans(&at);
@@ -1068,7 +1051,7 @@ fn a_ci_is_told_the_same_as_a_shell() {
 }
 
 #[test]
-fn every_command_shows_the_one_table_of_codes() {
+fn every_help_shows_the_exit_code_table() {
     for command in [
         "run",
         "reconstruct",
