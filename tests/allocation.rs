@@ -1,6 +1,6 @@
-//! Buffers are made once: a training step allocates nothing.
+//! A training step does not allocate: buffers are allocated once.
 //!
-//! Its own test binary, because the counter counts whatever the process does.
+//! A separate test binary, because the counter counts all allocations of the process.
 #![allow(
     unsafe_code,
     reason = "an allocator that counts; it hands every call on to the system's"
@@ -10,7 +10,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ptyproof::par::Pool;
-use ptyproof_harness::pipeline::{NumericsChoice, Request, prepare};
+use ptyproof_harness::pipeline::{Job, NumericsChoice, prepare};
 use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_kernels::adam::Adam;
 use ptyproof_pinn::training::sentinel::{Place, Sentinel};
@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Counter {
 static ALLOCATOR: Counter = Counter;
 
 #[test]
-fn a_training_step_allocates_nothing() {
+fn training_step_does_not_allocate() {
     let snapshot = Snapshot::builtin().expect("built in");
     for (name, numerics) in [
         ("gs1_ideal", NumericsChoice::Guarded),
@@ -50,7 +50,7 @@ fn a_training_step_allocates_nothing() {
         ("gs2_ideal", NumericsChoice::Reference),
     ] {
         let scenario = Scenario::resolve(&snapshot, name, &Overrides::default()).expect("there");
-        let request = Request::new(scenario, numerics, 3);
+        let request = Job::new(scenario, numerics, 3);
         let pool = Pool::new(2).expect("two threads");
         let ready = prepare::ready(&request, &pool).expect("built in");
         let (mut engine, training) = (ready.engine, ready.training);

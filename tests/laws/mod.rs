@@ -1,4 +1,4 @@
-//! What holds for any bytes that are read as a file; shared by the replay of the corpus and the fuzzer.
+//! Laws for reading arbitrary bytes as a file; used by the replay of the corpus and by the fuzzer.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,7 +31,7 @@ use ptyproof_harness::scenario::Snapshot;
 use ptyproof_pinn::network::architecture::Architecture;
 use ptyproof_pinn::training::checkpoint::Checkpoint;
 
-/// What was read; a refusal must be the input's fault, and say something.
+/// The result of reading; an error must be an input error with a message.
 fn read<T>(result: Result<T>) -> Option<T> {
     result
         .inspect_err(|e| {
@@ -41,7 +41,7 @@ fn read<T>(result: Result<T>) -> Option<T> {
         .ok()
 }
 
-/// A data file is refused, or it holds finite amplitudes of at least zero and survives being written.
+/// A data file is refused, or it has finite non-negative amplitudes and round-trips.
 pub(crate) fn npz(bytes: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     let (path, copy) = (dir.path().join("x.npz"), dir.path().join("copy.npz"));
@@ -64,8 +64,7 @@ pub(crate) fn npz(bytes: &[u8]) {
     assert_eq!((&again.probe, &again.object), (&data.probe, &data.object));
 }
 
-/// A file of any format is refused, or it can be looked at; and if it is a data set too, it survives being
-/// written as an NPZ.
+/// A file of any format is refused, or it can be inspected; a valid data set also round-trips as NPZ.
 pub(crate) fn data_file(bytes: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     let (path, copy) = (dir.path().join("x"), dir.path().join("copy.npz"));
@@ -103,7 +102,7 @@ pub(crate) fn data_file(bytes: &[u8]) {
     assert_eq!(again.measurement, data.measurement);
 }
 
-/// An array is refused, or it has as many elements as its shape says, and survives being written.
+/// An array is refused, or its element count matches its shape and it round-trips.
 pub(crate) fn npy(bytes: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     let (path, copy) = (dir.path().join("x.npy"), dir.path().join("copy.npy"));
@@ -123,7 +122,7 @@ pub(crate) fn npy(bytes: &[u8]) {
     }
 }
 
-/// A text is refused as this kind of file, or what it says survives being written, to the byte from then on.
+/// A text is refused as this kind of file, or it round-trips, byte for byte from the second time on.
 fn kept<T: Serialize + DeserializeOwned>(text: &str) {
     if let Some(value) = read(json::from_text::<T>(text)) {
         let once = json::to_text(&value).unwrap();
@@ -145,7 +144,7 @@ pub(crate) fn hub(bytes: &[u8]) {
     kept::<Manifest>(text);
 }
 
-/// Tolerances are refused, or no number is farther from itself than they allow, and they survive being written.
+/// Tolerances are refused, or every number agrees with itself and they round-trip.
 pub(crate) fn tolerances(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -161,7 +160,7 @@ pub(crate) fn tolerances(bytes: &[u8]) {
     }
 }
 
-/// Any bytes are refused as a history, or every metric's extremes and places fit its series.
+/// Any bytes are refused as a history, or the extremes and places of every metric are consistent with its series.
 pub(crate) fn history(bytes: &[u8]) {
     let Some(t) = read(Telemetry::read(std::io::Cursor::new(bytes))) else {
         return;
@@ -179,7 +178,7 @@ pub(crate) fn history(bytes: &[u8]) {
     json::to_text(&t).unwrap();
 }
 
-/// A text is refused, or what it says survives being written, to the byte from then on.
+/// A text is refused, or it round-trips, byte for byte from the second time on.
 pub(crate) fn json(bytes: &[u8]) {
     history(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -204,7 +203,7 @@ pub(crate) fn json(bytes: &[u8]) {
     }
 }
 
-/// A network so small that its checkpoint fits into a corpus.
+/// A network whose checkpoint is small enough for a corpus.
 pub(crate) fn smallest() -> Architecture {
     Architecture {
         n: 8,
@@ -216,7 +215,7 @@ pub(crate) fn smallest() -> Architecture {
     }
 }
 
-/// A checkpoint is refused, or it survives being written, to the byte from then on.
+/// A checkpoint is refused, or it round-trips, byte for byte from the second time on.
 pub(crate) fn checkpoint(bytes: &[u8]) {
     let network = smallest();
     if let Some(found) = read(Checkpoint::from_bytes(bytes, &network)) {

@@ -52,14 +52,14 @@ fn the_bench_problem_reads() {
 }
 
 #[test]
-fn a_file_without_diffraction_says_so_and_still_gives_its_probe() {
+fn file_without_diffraction_still_gives_its_probe() {
     let Some(path) = shared("PtychoPINN_Run1084_recon3_postPC.npz") else {
         return;
     };
-    let said = read_dataset(&path).unwrap_err().to_string();
+    let message = read_dataset(&path).unwrap_err().to_string();
     assert!(
-        said.contains("no diffraction") && said.contains("probeGuess (64, 64) <c16"),
-        "{said}"
+        message.contains("no diffraction") && message.contains("probeGuess (64, 64) <c16"),
+        "{message}"
     );
     assert_eq!(
         read_probe(&path, PatchSize::new(64).unwrap())
@@ -102,7 +102,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_is_written_is_read(n in 1usize..9, half in 2usize..5, seed: u32, known: bool) {
+    fn data_set_round_trips(n in 1usize..9, half in 2usize..5, seed: u32, known: bool) {
         // law: read(write(d)) = d, and write is a function of d
         let d = made(n, half, seed, known);
         let dir = tempfile::tempdir()?;
@@ -118,8 +118,8 @@ proptest! {
     }
 
     #[test]
-    fn a_transposed_copy_is_the_same_data(n in 1usize..9, half in 2usize..5, seed: u32) {
-        // law: read(transpose(d)) = d, and it is said
+    fn transposed_copy_reads_equally(n in 1usize..9, half in 2usize..5, seed: u32) {
+        // law: read(transpose(d)) = d, with a note
         prop_assume!(n != 2 * half);
         let d = made(n, half, seed, false);
         let dir = tempfile::tempdir()?;
@@ -136,13 +136,13 @@ proptest! {
     }
 
     #[test]
-    fn damage_is_refused_or_harmless(
+    fn damaged_file_is_refused_or_reads_equally(
         cut in 0.0f64..1.2,
         flips in prop::collection::vec((0.0f64..1.0, 1u8..=255), 0..6),
         tail: bool,
         seed in 0u32..4,
     ) {
-        // law: whatever happened to the bytes, reading answers; it answers `Ok` only with whole data
+        // law: reading damaged bytes never panics, and returns `Ok` only with valid data
         let d = made(3, 2, seed, true);
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("made.npz");

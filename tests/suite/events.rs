@@ -1,4 +1,4 @@
-//! The first non-finite event: whatever goes wrong, its place is named, and it comes out again.
+//! The first non-finite event: it is located, and its replay is bit-identical.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use ptyproof::error::Result;
@@ -7,14 +7,14 @@ use ptyproof::par::Pool;
 use ptyproof::records::event::{Cause, Stage};
 use ptyproof::records::steps::StepRecord;
 use ptyproof_harness::pipeline::prepare::{Ready, ready};
-use ptyproof_harness::pipeline::{NumericsChoice, Request};
+use ptyproof_harness::pipeline::{Job, NumericsChoice};
 use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_kernels::adam::Adam;
 use ptyproof_pinn::training::replay::{numerics, replay};
 use ptyproof_pinn::training::sentinel::Finding;
 use ptyproof_pinn::training::train::{Observer, Plan, Progress, Validation, train};
 
-/// Keeps what it is told, and goes on.
+/// Records its calls and continues.
 #[derive(Default)]
 struct Listener {
     findings: Vec<(u64, Finding)>,
@@ -35,7 +35,7 @@ impl Observer for Listener {
     }
 }
 
-/// A small training of pairs of steps; `harm` may spoil it beforehand.
+/// A small training of pairs of steps; `harm` may corrupt it first.
 fn listen(scenario: &str, choice: NumericsChoice, harm: impl Fn(&mut Ready)) -> Listener {
     let flags = Overrides {
         base_total_images: Some(16),
@@ -46,7 +46,7 @@ fn listen(scenario: &str, choice: NumericsChoice, harm: impl Fn(&mut Ready)) -> 
     let snapshot = Snapshot::builtin().unwrap();
     let scenario = Scenario::resolve(&snapshot, scenario, &flags).unwrap();
     let pool = Pool::new(2).unwrap();
-    let mut made = ready(&Request::new(scenario, choice, 1), &pool).unwrap();
+    let mut made = ready(&Job::new(scenario, choice, 1), &pool).unwrap();
     harm(&mut made);
     let Ready {
         mut engine,
@@ -81,7 +81,7 @@ fn spoil(made: &mut Ready, at: [usize; 4], value: f32) {
 }
 
 #[test]
-fn one_bad_pixel_is_found_where_it_lies() {
+fn one_bad_pixel_is_located() {
     for (scenario, choice) in [
         ("gs1_ideal", NumericsChoice::Guarded),
         ("gs2_ideal", NumericsChoice::Reference),
@@ -113,7 +113,7 @@ fn one_bad_pixel_is_found_where_it_lies() {
 }
 
 #[test]
-fn a_bad_weight_is_the_parameters_fault() {
+fn bad_weight_is_attributed_to_the_parameters() {
     let heard = listen("gs1_ideal", NumericsChoice::Guarded, |made| {
         made.engine.update(|weights, _| {
             weights[0] = f32::NAN;
@@ -127,7 +127,7 @@ fn a_bad_weight_is_the_parameters_fault() {
 }
 
 #[test]
-fn an_event_comes_out_again_from_what_was_kept() {
+fn event_is_replayed_from_its_saved_inputs() {
     // a label whose square is beyond float32
     for choice in [NumericsChoice::Guarded, NumericsChoice::Reference] {
         let heard = listen("gs1_ideal", choice, |made| spoil(made, [2, 5, 6, 0], 1e30));
@@ -147,7 +147,7 @@ fn an_event_comes_out_again_from_what_was_kept() {
 }
 
 #[test]
-fn a_sound_training_has_no_event() {
+fn healthy_training_has_no_event() {
     for scenario in ["gs1_ideal", "gs2_ideal"] {
         let heard = listen(scenario, NumericsChoice::Guarded, |_| ());
         assert!(heard.findings.is_empty() && heard.steps > 0);

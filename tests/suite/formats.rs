@@ -1,7 +1,8 @@
-//! Files of other programs: what each must hold, and what conversions keep.
+//! Files of other programs: their contents, and round trips.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+use ptyproof_testkit::tolerance::{F32_STEPS_16, F32_STORED, assert_close};
 use std::path::Path;
 
 use ndarray::{
@@ -22,7 +23,7 @@ use ptyproof_testkit::compare::{scale, zip_eq};
 use ptyproof_testkit::shared::shared;
 
 #[test]
-fn the_siemens_star_in_tikes_form_is_the_same_data() {
+fn siemens_star_reads_equally_from_tike() {
     let (Some(tike), Some(ours)) = (
         shared("tike_siemens-star-small.npz"),
         shared("siemens_star_128.npz"),
@@ -34,12 +35,13 @@ fn the_siemens_star_in_tikes_form_is_the_same_data() {
     assert_eq!(a.patterns, b.patterns);
     for (p, q) in zip_eq(&a.positions, &b.positions) {
         // the other file's positions were moved in float32: half a unit in the last place of 230 and 398 each
-        assert!((p.x - q.x).abs() < 4e-5 && (p.y - q.y).abs() < 4e-5);
+        assert_close!(p.x, q.x, F32_STORED.scaled(512.0));
+        assert_close!(p.y, q.y, F32_STORED.scaled(512.0));
     }
     // the probes differ by the scale to the data, 94.33, alone
     let (p, q) = (a.probe.unwrap(), b.probe.unwrap());
     for (p, q) in zip_eq(&p, &q) {
-        assert!((p * 94.33483 - q).norm() <= 1e-5 * (1.0 + q.norm()));
+        assert_close!(p * 94.33483, q, F32_STEPS_16.or_relative());
     }
 }
 
@@ -60,7 +62,7 @@ fn intensity(field: &Array2<Complex64>) -> Array2<f64> {
 }
 
 #[test]
-fn the_truth_in_tikes_synthetic_file_explains_its_patterns() {
+fn ground_truth_of_tike_synthetic_file_predicts_its_patterns() {
     let Some(path) = shared("tike_ptycho_setup.npz") else {
         return;
     };
@@ -100,9 +102,11 @@ fn the_truth_in_tikes_synthetic_file_explains_its_patterns() {
         let scale = scale(want.iter().copied());
         for (g, w) in zip_eq(got, &want) {
             // float32 data of a float32 FFT: a few units in the last place of the largest
-            assert!(
-                (f64::from(*g).powi(2) - w).abs() < 2e-6 * scale,
-                "{k}: {g} {w}"
+            assert_close!(
+                f64::from(*g).powi(2),
+                w,
+                F32_STEPS_16.scaled(2.0 * scale),
+                "{k}"
             );
         }
     }
@@ -121,8 +125,8 @@ fn a_product_of_the_first_generation_reads() {
     assert_eq!(c.object.as_ref().unwrap().dim(), (415, 415));
     assert_eq!(c.measurement.pixel_m, PixelSize::known(8e-9, 8e-9));
     assert_eq!(c.measurement.photon_energy_ev, Some(1e4));
-    let said = c.into_dataset().unwrap_err().to_string();
-    assert!(said.contains("without diffraction"), "{said}");
+    let message = c.into_dataset().unwrap_err().to_string();
+    assert!(message.contains("without patterns"), "{message}");
 }
 
 fn numbers(seed: u32) -> impl FnMut() -> f32 {
@@ -180,7 +184,7 @@ fn near(a: Option<PixelSize>, b: Option<PixelSize>) -> bool {
         .is_some_and(|(a, b)| close(a.x, b.x) && close(a.y, b.y))
 }
 
-/// Writes and reads data of which pixel, energy and distance are stated on reading; fails unless all that is read is one geometry.
+/// Writes and reads data with given pixel, energy and distance; fails unless the result is one consistent geometry.
 fn are_one_geometry(
     seed: u32,
     [pixel, energy, distance]: [Option<f64>; 3],
@@ -189,13 +193,13 @@ fn are_one_geometry(
     let dir = tempfile::tempdir()?;
     let [npz, cxi, again] = ["a.npz", "b.cxi", "c.cxi"].map(|f| dir.path().join(f));
     write_dataset(&npz, &d)?;
-    let told = ReadOptions {
+    let options = ReadOptions {
         pixel_m: pixel,
         photon_energy_ev: energy,
         distance_m: distance,
         ..ReadOptions::default()
     };
-    let mut read = open(&npz, &told)?;
+    let mut read = open(&npz, &options)?;
     let m = read.measurement.clone();
     // positions in pixels are those of the file, whatever a pixel is
     prop_assert_eq!(&read.positions, &d.positions);
@@ -209,12 +213,12 @@ fn are_one_geometry(
     };
     follows.complete(8);
     prop_assert!(near(follows.pixel_m, m.pixel_m));
-    // so metres and pixels agree in what is written, and in what is written of that
+    // so meters and pixels agree in what is written, and in what is written of that
     write(&cxi, &mut read, Format::Cxi, Writing::default())?;
     let mut back = open(&cxi, &ReadOptions::default())?;
     write(
         &again,
-        &mut open(&cxi, &told)?,
+        &mut open(&cxi, &options)?,
         Format::Cxi,
         Writing::default(),
     )?;
@@ -234,7 +238,7 @@ fn are_one_geometry(
 }
 
 #[test]
-fn an_energy_near_that_of_the_file_makes_one_geometry() {
+fn energy_close_to_the_file_gives_one_geometry() {
     // the file has 8792 eV. This is 4e-5 more, which was taken for the same energy in another rounding, so that its pixel stayed
     are_one_geometry(792, [None, Some(8_792.331_171_739_408), None]).unwrap();
     are_one_geometry(792, [None, None, Some(1.750_01)]).unwrap();
@@ -244,7 +248,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn an_npz_keeps_everything(n in 1usize..6, half in 2usize..5, seed: u32, modes in 1usize..4, masked: bool) {
+    fn npz_round_trips_everything(n in 1usize..6, half in 2usize..5, seed: u32, modes in 1usize..4, masked: bool) {
         let d = made(n, half, seed, modes, masked);
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("made.npz");
@@ -253,7 +257,7 @@ proptest! {
     }
 
     #[test]
-    fn a_product_keeps_all_but_patterns_and_mask(
+    fn product_round_trips_except_patterns_and_mask(
         n in 1usize..6, half in 2usize..5, seed: u32, modes in 1usize..4, flat: bool, known: bool,
     ) {
         let mut d = made(n, half, seed, modes, true);
@@ -286,7 +290,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cxi_file_keeps_all_but_object_and_origin(
+    fn cxi_round_trips_except_object_and_origin(
         n in 1usize..6, half in 2usize..5, seed: u32, modes in 1usize..4, masked: bool, probe_moves: bool,
     ) {
         let d = made(n, half, seed, modes, masked);
@@ -294,8 +298,8 @@ proptest! {
         let path = dir.path().join("made.cxi");
         let how = Writing { probe_moves, ..Writing::default() };
         write(&path, &mut OpenFile::of(&d), Format::Cxi, how)?;
-        let told = ReadOptions { probe_moves, ..ReadOptions::default() };
-        let back = open(&path, &told)?.into_dataset()?.dataset;
+        let options = ReadOptions { probe_moves, ..ReadOptions::default() };
+        let back = open(&path, &options)?.into_dataset()?.dataset;
         // the root of the rounded square is the amplitude again
         prop_assert_eq!(&back.patterns, &d.patterns);
         prop_assert_eq!(&back.probe, &d.probe);
@@ -313,26 +317,26 @@ proptest! {
     }
 
     #[test]
-    fn what_was_told_and_what_follows_from_it_are_one_geometry(
+    fn read_options_give_one_geometry(
         seed: u32, pixel in prop::option::of(1e-9f64..1e-6), energy in prop::option::of(5e3f64..2e4), distance in prop::option::of(0.5f64..9.0),
     ) {
         are_one_geometry(seed, [pixel, energy, distance])?;
     }
 
     #[test]
-    fn what_was_told_and_is_nearly_what_the_file_says_makes_one_geometry_too(
+    fn read_options_close_to_the_file_give_one_geometry(
         seed: u32, parts in prop::array::uniform3(prop::option::of(-16.0f64..-2.0)), above: bool,
     ) {
         // relative differences from 1e-16 to 1e-2: below, about and above those that are two roundings of one number
         let d = made(4, 4, seed, 1, false).measurement;
         let own = [d.pixel_m.map(|p| p.x), d.photon_energy_ev, d.distance_m];
         let sign = if above { 1.0 } else { -1.0 };
-        let told = [0, 1, 2].map(|k| parts[k].zip(own[k]).map(|(e, v)| v * (1.0 + sign * 10f64.powf(e))));
-        are_one_geometry(seed, told)?;
+        let options = [0, 1, 2].map(|k| parts[k].zip(own[k]).map(|(e, v)| v * (1.0 + sign * 10f64.powf(e))));
+        are_one_geometry(seed, options)?;
     }
 
     #[test]
-    fn a_part_of_stored_patterns_is_that_part(n in 1usize..9, half in 2usize..5, seed: u32, cut in 0usize..9) {
+    fn slice_of_stored_patterns_is_read(n in 1usize..9, half in 2usize..5, seed: u32, cut in 0usize..9) {
         let d = made(n, half, seed, 1, false);
         let dir = tempfile::tempdir()?;
         let npz = dir.path().join("made.npz");
@@ -353,7 +357,7 @@ proptest! {
 }
 
 #[test]
-fn a_part_of_compressed_patterns_is_refused_with_the_way_out() {
+fn slice_of_compressed_patterns_is_refused_with_advice() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("made.npz");
     write_dataset(&path, &made(3, 2, 1, 1, false)).unwrap();
@@ -364,7 +368,7 @@ fn a_part_of_compressed_patterns_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn a_product_keeps_its_own_pixel_and_says_what_is_left_out() {
+fn product_keeps_its_pixel_and_notes_omissions() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("made.product.npz");
     let data = made(3, 2, 1, 1, false);
@@ -375,7 +379,7 @@ fn a_product_keeps_its_own_pixel_and_says_what_is_left_out() {
         Writing::default(),
     )
     .unwrap();
-    let told = |pixel| ReadOptions {
+    let options = |pixel| ReadOptions {
         pixel_m: Some(pixel),
         ..ReadOptions::default()
     };
@@ -384,9 +388,9 @@ fn a_product_keeps_its_own_pixel_and_says_what_is_left_out() {
         .measurement
         .pixel_m
         .unwrap();
-    let e = open(&path, &told(2.0 * own.x)).unwrap_err().to_string();
+    let e = open(&path, &options(2.0 * own.x)).unwrap_err().to_string();
     assert!(
-        e.contains("--pixel-size") && e.contains("its own pixel"),
+        e.contains("`pixel_size`") && e.contains("its own pixel"),
         "{e}"
     );
 
@@ -426,9 +430,9 @@ fn a_product_keeps_its_own_pixel_and_says_what_is_left_out() {
         .unwrap()
         .notes
         .join("\n");
-    assert!(notes.contains("not kept: `exposure_time_s`"), "{notes}");
+    assert!(notes.contains("ignored: `exposure_time_s`"), "{notes}");
     assert!(
-        notes.contains("`probe_position_indexes` are not 0, 1, 2"),
+        notes.contains("`probe_position_indexes` was ignored"),
         "{notes}"
     );
     let notes = open(&path, &ReadOptions::default())
@@ -436,13 +440,13 @@ fn a_product_keeps_its_own_pixel_and_says_what_is_left_out() {
         .notes
         .join("\n");
     assert!(
-        !notes.contains("not kept") && !notes.contains("indexes"),
+        !notes.contains("ignored:") && !notes.contains("indexes"),
         "{notes}"
     );
 }
 
 #[test]
-fn a_mask_and_scan_numbers_that_do_not_fit_are_refused_wherever_they_are_read() {
+fn mismatched_mask_or_scan_index_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.npz");
     let write = |mask: usize, scans: usize, key: &str| {
@@ -470,7 +474,7 @@ fn a_mask_and_scan_numbers_that_do_not_fit_are_refused_wherever_they_are_read() 
     );
     assert!(write(8, 3, "bad_pixels").is_ok());
     let notes = write(8, 3, "mask").unwrap().notes.join("\n");
-    assert!(notes.contains("`mask` is not read"), "{notes}");
+    assert!(notes.contains("`mask` was ignored"), "{notes}");
 }
 
 /// A tike file of counts, DC at `[0, 0]`.
@@ -488,7 +492,7 @@ fn tike(path: &Path, counts: &Array3<f32>) {
 }
 
 #[test]
-fn negative_counts_become_zero_and_are_said() {
+fn negative_counts_become_zero_with_a_note() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.npz");
     let mut counts = Array3::from_elem((3, 4, 4), 9.0);
@@ -501,7 +505,7 @@ fn negative_counts_become_zero_and_are_said() {
     assert!(
         file.notes
             .iter()
-            .any(|n| n.contains("1 counts") && n.contains("-2.5")),
+            .any(|n| n.contains("1 negative counts") && n.contains("-2.5")),
         "{:?}",
         file.notes
     );
@@ -512,32 +516,32 @@ fn negative_counts_become_zero_and_are_said() {
 }
 
 #[test]
-fn a_count_that_is_not_finite_is_refused_and_nothing_is_left() {
+fn nonfinite_count_is_refused_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.npz");
     let mut counts = Array3::from_elem((3, 4, 4), 9.0);
     counts[[2, 0, 1]] = f32::NAN;
     tike(&path, &counts);
-    let told = ReadOptions {
+    let options = ReadOptions {
         pixel_m: Some(1e-8),
         photon_energy_ev: Some(8e3),
         distance_m: Some(1.0),
         ..ReadOptions::default()
     };
     for (name, format) in [("a.npz", Format::PtychoPinn), ("a.cxi", Format::Cxi)] {
-        let mut c = open(&path, &told).unwrap();
+        let mut c = open(&path, &options).unwrap();
         let e = write(dir.path().join(name), &mut c, format, Writing::default()).unwrap_err();
         assert!(e.to_string().contains("pattern 2, row 2, col 3"), "{e}");
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-    let mut c = open(&path, &told).unwrap();
+    let mut c = open(&path, &options).unwrap();
     let found = inspect(&mut c).unwrap().patterns.unwrap();
     assert_eq!(found.not_finite, 1);
     assert_eq!(found.not_finite_pixels.first, Some([2, 3]));
 }
 
 #[test]
-fn bad_pixels_are_looked_past() {
+fn bad_pixels_are_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.npz");
     let mut counts = Array3::<f64>::from_elem((3, 4, 4), 9.0);
@@ -565,7 +569,7 @@ fn bad_pixels_are_looked_past() {
 }
 
 #[test]
-fn dead_hot_saturated_and_repeated_are_found_and_a_plain_file_has_none() {
+fn pixel_and_pattern_defects_are_counted() {
     let plain = || {
         let mut next = numbers(7);
         Array3::from_shape_simple_fn((6, 8, 8), || 400.0 + next().floor())
@@ -574,8 +578,8 @@ fn dead_hot_saturated_and_repeated_are_found_and_a_plain_file_has_none() {
     let path = dir.path().join("x.npz");
     let found = |counts: &Array3<f32>| {
         tike(&path, counts);
-        let told = ReadOptions::default();
-        inspect(&mut open(&path, &told).unwrap())
+        let options = ReadOptions::default();
+        inspect(&mut open(&path, &options).unwrap())
             .unwrap()
             .patterns
             .unwrap()
@@ -597,10 +601,10 @@ fn dead_hot_saturated_and_repeated_are_found_and_a_plain_file_has_none() {
 }
 
 #[test]
-fn the_direct_beam_beside_the_centre_is_no_hot_pixel() {
+fn direct_beam_is_not_a_hot_pixel() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.npz");
-    // tike's files have DC at the corner: a beam in (row, col) is read `N / 2` further on
+    // tike's files have DC at the corner: a beam at (row, col) is read `N / 2` further
     let n = 128;
     let hot = |beam: usize| {
         let mut counts = Array3::<f32>::from_elem((2, n, n), 100.0);
@@ -615,23 +619,26 @@ fn the_direct_beam_beside_the_centre_is_no_hot_pixel() {
 }
 
 #[test]
-fn a_file_of_no_known_format_says_what_is_in_it() {
+fn unknown_format_error_lists_the_keys() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.h5");
     std::fs::write(&path, b"neither").unwrap();
-    let said = open(&path, &ReadOptions::default())
+    let message = open(&path, &ReadOptions::default())
         .unwrap_err()
         .to_string();
-    assert!(said.contains("x.h5") && said.contains("neither"), "{said}");
+    assert!(
+        message.contains("x.h5") && message.contains("neither"),
+        "{message}"
+    );
     let mut npz = NpzWriter::new(std::fs::File::create(&path).unwrap());
     npz.add_array("alone", &Array2::<f32>::zeros((2, 3)))
         .unwrap();
     npz.finish().unwrap();
-    let said = open(&path, &ReadOptions::default())
+    let message = open(&path, &ReadOptions::default())
         .unwrap_err()
         .to_string();
     assert!(
-        said.contains("alone (2, 3)") && said.contains("need"),
-        "{said}"
+        message.contains("alone (2, 3)") && message.contains("need"),
+        "{message}"
     );
 }

@@ -1,5 +1,5 @@
 //! The reassembly limits of the published runs, from the scan up: a small oracle of NumPy's legacy
-//! stream, written here apart from the library's, draws the scan and the groups again.
+//! stream, independent of the library, draws the scan and the groups again.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,7 @@
     reason = "a test panics where it fails and prints what it measured"
 )]
 
+use ptyproof_testkit::tolerance::{F32_STEPS_16, F64_STEPS_4096};
 use std::collections::BTreeMap;
 
 use ptyproof::assemble::Layout;
@@ -82,23 +83,23 @@ fn group(points: &[Position], gs: usize, wanted: usize) -> Grouping {
             members.extend(chosen[..channels - 1].iter().map(|c| near[*c]));
         }
     }
-    let mut centres = Vec::new();
+    let mut centers = Vec::new();
     let mut relative = Vec::new();
     for g in members.chunks(channels) {
         let sum =
             |f: fn(&Position) -> f64| g.iter().map(|i| f(&points[*i])).fold(0.0, |a, b| a + b);
         let c = channels as f64;
-        let centre = Position::new(sum(|p| p.x) / c, sum(|p| p.y) / c);
-        centres.push(centre);
+        let center = Position::new(sum(|p| p.x) / c, sum(|p| p.y) / c);
+        centers.push(center);
         relative.extend(
             g.iter()
-                .map(|i| Position::new(-(points[*i].x - centre.x), -(points[*i].y - centre.y))),
+                .map(|i| Position::new(-(points[*i].x - center.x), -(points[*i].y - center.y))),
         );
     }
     Grouping {
         channels,
         members,
-        centres,
+        centers,
         relative,
     }
 }
@@ -135,7 +136,7 @@ fn report(gs: usize, rule: CanvasRule) -> LimitsReport {
     r
 }
 
-/// Every number of `want` stands in `got` at the same place, within `1e-12` of its coordinate scale;
+/// Every number of `want` equals that of `got` at its place, within a sum's rounding of its coordinate scale;
 /// sums of float32 within one unit in the last place.
 fn same(path: &str, got: &Value, want: &Value, differences: &mut Vec<String>) {
     match (got, want) {
@@ -158,9 +159,9 @@ fn same(path: &str, got: &Value, want: &Value, differences: &mut Vec<String>) {
             let allowed = if path.ends_with("_sum") {
                 f64::from(f32::EPSILON) * w.abs()
             } else if path.ends_with("loss_fraction") {
-                1e-6
+                F32_STEPS_16.absolute
             } else {
-                1e-12 * w.abs().max(1.0)
+                F64_STEPS_4096.absolute * w.abs().max(1.0)
             };
             if path.ends_with("_sum") {
                 println!("{path}: {g} published {w}");
@@ -203,7 +204,7 @@ fn check(gs: usize, rule: CanvasRule, file: &str) {
 }
 
 #[test]
-fn the_limits_of_gs1_are_those_published() {
+fn canvas_check_of_gs1_matches_the_publication() {
     check(
         1,
         CanvasRule::Grown,
@@ -212,7 +213,7 @@ fn the_limits_of_gs1_are_those_published() {
 }
 
 #[test]
-fn the_limits_of_gs2_are_those_published() {
+fn canvas_check_of_gs2_matches_the_publication() {
     check(
         2,
         CanvasRule::Grown,
@@ -221,7 +222,7 @@ fn the_limits_of_gs2_are_those_published() {
 }
 
 #[test]
-fn the_first_canvas_of_gs1_was_too_small_as_published() {
+fn original_gs1_canvas_is_too_small_as_published() {
     check(
         1,
         CanvasRule::Legacy,
@@ -230,7 +231,7 @@ fn the_first_canvas_of_gs1_was_too_small_as_published() {
 }
 
 #[test]
-fn the_first_canvas_of_gs2_was_too_small_as_published() {
+fn original_gs2_canvas_is_too_small_as_published() {
     check(
         2,
         CanvasRule::Legacy,

@@ -16,5 +16,6 @@ mod laws;
 mod limits_published;
 mod parity;
 mod replay;
+mod tolerances;
 mod vectors;
 mod vectors_assemble;

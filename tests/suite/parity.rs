@@ -1,7 +1,7 @@
 //! Every stage of the network and all its gradients against vectors of the reference program.
 //!
 //! The vectors are read from `PTYPROOF_VECTORS` (default `../shared/reference/vectors`); where there
-//! are none, each test says so and passes. Any files of the same form can be checked the same way.
+//! are none, each test prints that and passes. Other files of this form can be checked too.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
     reason = "a test panics where it fails and prints what it measured"
 )]
 
+use ptyproof_testkit::tolerance::{F32_FFT_64, assert_within};
 use std::fs::File;
 
 use ndarray::{Array1, Array4, ArrayD, IxDyn};
@@ -268,9 +269,9 @@ fn check<T: Kernels>(gs: usize, polar: bool, arithmetic: Arithmetic, gradients: 
     let mut unscaled = vec![T::zero(); groups * n * n * c];
     for g in 0..groups {
         for (k, plane) in engine.state(g).fields.chunks_exact(n * n).enumerate() {
-            for (corner, centred) in ptyproof::optics::propagate::pixels(n) {
+            for (corner, centered) in ptyproof::optics::propagate::pixels(n) {
                 let a = ptyproof::optics::propagate::intensity(plane[corner], n).sqrt();
-                unscaled[(g * n * n + centred) * c + k] = a;
+                unscaled[(g * n * n + centered) * c + k] = a;
             }
         }
     }
@@ -429,11 +430,9 @@ fn parity_of_the_fast_arithmetic() {
              the gradient moved by {apart:.1e}",
             other.len()
         );
+        // measured with other decisions: 1.1e-6 (gs1), 1.1e-4 (gs2), which one close decision may exceed
         let allowed = if other.is_empty() { 1e-5 } else { 2e-3 };
-        assert!(
-            closest < 1e-5 && apart < allowed,
-            "{} {closest} {apart}",
-            other.len()
-        );
+        assert_within!(closest, F32_FFT_64, "{}", other.len());
+        assert!(apart < allowed, "{} {closest} {apart}", other.len());
     }
 }

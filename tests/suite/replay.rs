@@ -20,7 +20,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     files
 }
 
-/// Each file as it is, cut short at a few places, and with a bit turned here and there.
+/// Each file unchanged, truncated at a few places, and with flipped bits.
 fn each(target: &str, law: fn(&[u8])) {
     for bytes in corpus(target) {
         law(&bytes);
@@ -36,57 +36,57 @@ fn each(target: &str, law: fn(&[u8])) {
 }
 
 #[test]
-fn no_data_file_of_the_corpus_breaks_its_law() {
+fn corpus_data_files_keep_their_laws() {
     each("npz", laws::npz);
 }
 
 #[test]
-fn no_tike_file_of_the_corpus_breaks_its_law() {
+fn corpus_tike_files_keep_their_laws() {
     each("tike", laws::data_file);
 }
 
 #[test]
-fn no_product_of_the_corpus_breaks_its_law() {
+fn corpus_products_keep_their_laws() {
     each("product", laws::data_file);
 }
 
 #[test]
-fn no_cxi_file_of_the_corpus_breaks_its_law() {
+fn corpus_cxi_files_keep_their_laws() {
     each("cxi", laws::data_file);
 }
 
 #[test]
-fn no_text_of_the_corpus_breaks_its_law() {
+fn corpus_texts_keep_their_laws() {
     each("json", laws::json);
 }
 
 #[test]
-fn no_checkpoint_of_the_corpus_breaks_its_law() {
+fn corpus_checkpoints_keep_their_laws() {
     each("checkpoint", laws::checkpoint);
 }
 
 #[test]
-fn no_array_of_the_corpus_breaks_its_law() {
+fn corpus_arrays_keep_their_laws() {
     each("npy", laws::npy);
 }
 
 #[test]
-fn no_history_of_the_corpus_breaks_its_law() {
+fn corpus_histories_keep_their_laws() {
     each("history", laws::history);
 }
 
 #[test]
-fn no_file_of_a_hub_in_the_corpus_breaks_its_law() {
+fn corpus_hub_files_keep_their_laws() {
     each("hub", laws::hub);
 }
 
 #[test]
-fn no_tolerances_of_the_corpus_break_their_law() {
+fn corpus_tolerances_keep_their_laws() {
     each("tolerances", laws::tolerances);
 }
 
 #[test]
-fn the_corpus_has_seeds_that_are_accepted() {
+fn corpus_has_accepted_seeds() {
     let network = laws::smallest();
     let read = |bytes: &Vec<u8>| {
         ptyproof_pinn::training::checkpoint::Checkpoint::from_bytes(bytes, &network).is_ok()

@@ -1,6 +1,6 @@
-//! Comparisons that do not pass on NaN, on nothing, or on sequences of different lengths.
+//! Comparisons that fail on NaN, on empty sequences, and on different lengths.
 //!
-//! `f64::max` drops a NaN, `zip` stops at the shorter sequence, and `all` holds for no values. Here NaN counts as
+//! `f64::max` ignores NaN, `zip` stops at the shorter sequence, and `all` is true for no values. Here NaN counts as
 //! infinite, and both unequal lengths and empty sequences panic.
 
 /// A running maximum in which NaN counts as infinite.
@@ -8,7 +8,7 @@
 pub struct Largest(Option<f64>);
 
 impl Largest {
-    /// Takes a value in.
+    /// Adds a value.
     pub fn add(&mut self, value: impl Into<f64>) {
         let value = value.into();
         let value = if value.is_nan() { f64::INFINITY } else { value };

@@ -1,4 +1,4 @@
-//! The helpers of tests see NaN, nothing, and sequences of different lengths.
+//! Tests of the comparison helpers: NaN, no values, and different lengths.
 
 use std::panic::catch_unwind;
 
@@ -19,7 +19,7 @@ fn finite_values_compare_as_usual() {
 }
 
 #[test]
-fn nan_counts_as_infinite_wherever_it_stands() {
+fn nan_compares_as_infinite_in_any_place() {
     for values in [[NAN, 1.0, 2.0], [1.0, NAN, 2.0], [1.0, 2.0, NAN], [NAN; 3]] {
         assert_eq!(largest(values), f64::INFINITY);
         assert_eq!(smallest(values), f64::NEG_INFINITY);

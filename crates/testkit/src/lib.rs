@@ -1,10 +1,11 @@
-//! What the tests of every crate share. Not published; nothing but tests depends on it.
+//! Helpers of the tests of all crates. Not published.
 //!
 //! | module | offers |
 //! |---|---|
-//! | [`compare`] | comparisons that fail on NaN, on nothing and on unequal lengths |
+//! | [`compare`] | comparisons that fail on NaN, on no values and on unequal lengths |
+//! | [`tolerance`] | `assert_close!`, and a table of derived tolerances |
 //! | [`skips`] | a count of the tests that could not run here |
-//! | [`vectors`], [`shared`] | reference vectors, published hubs and measured data, where they are |
+//! | [`vectors`], [`shared`] | reference vectors, published hubs and measured data, if present |
 
 #![allow(
     clippy::missing_panics_doc,
@@ -18,6 +19,7 @@ pub mod compare;
 mod compare_tests;
 pub mod shared;
 pub mod skips;
+pub mod tolerance;
 pub mod vectors;
 
 /// The root of the checkout.

@@ -1,10 +1,10 @@
-//! Data files found elsewhere: `$PTYPROOF_DATA`, else `../shared/data`. A test that finds none is counted as skipped.
+//! Data files outside the checkout: `$PTYPROOF_DATA`, else `../shared/data`. A test without them is counted as skipped.
 
 use std::path::PathBuf;
 
-use crate::skips::{Lacks, skip};
+use crate::skips::{SkipReason, skip};
 
-/// The file of that name; `None`, with a word why, where there is none.
+/// The file of that name; `None`, with a message, if there is none.
 #[track_caller]
 pub fn shared(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("PTYPROOF_DATA")
@@ -13,6 +13,9 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     if file.is_file() {
         return Some(file);
     }
-    skip(Lacks::Vectors, format!("there is no {}", file.display()));
+    skip(
+        SkipReason::Vectors,
+        format!("there is no {}", file.display()),
+    );
     None
 }

@@ -7,23 +7,23 @@ use std::fs::{File, create_dir_all};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// What a test lacks.
+/// The reason why a test is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lacks {
+pub enum SkipReason {
     /// Vectors, hubs or data beside the checkout.
     Vectors,
     /// `PTYPROOF_SLOW`, or `PTYPROOF_SLOW=all`.
     Time,
-    /// Something of this machine or this user.
+    /// A property of this machine or this user.
     Machine,
 }
 
-impl Lacks {
+impl SkipReason {
     /// Every reason.
     pub const ALL: [Self; 3] = [Self::Vectors, Self::Time, Self::Machine];
 
     /// Its name in the records.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Vectors => "vectors",
             Self::Time => "time",
@@ -32,7 +32,7 @@ impl Lacks {
     }
 }
 
-/// The records of one run of cargo, which is the parent of all its test binaries: a line for each test that was skipped.
+/// The records of one run of cargo: a line for each skipped test.
 pub fn records() -> PathBuf {
     #[cfg(unix)]
     let run = std::os::unix::process::parent_id();
@@ -47,15 +47,15 @@ pub fn records() -> PathBuf {
     target.join("tmp").join(format!("skipped-{run}.txt"))
 }
 
-/// Counts the test that calls as skipped, and says why.
+/// Counts the calling test as skipped, with the reason.
 ///
 /// # Panics
-/// If it lacks vectors and those are required.
+/// If vectors are missing and required.
 #[track_caller]
-pub fn skip(lacks: Lacks, why: impl Display) {
+pub fn skip(lacks: SkipReason, why: impl Display) {
     let required = std::env::var_os("PTYPROOF_REQUIRE_VECTORS").is_some_and(|v| v == "1");
     assert!(
-        !(required && lacks == Lacks::Vectors),
+        !(required && lacks == SkipReason::Vectors),
         "PTYPROOF_REQUIRE_VECTORS is set: {why}"
     );
     #[allow(
@@ -68,13 +68,13 @@ pub fn skip(lacks: Lacks, why: impl Display) {
     let thread = std::thread::current();
     let exe = std::env::current_exe().unwrap_or_default();
     let binary = exe.file_stem().unwrap_or_default().to_string_lossy();
-    // with a single thread all tests have the name of the first: then the place tells them apart
+    // with a single thread all tests have the name of the first: then the source line distinguishes them
     let place = std::panic::Location::caller();
     let name = match thread.name() {
         None | Some("main") => place.to_string(),
         Some(name) => name.to_owned(),
     };
-    let line = format!("{}\t{binary}: {name}\n", lacks.word());
+    let line = format!("{}\t{binary}: {name}\n", lacks.name());
     let path = records();
     let folder = path.parent().map_or(Ok(()), create_dir_all);
     let file = folder.and_then(|()| File::options().create(true).append(true).open(&path));

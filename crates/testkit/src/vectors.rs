@@ -1,4 +1,4 @@
-//! Reference vectors: `$PTYPROOF_VECTORS`, else `../shared/reference/vectors`. A test that finds none is counted as skipped.
+//! Reference vectors: `$PTYPROOF_VECTORS`, else `../shared/reference/vectors`. A test without them is counted as skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use ndarray::{Array, Dimension};
 use ndarray_npy::{NpzReader, ReadableElement};
 
-use crate::skips::{Lacks, skip};
+use crate::skips::{SkipReason, skip};
 
-/// The folder of the vectors; `None`, with a word why, where there is none.
+/// The folder of the vectors; `None`, with a message, if there is none.
 #[track_caller]
 pub fn folder() -> Option<PathBuf> {
     let path = std::env::var_os("PTYPROOF_VECTORS").map_or_else(
@@ -21,7 +21,7 @@ pub fn folder() -> Option<PathBuf> {
         Some(path)
     } else {
         let why = format!("no reference vectors at {}", path.display());
-        skip(Lacks::Vectors, why);
+        skip(SkipReason::Vectors, why);
         None
     }
 }
@@ -34,7 +34,7 @@ pub fn hubs() -> Option<PathBuf> {
         Some(path)
     } else {
         skip(
-            Lacks::Vectors,
+            SkipReason::Vectors,
             format!("no published hubs at {}", path.display()),
         );
         None

@@ -1,4 +1,4 @@
-//! A hub appears whole or not at all, whatever happens to the program or the disk.
+//! A hub is written atomically, even if the program is killed or the disk is full.
 
 use ndarray::{Array2, s};
 use ndarray_npy::ReadNpyExt;
@@ -7,7 +7,7 @@ use ptyproof::error::Kind;
 use ptyproof::hub::dir::{self, Hub, Incomplete, Status};
 use ptyproof::hub::manifest::{self, Problem};
 use ptyproof::json::from_text;
-use ptyproof_testkit::skips::{Lacks, skip};
+use ptyproof_testkit::skips::{SkipReason, skip};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +24,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_finished_hub_has_its_name_its_files_and_an_intact_manifest() {
+fn finished_hub_has_its_files_and_a_valid_manifest() {
     let tmp = tempfile::tempdir().unwrap();
     let output = tmp.path().join("deep/er/hub");
     let hub = Hub::create(&output, STARTED).unwrap();
@@ -45,7 +45,7 @@ fn a_finished_hub_has_its_name_its_files_and_an_intact_manifest() {
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_only_a_partial_hub_that_says_so() {
+fn killed_run_leaves_only_a_partial_hub() {
     let tmp = tempfile::tempdir().unwrap();
     let output = tmp.path().join("hub");
     let hub = Hub::create(&output, STARTED).unwrap();
@@ -73,7 +73,7 @@ fn a_killed_run_can_be_resumed_and_finished() {
 }
 
 #[test]
-fn a_run_killed_in_the_instant_before_the_rename_can_be_resumed() {
+fn run_killed_before_the_rename_can_be_resumed() {
     let tmp = tempfile::tempdir().unwrap();
     let (output, partial) = (tmp.path().join("hub"), tmp.path().join("hub.partial"));
     let hub = Hub::create(&output, STARTED).unwrap();
@@ -86,10 +86,10 @@ fn a_run_killed_in_the_instant_before_the_rename_can_be_resumed() {
 }
 
 #[test]
-fn a_hub_that_another_process_writes_is_not_resumed() {
+fn locked_hub_is_not_resumed() {
     if !Path::new("/proc/1").exists() {
         return skip(
-            Lacks::Machine,
+            SkipReason::Machine,
             "no /proc, so nobody can tell whether a process lives",
         );
     }
@@ -102,12 +102,12 @@ fn a_hub_that_another_process_writes_is_not_resumed() {
     assert!(e.to_string().contains("process 1 is writing"), "{e}");
     fs::remove_file(partial.join("lock.json")).unwrap();
     let e = Hub::reopen(&partial, STARTED).unwrap_err();
-    assert!(e.to_string().contains("neither"), "{e}");
+    assert!(e.to_string().contains("without lock.json"), "{e}");
     assert!(Hub::reopen(tmp.path(), STARTED).is_err());
 }
 
 #[test]
-fn of_two_runs_into_one_hub_exactly_one_begins() {
+fn exactly_one_of_two_runs_starts() {
     let tmp = tempfile::tempdir().unwrap();
     let output = tmp.path().join("hub");
     let pool = ptyproof::par::Pool::new(8).unwrap();
@@ -126,7 +126,7 @@ fn of_two_runs_into_one_hub_exactly_one_begins() {
 }
 
 #[test]
-fn an_existing_hub_is_never_touched_but_an_empty_directory_is_taken() {
+fn existing_hub_is_refused_and_empty_directory_is_used() {
     let tmp = tempfile::tempdir().unwrap();
     let output = tmp.path().join("hub");
     fs::create_dir(&output).unwrap();
@@ -142,7 +142,7 @@ fn an_existing_hub_is_never_touched_but_an_empty_directory_is_taken() {
 }
 
 #[test]
-fn a_hub_that_appears_meanwhile_wins_and_the_work_is_kept() {
+fn hub_created_meanwhile_is_kept_and_so_is_the_work() {
     let tmp = tempfile::tempdir().unwrap();
     let output = tmp.path().join("hub");
     let hub = Hub::create(&output, STARTED).unwrap();
@@ -159,7 +159,7 @@ fn a_hub_that_appears_meanwhile_wins_and_the_work_is_kept() {
 }
 
 #[test]
-fn a_marked_hub_says_why_and_what_is_there() {
+fn marked_hub_records_reason_and_files() {
     let tmp = tempfile::tempdir().unwrap();
     let hub = Hub::create(&tmp.path().join("hub"), STARTED).unwrap();
     hub.write_text("train/h.json", "{}").unwrap();
@@ -176,7 +176,7 @@ fn a_marked_hub_says_why_and_what_is_there() {
 }
 
 #[test]
-fn names_with_spaces_and_letters_of_all_scripts_are_names() {
+fn hub_names_may_be_any_unicode() {
     let tmp = tempfile::tempdir().unwrap();
     let output = tmp.path().join("Prüfung 2 | λ 光 🔬");
     let hub = Hub::create(&output, STARTED).unwrap();
@@ -188,7 +188,7 @@ fn names_with_spaces_and_letters_of_all_scripts_are_names() {
 }
 
 #[test]
-fn a_path_that_leaves_the_hub_is_refused() {
+fn path_outside_the_hub_is_refused() {
     let tmp = tempfile::tempdir().unwrap();
     let hub = Hub::create(&tmp.path().join("hub"), STARTED).unwrap();
     for rel in [
@@ -211,7 +211,7 @@ fn a_path_that_leaves_the_hub_is_refused() {
 }
 
 #[test]
-fn an_array_comes_back_with_its_bits() {
+fn array_round_trips_bit_for_bit() {
     let tmp = tempfile::tempdir().unwrap();
     let hub = Hub::create(&tmp.path().join("hub"), STARTED).unwrap();
     let mut a = Array2::from_shape_fn((7, 5), |(r, c)| (r as f32 - 3.0) / (c as f32 + 0.3));
@@ -235,7 +235,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_array_under_any_name_comes_back_with_its_bits(
+    fn any_array_with_any_name_round_trips(
         name in "[\\w .,;+@-]{1,40}",
         values in prop::collection::vec(any::<u32>(), 1..60),
         width in 1usize..8,
@@ -273,7 +273,7 @@ fn one_flipped_byte_is_found() {
 
 #[cfg(unix)]
 #[test]
-fn where_nobody_may_write_the_error_says_so() {
+fn unwritable_hub_is_an_error() {
     use std::os::unix::fs::PermissionsExt;
     let tmp = tempfile::tempdir().unwrap();
     let closed = tmp.path().join("closed");
@@ -281,16 +281,16 @@ fn where_nobody_may_write_the_error_says_so() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
     if fs::write(closed.join("probe"), "").is_ok() {
         return skip(
-            Lacks::Machine,
+            SkipReason::Machine,
             "this user may write into read-only directories",
         );
     }
     let e = Hub::create(&closed.join("hub"), STARTED).unwrap_err();
     assert_eq!(e.kind(), Kind::Output);
-    assert!(e.advice().unwrap().contains("may write"), "{e}");
+    assert!(e.advice().unwrap().contains("writable directory"), "{e}");
 }
 
-/// A small file system that goes when the test ends.
+/// A small file system that is removed after the test.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -311,10 +311,10 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_full_disk_is_named_and_the_partial_hub_stays() {
+fn full_disk_keeps_the_partial_hub() {
     let Some(disk) = SmallDisk::new() else {
         return skip(
-            Lacks::Machine,
+            SkipReason::Machine,
             "this user may not mount a small file system",
         );
     };

@@ -13,16 +13,16 @@ mod snapshots;
 
 use std::path::PathBuf;
 
-use ptyproof_testkit::skips::{Lacks, skip};
+use ptyproof_testkit::skips::{SkipReason, skip};
 
-/// The reference's published hubs, or nothing (with the reason printed) where they are not at hand.
+/// The published hubs of the reference, or `None` with a message if they are missing.
 fn reference_hubs(test: &str) -> Option<PathBuf> {
     let dir = ptyproof_testkit::repository().join("../shared/reference/hubs");
     if dir.is_dir() {
         Some(dir)
     } else {
         let why = format!("{test}: no reference hubs at {}", dir.display());
-        skip(Lacks::Vectors, why);
+        skip(SkipReason::Vectors, why);
         None
     }
 }

@@ -1,4 +1,4 @@
-//! Our summaries of the reference's histories are the reference's own, byte for byte.
+//! Our summaries of the histories of the reference equal its own, byte for byte.
 
 use super::reference_hubs;
 use ptyproof::hub::metadata::RunMetadata;
@@ -19,7 +19,7 @@ fn read(path: &Path) -> String {
 }
 
 #[test]
-fn summaries_of_the_reference_s_histories_are_its_own() {
+fn summaries_match_the_reference() {
     let Some(hubs) = reference_hubs("summaries") else {
         return;
     };
@@ -37,7 +37,7 @@ fn summaries_of_the_reference_s_histories_are_its_own() {
 }
 
 #[test]
-fn histories_of_the_reference_are_rewritten_to_the_byte() {
+fn reference_histories_round_trip_byte_for_byte() {
     let Some(hubs) = reference_hubs("histories") else {
         return;
     };
@@ -56,7 +56,7 @@ fn histories_of_the_reference_are_rewritten_to_the_byte() {
 }
 
 #[test]
-fn every_line_of_every_json_of_the_reference_is_rewritten_to_the_byte() {
+fn reference_json_round_trips_byte_for_byte() {
     let Some(hubs) = reference_hubs("rewriting") else {
         return;
     };
@@ -79,7 +79,7 @@ fn every_line_of_every_json_of_the_reference_is_rewritten_to_the_byte() {
 }
 
 #[test]
-fn the_training_summary_is_the_reference_s_to_the_byte_but_for_what_it_looked_at() {
+fn training_summary_matches_the_reference_except_its_value_count() {
     let Some(hubs) = reference_hubs("training summary") else {
         return;
     };
@@ -91,15 +91,15 @@ fn the_training_summary_is_the_reference_s_to_the_byte_but_for_what_it_looked_at
         "train_outputs/history.json",
         "train_outputs/history_summary.json",
     );
-    // the reference's check mark does not say what it looked at; ours does, at the end of its line
-    let looked_at = " Looked at 10 metrics, 50 values.";
+    // our check mark line ends with the number of checked values, that of the reference does not
+    let looked_at = " Checked 10 metrics, 50 values.";
     assert!(ours.contains(looked_at), "{ours}");
     let theirs = read(&dir.join("gs1_ideal_training_summary.md"));
     assert_eq!(ours.replacen(looked_at, "", 1), theirs);
 }
 
 #[test]
-fn no_field_of_the_reference_s_metadata_and_statistics_is_missing_in_ours() {
+fn metadata_and_stats_have_every_reference_field() {
     let Some(hubs) = reference_hubs("metadata") else {
         return;
     };

@@ -58,7 +58,7 @@ fn metadata(v: f64) -> RunMetadata {
 }
 
 #[test]
-fn a_file_full_of_nan_has_no_more_nulls_than_one_full_of_zeros() {
+fn nan_is_never_written_as_null() {
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let mut h = History::default();
         h.push(0.0, [("loss", bad), ("val_loss", bad)]);
@@ -77,7 +77,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn metadata_come_back_from_their_text(v in any::<f64>()) {
+    fn run_metadata_round_trips(v in any::<f64>()) {
         let text = to_text(&metadata(v)).unwrap();
         prop_assert_eq!(from_text::<RunMetadata>(&text).unwrap(), metadata(v));
         prop_assert_eq!(to_text(&from_text::<RunMetadata>(&text).unwrap()).unwrap(), text);

@@ -1,4 +1,4 @@
-//! The shape of the texts that people and scripts read; the numbers are invented.
+//! Snapshots of output texts; the numbers are invented.
 
 use ptyproof::json::to_text;
 use ptyproof::records::history::History;
@@ -85,35 +85,23 @@ fn texts(bad: Option<u64>) -> [String; 3] {
 }
 
 #[test]
-fn a_healthy_run_is_summarised() {
+fn healthy_run_summary() {
     let [json, markdown, warnings] = texts(None);
-    insta::assert_snapshot!("the summary of a healthy run is plain numbers", json);
-    insta::assert_snapshot!(
-        "the markdown of a healthy run says that all is finite",
-        markdown
-    );
+    insta::assert_snapshot!("healthy_run_summary", json);
+    insta::assert_snapshot!("healthy_run_markdown", markdown);
     assert_eq!(warnings, "");
 }
 
 #[test]
-fn a_run_that_broke_is_summarised() {
+fn nonfinite_run_summary() {
     let [json, markdown, warnings] = texts(Some(3));
-    insta::assert_snapshot!(
-        "the summary of a broken run names step and epoch of each metric",
-        json
-    );
-    insta::assert_snapshot!(
-        "the markdown of a broken run names its first event",
-        markdown
-    );
-    insta::assert_snapshot!("the warnings of a broken run name every metric", warnings);
+    insta::assert_snapshot!("nonfinite_run_summary", json);
+    insta::assert_snapshot!("nonfinite_run_markdown", markdown);
+    insta::assert_snapshot!("nonfinite_run_warnings", warnings);
 }
 
 #[test]
-fn the_step_history_of_a_broken_run_is_columns() {
+fn nonfinite_run_step_history() {
     let text = run(Some(3)).1.to_text().unwrap();
-    insta::assert_snapshot!(
-        "the step history of a broken run is columns without null",
-        text
-    );
+    insta::assert_snapshot!("nonfinite_run_step_history", text);
 }

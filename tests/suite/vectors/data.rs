@@ -7,10 +7,11 @@ use ptyproof::optics::{object, scan};
 use ptyproof::rng::NumpyLegacy;
 use ptyproof_pinn::data::group::Grouping;
 use ptyproof_pinn::data::split::by_y;
+use ptyproof_testkit::tolerance::{F32_STEPS_16, F64_STEPS_4096, assert_all_close, assert_close};
 
 use super::compare::zip_eq;
+use super::load;
 use super::vectors;
-use super::{load, worst};
 
 /// The three groupings of a run: train, test and 64 of test for inference, on the stream that the
 /// object left (reference description, section g).
@@ -46,7 +47,7 @@ fn xy(p: &[Position], channels: usize) -> Vec<f64> {
 }
 
 #[test]
-fn the_groups_of_a_run_are_the_references() {
+fn groups_match_the_reference() {
     let Some(_) = vectors::folder() else { return };
     for gs in [1, 2] {
         let (file, c) = (format!("grouping_gs{gs}.npz"), gs * gs);
@@ -56,15 +57,12 @@ fn the_groups_of_a_run_are_the_references() {
             assert!(same, "{part} of gs{gs}");
             let at: Vec<Position> = g.members.iter().map(|&m| positions[m]).collect();
             for (key, got) in [
-                ("offsets", xy(&g.centres, 1)),
+                ("offsets", xy(&g.centers, 1)),
                 ("relative", xy(&g.relative, c)),
                 ("nn", xy(&at, c)),
             ] {
                 let want = load::<f64, Ix4>(&file, &format!("{part}_coords_{key}"));
-                assert!(
-                    worst(got.iter().copied(), want.iter().copied()) <= 1e-12,
-                    "{part} {key}"
-                );
+                assert_all_close!(&got, &want, F64_STEPS_4096, "{part} {key}");
                 if gs == 1 && key == "relative" {
                     assert!(
                         zip_eq(&got, &want).all(|(a, b)| a.to_bits() == b.to_bits()),
@@ -77,7 +75,7 @@ fn the_groups_of_a_run_are_the_references() {
 }
 
 #[test]
-fn normalized_groups_are_the_references() {
+fn normalized_groups_match_the_reference() {
     let Some(_) = vectors::folder() else { return };
     for gs in [1, 2] {
         let file = format!("normalized_gs{gs}.npz");
@@ -87,7 +85,7 @@ fn normalized_groups_are_the_references() {
             .unwrap()
             .apply_groups(raw.clone());
         for (a, b) in zip_eq(x.values(), &load::<f32, Ix4>(&file, "X")) {
-            assert!((a - b).abs() <= 1e-6 * b.abs());
+            assert_close!(a, b, F32_STEPS_16.as_relative());
         }
         // the factor itself comes from the whole, unrepeatable container; its 4 groups are close to it
         let few = ptyproof_pinn::data::scale::statistical(&raw, "four groups").unwrap();

@@ -10,6 +10,7 @@ use ptyproof_harness::scenario::{Overrides, Scenario, Snapshot};
 use ptyproof_pinn::data::group::Grouping;
 use ptyproof_pinn::data::scale::nominal_dose;
 use ptyproof_pinn::data::split::by_y;
+use ptyproof_testkit::tolerance::{DECIMALS_7, F64_STEPS_4096, assert_close, assert_within};
 use serde_json::Value;
 
 use super::compare::{largest, smallest};
@@ -78,12 +79,12 @@ fn check_axes(got: &[Position], want: &Value, what: &str) {
             assert_eq!(got, number(&stats[name]), "{what}, axis {axis}, {name}");
         }
         let off = (mean - number(&stats["mean"])).abs();
-        assert!(off <= 1e-12, "{what}, axis {axis}: mean off by {off}");
+        assert_within!(off, F64_STEPS_4096, "{what}, axis {axis}");
     }
 }
 
 #[test]
-fn the_offsets_of_the_published_reports_are_repeated_to_the_last_digit() {
+fn offsets_match_published_reports_exactly() {
     for (gs, name) in [(1, "gs1"), (2, "gs2")] {
         let report = &figures()["reports"][name];
         let all = scan::nongrid((392, 392), count(&report["images"]), 10.0, 42).unwrap();
@@ -98,11 +99,11 @@ fn the_offsets_of_the_published_reports_are_repeated_to_the_last_digit() {
             let g = Grouping::draw(&p, GridSize::new(gs).unwrap(), asked, 4, &mut rng).unwrap();
             assert_eq!(g.len(), count(&want["actual_groups"]));
             let combined: Vec<Position> = (0..g.members.len())
-                .map(|k| (g.centres[k / g.channels], g.relative[k]))
+                .map(|k| (g.centers[k / g.channels], g.relative[k]))
                 .map(|(c, r)| Position::new(c.x + r.x, c.y + r.y))
                 .collect();
             let what = |of| format!("{name} {part} {of}");
-            check_axes(&g.centres, &want["coords_offsets"], &what("offsets"));
+            check_axes(&g.centers, &want["coords_offsets"], &what("offsets"));
             check_axes(&g.relative, &want["coords_relative"], &what("relative"));
             check_axes(&combined, &want["combined"], &what("combined"));
         }
@@ -110,11 +111,11 @@ fn the_offsets_of_the_published_reports_are_repeated_to_the_last_digit() {
 }
 
 #[test]
-fn the_offsets_of_the_published_inferences_are_repeated_to_the_last_digit() {
+fn offsets_match_published_inferences_exactly() {
     for (gs, name) in [(1, "gs1"), (2, "gs2")] {
         let want = &figures()["runs"][name]["inference_offsets_axis_max_abs"]["value"];
         let (_, _, g) = &super::data::run(gs)[2];
-        let max = |axis: fn(&Position) -> f64| largest(g.centres.iter().map(|c| axis(c).abs()));
+        let max = |axis: fn(&Position) -> f64| largest(g.centers.iter().map(|c| axis(c).abs()));
         assert_eq!(
             [max(|c| c.x), max(|c| c.y)],
             [number(&want[0]), number(&want[1])],
@@ -124,7 +125,7 @@ fn the_offsets_of_the_published_inferences_are_repeated_to_the_last_digit() {
 }
 
 #[test]
-fn object_probe_and_scales_have_the_printed_figures() {
+fn object_probe_and_scales_match_printed_figures() {
     let f = figures();
     let object = object::lines(392, &mut NumpyLegacy::new(42)).object;
     let want = &f["specimen"]["object"];
@@ -152,11 +153,8 @@ fn object_probe_and_scales_have_the_printed_figures() {
         let (p, factor) =
             probe::normalize_guess(&probe::idealized(n, scale), Some(&mask), 10.0).unwrap();
         printed(largest(p.iter().map(|z| z.re)), &want["max"]);
-        // printed from float32: seven digits
-        assert!(
-            (factor / number(&want["norm_factor"]) - 1.0).abs() < 1e-5,
-            "{factor}"
-        );
+        let want = number(&want["norm_factor"]);
+        assert_close!(factor, want, DECIMALS_7);
         normalized = Some(p);
     }
     let probe = normalized.unwrap();
@@ -172,7 +170,7 @@ fn object_probe_and_scales_have_the_printed_figures() {
 }
 
 #[test]
-fn the_canvas_of_a_run_grows_to_the_published_size() {
+fn canvas_grows_to_the_published_size() {
     let snapshot = Snapshot::builtin().unwrap();
     for (name, jitter, padded, offsets) in [
         (
@@ -201,7 +199,7 @@ fn the_canvas_of_a_run_grows_to_the_published_size() {
             "{name}"
         );
         let max = |axis: fn(&Position) -> f64| {
-            let of = g.inference.centres.iter();
+            let of = g.inference.centers.iter();
             largest(of.map(|c| axis(c).abs()))
         };
         assert_eq!([max(|c| c.x), max(|c| c.y)], offsets, "{name}");

@@ -2,7 +2,7 @@
 //!
 //! Two sources: `golden/figures.json` in this repository, which is always there, and the vectors described in
 //! their own `MANIFEST.md`, found by `PTYPROOF_VECTORS` or beside the checkout. Where those are absent the
-//! tests say `skipped:` and why, and pass. Tolerances are the manifest's.
+//! tests print `skipped:` with the reason, and pass. Tolerances are the manifest's.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ mod specimen;
 pub(crate) use ptyproof_testkit::compare::largest_difference as worst;
 use ptyproof_testkit::{compare, vectors};
 
-/// One array of an archive among the vectors, which are there.
+/// An array of an archive of the vectors, which must exist.
 pub(crate) fn load<T: ReadableElement, D: Dimension>(
     file: &str,
     key: &str,
@@ -40,12 +40,12 @@ pub(crate) fn parts<'a>(
         .chain(z.into_iter().map(|z| f64::from(z.im)).collect::<Vec<_>>())
 }
 
-/// Runs one test of this binary again, without vectors; whether it passed, and what it said.
+/// Runs one test of this binary without vectors; returns whether it passed, and its output.
 fn without_vectors(required: bool) -> (bool, String) {
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
     again
         .args([
-            "vectors::a_skip_is_counted_or_fails",
+            "vectors::skip_is_counted_or_fails",
             "--exact",
             "--nocapture",
         ])
@@ -64,30 +64,30 @@ fn without_vectors(required: bool) -> (bool, String) {
 }
 
 #[test]
-fn a_skip_is_counted_or_fails() {
+fn skip_is_counted_or_fails() {
     if std::env::var_os("PTYPROOF_SKIPS_AGAIN").is_some() {
-        // the test that is run again: it needs vectors and has none
+        // the test to run: it needs vectors and has none
         assert!(vectors::folder().is_none());
         return;
     }
-    let (passed, said) = without_vectors(false);
+    let (passed, message) = without_vectors(false);
     assert!(
-        passed && said.contains("skipped: no reference vectors at /no/such/folder"),
-        "{said}"
+        passed && message.contains("skipped: no reference vectors at /no/such/folder"),
+        "{message}"
     );
-    // what it counted lies under the number of its parent, which is this process
+    // what it counted is under the number of its parent, which is this process
     let own = ptyproof_testkit::skips::records();
     let name = format!("skipped-{}.txt", std::process::id());
     let counted = own.with_file_name(name);
     let lines = std::fs::read_to_string(&counted).unwrap();
     std::fs::remove_file(&counted).unwrap();
     assert!(
-        lines.starts_with("vectors\t") && lines.contains("a_skip_is_counted_or_fails"),
+        lines.starts_with("vectors\t") && lines.contains("skip_is_counted_or_fails"),
         "{lines}"
     );
-    let (passed, said) = without_vectors(true);
+    let (passed, message) = without_vectors(true);
     assert!(
-        !passed && said.contains("PTYPROOF_REQUIRE_VECTORS is set"),
-        "{said}"
+        !passed && message.contains("PTYPROOF_REQUIRE_VECTORS is set"),
+        "{message}"
     );
 }

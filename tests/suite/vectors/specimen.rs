@@ -9,6 +9,9 @@ use ptyproof::optics::{filter, object, probe, scan};
 use ptyproof::par::Pool;
 use ptyproof::rng::NumpyLegacy;
 use ptyproof_pinn::data::split::by_y;
+use ptyproof_testkit::tolerance::{
+    F32_COORDINATE, F32_FFT_64, F32_STEPS_16, F64_STEPS_4096, assert_close, assert_within,
+};
 
 use super::compare::{Largest, non_empty, scale, zip_eq};
 use super::vectors;
@@ -31,7 +34,7 @@ fn normalized_probe() -> Array2<Complex32> {
 }
 
 #[test]
-fn the_lines_object_is_the_references() {
+fn lines_object_matches_the_reference() {
     let Some(_) = vectors::folder() else { return };
     const FILE: &str = "object_lines_intermediates.npz";
     let mut r = NumpyLegacy::new(42);
@@ -47,7 +50,7 @@ fn the_lines_object_is_the_references() {
         let want = load::<f64, Ix2>(FILE, key);
         let mut off = Largest::default();
         for (a, b) in zip_eq(g.slice(s![196..588;7, 196..588;7]), &want) {
-            assert!((a - b).abs() <= 1e-12 * b.abs(), "{key}: {a} {b}");
+            assert_close!(a, b, F64_STEPS_4096.as_relative(), "{key}");
             off.add((a - b).abs() / b.abs());
         }
         println!("{key}: worst {:e}, relative", off.get());
@@ -60,11 +63,11 @@ fn the_lines_object_is_the_references() {
     .unwrap();
     let off = worst(parts(&drawn.object), parts(&want));
     println!("object: worst {off:e}");
-    assert!(off <= 1e-5);
+    assert_within!(off, F32_STEPS_16);
 }
 
 #[test]
-fn the_probe_is_the_references() {
+fn probe_matches_the_reference() {
     let Some(_) = vectors::folder() else { return };
     const FILE: &str = "probe_idealized_N64.npz";
     let want = load::<f64, Ix1>(FILE, "lowpass_1d");
@@ -75,16 +78,13 @@ fn the_probe_is_the_references() {
     let want = load::<u8, Ix2>(FILE, "mask");
     assert_eq!(probe::mask(n64()), want.mapv(f32::from));
     let raw = probe::idealized(n64(), 0.7);
-    assert!(worst(parts(&raw), parts(&load::<Complex32, Ix2>(FILE, "raw"))) <= 1e-6);
+    let want = load::<Complex32, Ix2>(FILE, "raw");
+    assert_within!(worst(parts(&raw), parts(&want)), F32_STEPS_16);
     let (p, factor) = probe::normalize_guess(&raw, Some(&probe::mask(n64())), 10.0).unwrap();
-    assert!(
-        worst(
-            parts(&p),
-            parts(&load::<Complex32, Ix2>(FILE, "normalized"))
-        ) <= 1e-6
-    );
+    let want = load::<Complex32, Ix2>(FILE, "normalized");
+    assert_within!(worst(parts(&p), parts(&want)), F32_STEPS_16);
     let want = load::<f64, Ix0>(FILE, "norm_factor").into_scalar();
-    assert!((factor - want).abs() <= 1e-6, "{factor} {want}");
+    assert_close!(factor, want, F32_STEPS_16);
 }
 
 fn scanned(gs: usize) -> Vec<Position> {
@@ -92,7 +92,7 @@ fn scanned(gs: usize) -> Vec<Position> {
 }
 
 #[test]
-fn scan_and_split_are_the_references() {
+fn scan_and_split_match_the_reference() {
     let Some(_) = vectors::folder() else { return };
     for gs in [1, 2] {
         let file = format!("scan_gs{gs}.npz");
@@ -108,7 +108,7 @@ fn scan_and_split_are_the_references() {
 }
 
 #[test]
-fn the_simulation_is_the_references_up_to_the_photons() {
+fn simulation_matches_the_reference_before_noise() {
     let Some(_) = vectors::folder() else { return };
     let (o, p, pool) = (lines(), normalized_probe(), Pool::new(2).unwrap());
     for gs in [1, 2] {
@@ -117,7 +117,7 @@ fn the_simulation_is_the_references_up_to_the_photons() {
         let (expected, s, _) = simulate::expected_counts(&o.view(), &p, &all, 1e9, &pool).unwrap();
         let want = load::<f64, Ix0>(&file, "sim_intensity_scale").into_scalar();
         println!("gs{gs}: s_sim {} against {want}", s.factor());
-        assert!((s.factor() / want - 1.0).abs() <= 1e-6);
+        assert_close!(s.factor(), want, F32_STEPS_16.as_relative());
 
         let patches = load::<Complex32, Ix3>(&file, "patch");
         let lit = load::<Complex32, Ix3>(&file, "illuminated_scaled");
@@ -139,7 +139,8 @@ fn the_simulation_is_the_references_up_to_the_photons() {
             "gs{gs}: patch worst {:e}, illuminated {:e} of the maximum",
             off[0], off[1]
         );
-        assert!(off[0] <= 1e-5 && off[1] <= 1e-5);
+        assert_within!(off[0], F32_COORDINATE);
+        assert_within!(off[1], F32_COORDINATE);
 
         let expected = expected.values().slice(s![..8, .., ..]);
         let want = load::<f32, Ix3>(&file, "amplitude_counts_noisefree");
@@ -149,7 +150,7 @@ fn the_simulation_is_the_references_up_to_the_photons() {
             want.iter().map(|&v| f64::from(v)),
         );
         println!("gs{gs}: amplitude worst {:e} of the maximum", off / most);
-        assert!(off <= 1e-5 * most);
+        assert_within!(off, F32_FFT_64.scaled(most));
 
         // the reference's own photons: one draw of our expectations, by chi-square
         let drawn = load::<f32, Ix3>(&file, "amplitude_counts_poisson");
@@ -166,7 +167,7 @@ fn the_simulation_is_the_references_up_to_the_photons() {
         let stored = s.inverse().apply(&Patterns::<CountAmplitude>::new(drawn));
         let want = load::<f32, Ix3>(&file, "diff3d_stored");
         for (a, b) in zip_eq(stored.values(), &want) {
-            assert!((a - b).abs() <= 1e-6 * b.abs(), "{a} {b}");
+            assert_close!(a, b, F32_STEPS_16.as_relative());
         }
     }
 }
