@@ -43,12 +43,17 @@ impl Request {
             return version_1(args, notes, &format!("{place}, cli_args"));
         }
         let version = metadata.request.get("version").and_then(Value::as_u64);
-        if version.is_none_or(|v| v > u64::from(VERSION)) {
-            return Err(Error::input(ACTION)
-                .at(format!("{place}, request"))
-                .got(version.map_or("no version".into(), |v| format!("version {v}")))
-                .need(format!("version {VERSION} or earlier"))
-                .help("a later version of ptyproof wrote this hub: use that one"));
+        let refuse = |got: String| {
+            let e = Error::input(ACTION).at(format!("{place}, request"));
+            e.got(got).need(format!("version {VERSION} or earlier"))
+        };
+        match version {
+            None => return Err(refuse("no version".into())),
+            Some(v) if v > u64::from(VERSION) => {
+                let e = refuse(format!("version {v}"));
+                return Err(e.help("a later version of ptyproof wrote this hub: use that one"));
+            }
+            Some(_) => {}
         }
         serde_json::from_value(metadata.request).map_err(|e| {
             let place = format!("{place}, request");

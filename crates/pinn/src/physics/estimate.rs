@@ -17,7 +17,7 @@
 //! of Fourier space or of positions: its input is the object at its place, channel by channel, with errors to correct.
 //!
 //! *Why not more steps.* Hundreds of steps would be an iterative engine for one group. Twenty cost about a ninth of a
-//! training step; DESIGN.md has the results of fewer.
+//! training step; docs/experiments.md has the results of fewer.
 //!
 //! *Conventions.* `[row, col]`; labels are model amplitudes `s X`, zero frequency in the center; the estimate is over `A0`, half of the
 //! ceiling ([`Numerics::guarded`](crate::physics::object::Numerics::guarded)): flat is 1.
