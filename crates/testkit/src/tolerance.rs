@@ -222,8 +222,6 @@ table! {
         "f64, a central difference of a sum over 128 x 128 terms, each with the error of one: 2^14 x eps^(2/3) = 6.0e-7";
     F32_STORED = F32_UNIT,
         "a number stored as float32: 2^-24 = 6.0e-8";
-    F32_STEPS_3 = 3.0 * F32_UNIT,
-        "f32, 3 roundings: 3 x 2^-24 = 1.8e-7";
     F32_STEPS_16 = 16.0 * F32_UNIT,
         "f32, 16 roundings: a chain of stored factors, or a sum of 256 terms with independent roundings: 16 x 2^-24 = 9.5e-7";
     F32_FFT_64 = 144.0 * F32_UNIT,
